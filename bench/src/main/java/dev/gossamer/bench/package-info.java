@@ -1,0 +1,2 @@
+/** Gossamer's bench module. */
+package dev.gossamer.bench;

@@ -1,0 +1,2 @@
+/** Gossamer's cli module. */
+package dev.gossamer.cli;

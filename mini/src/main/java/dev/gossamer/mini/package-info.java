@@ -1,0 +1,2 @@
+/** Gossamer's mini module. */
+package dev.gossamer.mini;

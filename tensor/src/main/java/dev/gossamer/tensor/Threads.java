@@ -1,0 +1,144 @@
+package dev.gossamer.tensor;
+
+import dev.gossamer.tensor.libtorch.Libtorch;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
+
+/**
+ * The processor threads of a run: several Java threads, each of which issues operations that use
+ * one thread inside. On small operations this is much faster than libtorch's own threads, whose
+ * every operation waits for all of them.
+ *
+ * <p>Work items run in any order, so they must not depend on each other; each starts in a {@link
+ * Scope} of its own. The calling thread works too. Nested calls share the same threads: an inner
+ * call runs on the thread that makes it and on whichever others are idle.
+ */
+public final class Threads implements AutoCloseable {
+  private final int count;
+  private final ExecutorService workers;
+
+  /**
+   * @param count threads that compute, the calling one included, at least 1
+   */
+  public Threads(int count) {
+    if (count < 1) {
+      throw new IllegalArgumentException("At least one thread is needed, not " + count);
+    }
+    this.count = count;
+    AtomicInteger number = new AtomicInteger();
+    this.workers =
+        count == 1
+            ? null
+            : Executors.newFixedThreadPool(
+                count - 1,
+                task -> {
+                  Thread thread =
+                      new Thread(
+                          () -> {
+                            Libtorch.intraOpThreads(1);
+                            task.run();
+                          },
+                          "gossamer-" + number.incrementAndGet());
+                  thread.setDaemon(true);
+                  return thread;
+                });
+  }
+
+  public int count() {
+    return count;
+  }
+
+  /** What the cores of this machine suggest. */
+  public static int available() {
+    return Runtime.getRuntime().availableProcessors();
+  }
+
+  /**
+   * Runs {@code work} for 0 .. items - 1 and returns when all are done; items are taken in order
+   * from one counter, so put long ones first. If one fails, the rest is skipped and its failure
+   * thrown.
+   */
+  public void forEach(int items, IntConsumer work) {
+    AtomicInteger next = new AtomicInteger();
+    Callable<Void> loop =
+        () -> {
+          try {
+            for (int item = next.getAndIncrement(); item < items; item = next.getAndIncrement()) {
+              try (Scope scope = Scope.open()) {
+                work.accept(item);
+              }
+            }
+          } catch (Throwable failure) {
+            next.set(items);
+            throw failure;
+          }
+          return null;
+        };
+    int helpers = workers == null ? 0 : Math.min(count - 1, items - 1);
+    List<Helper> asked = new ArrayList<>(helpers);
+    for (int i = 0; i < helpers; i++) {
+      Helper helper = new Helper(loop);
+      asked.add(helper);
+      workers.execute(helper.task);
+    }
+    int before = Libtorch.intraOpThreads();
+    Throwable failure = null;
+    try {
+      Libtorch.intraOpThreads(1);
+      loop.call();
+    } catch (Throwable first) {
+      failure = first;
+    } finally {
+      Libtorch.intraOpThreads(before);
+    }
+    for (Helper helper : asked) {
+      // A helper that has not begun finds no item left; waiting for it could block on this very
+      // call.
+      if (helper.begun.compareAndSet(false, true)) {
+        continue;
+      }
+      try {
+        helper.task.get();
+      } catch (ExecutionException e) {
+        failure = failure == null ? e.getCause() : failure;
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        failure = failure == null ? e : failure;
+      }
+    }
+    if (failure instanceof RuntimeException e) {
+      throw e;
+    }
+    if (failure instanceof Error e) {
+      throw e;
+    }
+    if (failure != null) {
+      throw new IllegalStateException("Interrupted while waiting for other threads", failure);
+    }
+  }
+
+  /** One thread's share of a call. Whoever sets {@code begun} decides whether it runs at all. */
+  private static final class Helper {
+    private final AtomicBoolean begun = new AtomicBoolean();
+    private final FutureTask<Void> task;
+
+    Helper(Callable<Void> loop) {
+      this.task = new FutureTask<>(() -> begun.compareAndSet(false, true) ? loop.call() : null);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (workers != null) {
+      workers.shutdownNow();
+    }
+  }
+}

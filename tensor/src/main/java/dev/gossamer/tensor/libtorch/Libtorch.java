@@ -1,0 +1,132 @@
+package dev.gossamer.tensor.libtorch;
+
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.Loader;
+import org.bytedeco.openblas.global.openblas_nolapack;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Loads libtorch once, sets it up for inference on many small Java threads, and refuses one that
+ * does not behave: with default settings libtorch's threads and OpenBLAS's threads fight over the
+ * cores, which costs a factor of 50.
+ */
+public final class Libtorch {
+  private static final Pattern VERSION = Pattern.compile("TORCH_VERSION=([^,\\s]+)");
+
+  private static boolean booted;
+
+  private Libtorch() {}
+
+  /**
+   * Loads and checks libtorch; later calls do nothing.
+   *
+   * @throws EnvironmentException if it cannot be loaded or fails its self-test
+   */
+  public static synchronized void boot() {
+    if (booted) {
+      return;
+    }
+    // JavaCPP would call System.gc() on each allocation once the process, mapped weights included,
+    // is larger than twice the heap. Our scopes free memory; its limits stay off.
+    System.setProperty("org.bytedeco.javacpp.maxBytes", "0");
+    System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+    try {
+      Loader.load(torch.class);
+    } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
+      throw new EnvironmentException(
+          "Cannot load libtorch for " + Loader.getPlatform() + ": " + e.getMessage(),
+          "Run './gossamer doctor'; the natives of this platform must be on the class path",
+          e);
+    }
+    blasOnOneThread();
+    selfTest();
+    booted = true;
+  }
+
+  /** Says what libtorch is and how it is set up, for {@code gossamer doctor} and every report. */
+  public static TorchFacts facts() {
+    boot();
+    return new TorchFacts(
+        version(),
+        text(torch.get_cpu_capability()),
+        torch.get_num_threads(),
+        openblas_nolapack.blas_get_num_threads(),
+        text(torch.show_config()),
+        torch.cuda_is_available());
+  }
+
+  private static String version() {
+    Matcher matcher = VERSION.matcher(text(torch.show_config()));
+    return matcher.find() ? matcher.group(1) : "of unknown version";
+  }
+
+  private static String text(BytePointer pointer) {
+    try (pointer) {
+      return pointer.getString();
+    }
+  }
+
+  /** Threads that libtorch uses inside one operation, for operations issued by this thread. */
+  public static void intraOpThreads(int threads) {
+    boot();
+    torch.set_num_threads(threads);
+  }
+
+  public static int intraOpThreads() {
+    boot();
+    return torch.get_num_threads();
+  }
+
+  /**
+   * OpenBLAS reads OPENBLAS_NUM_THREADS when it is loaded, too early for Java to set it. Its own
+   * setter works once its symbols are global.
+   */
+  private static void blasOnOneThread() {
+    Optional<String> library = loadedLibrary("libopenblas");
+    library.ifPresent(Loader::loadGlobal);
+    openblas_nolapack.blas_set_num_threads(1);
+  }
+
+  private static Optional<String> loadedLibrary(String name) {
+    Path maps = Path.of("/proc/self/maps");
+    if (!Files.isReadable(maps)) {
+      return Optional.empty();
+    }
+    try (Stream<String> lines = Files.lines(maps)) {
+      return lines
+          .filter(line -> line.contains("/" + name))
+          .map(line -> line.substring(line.indexOf('/')))
+          .findFirst();
+    } catch (IOException e) {
+      return Optional.empty();
+    }
+  }
+
+  private static void selfTest() {
+    try (TensorOptions options = new TensorOptions(ScalarType.Float);
+        Tensor ones = torch.ones(new long[] {2, 3}, options);
+        Tensor sum = ones.sum()) {
+      long[] shape = ones.shape();
+      if (shape.length != 2
+          || shape[0] != 2
+          || shape[1] != 3
+          || ones.scalar_type().value != ScalarType.Float.value
+          || sum.item_float() != 6) {
+        throw new EnvironmentException(
+            "libtorch " + version() + " does not fit these Java bindings",
+            "Use libtorch 2.10 from the class path, or PyTorch 2.11");
+      }
+    }
+  }
+}

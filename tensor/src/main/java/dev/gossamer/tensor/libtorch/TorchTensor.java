@@ -1,0 +1,795 @@
+package dev.gossamer.tensor.libtorch;
+
+import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.GossamerException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiFunction;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.DoublePointer;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Device;
+import org.bytedeco.pytorch.DeviceOptional;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.ScalarOptional;
+import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.Tensor;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.MemoryFormat;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * One libtorch tensor and what libtorch can do with it, free of every type of the bindings: the
+ * door to libtorch. Element types are libtorch's own numbers, devices its names ({@code cpu},
+ * {@code cuda:0}). Nothing here knows of ownership; {@code dev.gossamer.tensor.Tensor} adds that.
+ *
+ * <p>Temporary native objects (scalars, optionals) are freed inside each operation. libtorch's
+ * errors become a {@link GossamerException} that names the operation and carries libtorch's first
+ * line.
+ */
+public final class TorchTensor implements AutoCloseable {
+  static {
+    Libtorch.boot();
+  }
+
+  private static final AtomicLong LIVE = new AtomicLong();
+  private static final TensorOptional NO_TENSOR = new TensorOptional();
+  private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
+  private static final ScalarOptional EUCLIDEAN = new ScalarOptional(new Scalar(2.0));
+
+  private final Tensor at;
+  private final Object memory; // what a tensor over foreign memory keeps alive
+
+  private TorchTensor(Tensor at, Object memory) {
+    this.at = at;
+    this.memory = memory;
+    LIVE.incrementAndGet();
+  }
+
+  /** Tensors that are open now, in the whole process. */
+  public static long live() {
+    return LIVE.get();
+  }
+
+  /** Frees the tensor. The caller makes sure that this happens once. */
+  @Override
+  public void close() {
+    LIVE.decrementAndGet();
+    at.close();
+  }
+
+  // Making tensors
+
+  public static TorchTensor empty(long[] shape, int dtype, String device) {
+    return make("empty", dtype, device, options -> torch.empty(shape, options, null));
+  }
+
+  public static TorchTensor full(long[] shape, double value, int dtype, String device) {
+    return make(
+        "full",
+        dtype,
+        device,
+        options -> {
+          try (Scalar scalar = new Scalar(value)) {
+            return torch.full(shape, scalar, options);
+          }
+        });
+  }
+
+  public static TorchTensor arange(long end, int dtype) {
+    return make(
+        "arange",
+        dtype,
+        "cpu",
+        options -> {
+          try (Scalar scalar = new Scalar(end)) {
+            return torch.arange(scalar, options);
+          }
+        });
+  }
+
+  public static TorchTensor randn(long[] shape, TorchGenerator generator) {
+    return of("randn", () -> torch.randn(shape, generator.optional(), generator.options()));
+  }
+
+  public static TorchTensor rand(long[] shape, TorchGenerator generator) {
+    return of("rand", () -> torch.rand(shape, generator.optional(), generator.options()));
+  }
+
+  public static TorchTensor cat(List<TorchTensor> parts, long dim) {
+    return of(
+        "cat",
+        () -> {
+          try (TensorVector vector = vector(parts)) {
+            return torch.cat(vector, dim);
+          }
+        });
+  }
+
+  public static TorchTensor stack(List<TorchTensor> parts, long dim) {
+    return of(
+        "stack",
+        () -> {
+          try (TensorVector vector = vector(parts)) {
+            return torch.stack(vector, dim);
+          }
+        });
+  }
+
+  /**
+   * A tensor over memory that somebody else owns, for example a mapped file: no copy.
+   *
+   * @param memory direct buffer; position 0 is the first byte; kept alive as long as the tensor
+   */
+  public static TorchTensor over(ByteBuffer memory, long[] shape, int dtype) {
+    BytePointer pointer = new BytePointer(memory);
+    try (TensorOptions options = new TensorOptions(type(dtype))) {
+      return new TorchTensor(torch.from_blob(pointer, shape, options), List.of(memory, pointer));
+    } catch (RuntimeException e) {
+      throw failure("from_blob", e);
+    }
+  }
+
+  // Facts
+
+  public long[] shape() {
+    return at.shape();
+  }
+
+  public int dtype() {
+    return at.scalar_type().value;
+  }
+
+  public String device() {
+    if (!at.is_cuda()) {
+      return "cpu";
+    }
+    try (Device device = at.device()) {
+      return "cuda:" + device.index();
+    }
+  }
+
+  public boolean isContiguous() {
+    return at.is_contiguous();
+  }
+
+  // Reading and writing elements; the tensor is contiguous and on the processor
+
+  public void read(float[] to) {
+    try (FloatPointer pointer = at.data_ptr_float()) {
+      pointer.get(to);
+    }
+  }
+
+  public void read(double[] to) {
+    try (DoublePointer pointer = at.data_ptr_double()) {
+      pointer.get(to);
+    }
+  }
+
+  public void read(long[] to) {
+    try (LongPointer pointer = at.data_ptr_long()) {
+      pointer.get(to);
+    }
+  }
+
+  public void read(int[] to) {
+    try (IntPointer pointer = at.data_ptr_int()) {
+      pointer.get(to);
+    }
+  }
+
+  public void write(float[] from) {
+    try (FloatPointer pointer = at.data_ptr_float()) {
+      pointer.put(from);
+    }
+  }
+
+  public void write(double[] from) {
+    try (DoublePointer pointer = at.data_ptr_double()) {
+      pointer.put(from);
+    }
+  }
+
+  public void write(long[] from) {
+    try (LongPointer pointer = at.data_ptr_long()) {
+      pointer.put(from);
+    }
+  }
+
+  public void write(int[] from) {
+    try (IntPointer pointer = at.data_ptr_int()) {
+      pointer.put(from);
+    }
+  }
+
+  /** The tensor's own memory as bytes in native order; valid as long as the tensor is open. */
+  public ByteBuffer bytes() {
+    try (Pointer data = at.data_ptr();
+        BytePointer pointer = new BytePointer(data)) {
+      return pointer.capacity(at.nbytes()).asByteBuffer().order(ByteOrder.nativeOrder());
+    }
+  }
+
+  public double item() {
+    try {
+      return at.item_double();
+    } catch (RuntimeException e) {
+      throw failure("item", e);
+    }
+  }
+
+  // Writing a product into memory that exists
+
+  /** out = left right, for matrices or batches of them. */
+  public static void matmulInto(TorchTensor out, TorchTensor left, TorchTensor right) {
+    change("matmul", () -> torch.matmul_out(out.at, left.at, right.at));
+  }
+
+  /** out = bias + left right, for matrices. */
+  public static void addmmInto(
+      TorchTensor out, TorchTensor bias, TorchTensor left, TorchTensor right) {
+    change("addmm", () -> torch.addmm_out(out.at, bias.at, left.at, right.at));
+  }
+
+  /** out = softmax(in) along a dimension; out may be in. */
+  public static void softmaxInto(TorchTensor out, TorchTensor in, long dim) {
+    change("softmax", () -> torch.softmax_out(out.at, in.at, dim));
+  }
+
+  /** out = the entries of in along a dimension, in the order of index. */
+  public static void indexSelectInto(TorchTensor out, TorchTensor in, long dim, TorchTensor index) {
+    change("index_select", () -> torch.index_select_out(out.at, in.at, dim, index.at));
+  }
+
+  // Operations, each with a result of its own or a view
+
+  public TorchTensor add(TorchTensor other) {
+    return of("add", () -> at.add(other.at));
+  }
+
+  public TorchTensor sub(TorchTensor other) {
+    return of("sub", () -> at.sub(other.at));
+  }
+
+  public TorchTensor mul(TorchTensor other) {
+    return of("mul", () -> at.mul(other.at));
+  }
+
+  public TorchTensor div(TorchTensor other) {
+    return of("div", () -> at.div(other.at));
+  }
+
+  public TorchTensor maximum(TorchTensor other) {
+    return of("maximum", () -> torch.maximum(at, other.at));
+  }
+
+  public TorchTensor minimum(TorchTensor other) {
+    return of("minimum", () -> torch.minimum(at, other.at));
+  }
+
+  public TorchTensor eq(TorchTensor other) {
+    return of("eq", () -> at.eq(other.at));
+  }
+
+  public TorchTensor lt(TorchTensor other) {
+    return of("lt", () -> at.lt(other.at));
+  }
+
+  public TorchTensor le(TorchTensor other) {
+    return of("le", () -> at.le(other.at));
+  }
+
+  public TorchTensor gt(TorchTensor other) {
+    return of("gt", () -> at.gt(other.at));
+  }
+
+  public TorchTensor ge(TorchTensor other) {
+    return of("ge", () -> at.ge(other.at));
+  }
+
+  public TorchTensor add(double value) {
+    return of("add", () -> scalar(value, s -> at.add(s)));
+  }
+
+  public TorchTensor sub(double value) {
+    return of("sub", () -> scalar(value, s -> at.sub(s)));
+  }
+
+  public TorchTensor mul(double value) {
+    return of("mul", () -> scalar(value, s -> at.mul(s)));
+  }
+
+  public TorchTensor div(double value) {
+    return of("div", () -> scalar(value, s -> at.div(s)));
+  }
+
+  public TorchTensor eq(double value) {
+    return of("eq", () -> scalar(value, s -> at.eq(s)));
+  }
+
+  public TorchTensor lt(double value) {
+    return of("lt", () -> scalar(value, s -> at.lt(s)));
+  }
+
+  public TorchTensor gt(double value) {
+    return of("gt", () -> scalar(value, s -> at.gt(s)));
+  }
+
+  public TorchTensor neg() {
+    return of("neg", () -> at.neg());
+  }
+
+  public TorchTensor exp() {
+    return of("exp", () -> at.exp());
+  }
+
+  public TorchTensor expm1() {
+    return of("expm1", () -> at.expm1());
+  }
+
+  public TorchTensor log() {
+    return of("log", () -> at.log());
+  }
+
+  public TorchTensor sqrt() {
+    return of("sqrt", () -> at.sqrt());
+  }
+
+  public TorchTensor rsqrt() {
+    return of("rsqrt", () -> at.rsqrt());
+  }
+
+  public TorchTensor square() {
+    return of("square", () -> at.square());
+  }
+
+  public TorchTensor abs() {
+    return of("abs", () -> at.abs());
+  }
+
+  public TorchTensor sin() {
+    return of("sin", () -> at.sin());
+  }
+
+  public TorchTensor cos() {
+    return of("cos", () -> at.cos());
+  }
+
+  public TorchTensor tanh() {
+    return of("tanh", () -> at.tanh());
+  }
+
+  public TorchTensor sigmoid() {
+    return of("sigmoid", () -> at.sigmoid());
+  }
+
+  public TorchTensor round() {
+    return of("round", () -> at.round());
+  }
+
+  public TorchTensor floor() {
+    return of("floor", () -> at.floor());
+  }
+
+  public TorchTensor silu() {
+    return of("silu", () -> torch.silu(at));
+  }
+
+  public TorchTensor geluTanh() {
+    return of("geluTanh", () -> torch.gelu(at, "tanh"));
+  }
+
+  public TorchTensor isFinite() {
+    return of("isFinite", () -> torch.isfinite(at));
+  }
+
+  public TorchTensor logicalNot() {
+    return of("logicalNot", () -> at.logical_not());
+  }
+
+  public TorchTensor logicalAnd(TorchTensor other) {
+    return of("logicalAnd", () -> at.logical_and(other.at));
+  }
+
+  public TorchTensor clamp(double low, double high) {
+    return of("clamp", () -> limits(low, high, (a, b) -> at.clamp(a, b)));
+  }
+
+  public TorchTensor where(TorchTensor whenTrue, TorchTensor whenFalse) {
+    return of("where", () -> torch.where(at, whenTrue.at, whenFalse.at));
+  }
+
+  public TorchTensor maskedFill(TorchTensor mask, double value) {
+    return of("maskedFill", () -> scalar(value, s -> at.masked_fill(mask.at, s)));
+  }
+
+  public TorchTensor toType(int dtype) {
+    return of("toType", () -> at.to(type(dtype)));
+  }
+
+  public TorchTensor toDevice(String device) {
+    return of("toDevice", () -> onDevice(device));
+  }
+
+  public TorchTensor sum(boolean keepDim, long... dims) {
+    return of("sum", () -> torch.sum(at, dims, keepDim, NO_TYPE));
+  }
+
+  public TorchTensor mean(boolean keepDim, long... dims) {
+    return of("mean", () -> torch.mean(at, dims, keepDim, NO_TYPE));
+  }
+
+  public TorchTensor amax(boolean keepDim, long... dims) {
+    return of("amax", () -> torch.amax(at, dims, keepDim));
+  }
+
+  public TorchTensor amin(boolean keepDim, long... dims) {
+    return of("amin", () -> torch.amin(at, dims, keepDim));
+  }
+
+  public TorchTensor logSumExp(boolean keepDim, long... dims) {
+    return of("logSumExp", () -> torch.logsumexp(at, dims, keepDim));
+  }
+
+  public TorchTensor variance(boolean keepDim, long... dims) {
+    return of("variance", () -> torch.var(at, dims, false, keepDim));
+  }
+
+  public TorchTensor sum() {
+    return of("sum", () -> at.sum());
+  }
+
+  public TorchTensor mean() {
+    return of("mean", () -> at.mean());
+  }
+
+  public TorchTensor amax() {
+    return of("amax", () -> at.max());
+  }
+
+  public TorchTensor amin() {
+    return of("amin", () -> at.min());
+  }
+
+  public TorchTensor all() {
+    return of("all", () -> torch.all(at));
+  }
+
+  public TorchTensor argmax(long dim) {
+    return of("argmax", () -> whole(dim, l -> at.argmax(l, false)));
+  }
+
+  public TorchTensor argmin(long dim) {
+    return of("argmin", () -> whole(dim, l -> at.argmin(l, false)));
+  }
+
+  public TorchTensor argsort(long dim, boolean descending) {
+    return of("argsort", () -> torch.argsort(at, true, dim, descending));
+  }
+
+  public TorchTensor cumsum(long dim) {
+    return of("cumsum", () -> at.cumsum(dim));
+  }
+
+  public TorchTensor softmax(long dim) {
+    return of("softmax", () -> torch.softmax(at, dim));
+  }
+
+  public TorchTensor reshape(long... shape) {
+    return of("reshape", () -> at.reshape(shape));
+  }
+
+  public TorchTensor permute(long... dims) {
+    return of("permute", () -> at.permute(dims));
+  }
+
+  public TorchTensor transpose(long a, long b) {
+    return of("transpose", () -> at.transpose(a, b));
+  }
+
+  public TorchTensor unsqueeze(long dim) {
+    return of("unsqueeze", () -> at.unsqueeze(dim));
+  }
+
+  public TorchTensor squeeze(long dim) {
+    return of("squeeze", () -> at.squeeze(dim));
+  }
+
+  public TorchTensor flatten(long first, long last) {
+    return of("flatten", () -> at.flatten(first, last));
+  }
+
+  public TorchTensor narrow(long dim, long start, long length) {
+    return of("narrow", () -> at.narrow(dim, start, length));
+  }
+
+  public TorchTensor select(long dim, long index) {
+    return of("select", () -> at.select(dim, index));
+  }
+
+  public TorchTensor every(long dim, long start, long step) {
+    return of(
+        "every",
+        () ->
+            whole(
+                start,
+                from -> {
+                  try (LongOptional end = new LongOptional()) {
+                    return at.slice(dim, from, end, step);
+                  }
+                }));
+  }
+
+  public TorchTensor expand(long... shape) {
+    return of("expand", () -> at.expand(shape));
+  }
+
+  public TorchTensor repeat(long... times) {
+    return of("repeat", () -> at.repeat(times));
+  }
+
+  public TorchTensor flip(long... dims) {
+    return of("flip", () -> at.flip(dims));
+  }
+
+  public TorchTensor contiguous() {
+    return of("contiguous", () -> at.contiguous());
+  }
+
+  public TorchTensor channelsLast() {
+    return of(
+        "channelsLast",
+        () ->
+            at.contiguous(at.dim() == 5 ? MemoryFormat.ChannelsLast3d : MemoryFormat.ChannelsLast));
+  }
+
+  public TorchTensor copy() {
+    return of("copy", () -> at.clone());
+  }
+
+  public TorchTensor indexSelect(long dim, TorchTensor index) {
+    return of("indexSelect", () -> at.index_select(dim, index.at));
+  }
+
+  public TorchTensor gather(long dim, TorchTensor index) {
+    return of("gather", () -> at.gather(dim, index.at));
+  }
+
+  public TorchTensor oneHot(long classes) {
+    return of("oneHot", () -> torch.one_hot(at, classes));
+  }
+
+  public TorchTensor matmul(TorchTensor other) {
+    return of("matmul", () -> at.matmul(other.at));
+  }
+
+  public TorchTensor addmm(TorchTensor left, TorchTensor right) {
+    return of("addmm", () -> torch.addmm(at, left.at, right.at));
+  }
+
+  public TorchTensor baddbmm(TorchTensor left, TorchTensor right) {
+    return of("baddbmm", () -> torch.baddbmm(at, left.at, right.at));
+  }
+
+  public TorchTensor norm(long dim, boolean keepDim) {
+    return of("norm", () -> torch.norm(at, EUCLIDEAN, new long[] {dim}, keepDim));
+  }
+
+  public TorchTensor linear(TorchTensor weight, TorchTensor bias) {
+    return of("linear", () -> torch.linear(at, weight.at, opt(bias)));
+  }
+
+  public TorchTensor layerNorm(TorchTensor weight, TorchTensor bias, double eps) {
+    return of(
+        "layerNorm",
+        () -> torch.layer_norm(at, new long[] {at.size(-1)}, opt(weight), opt(bias), eps, false));
+  }
+
+  public TorchTensor rmsNorm(TorchTensor weight, double eps) {
+    return of(
+        "rmsNorm",
+        () -> real(eps, e -> torch.rms_norm(at, new long[] {at.size(-1)}, opt(weight), e)));
+  }
+
+  public TorchTensor groupNorm(long groups, TorchTensor weight, TorchTensor bias, double eps) {
+    return of("groupNorm", () -> torch.group_norm(at, groups, opt(weight), opt(bias), eps, false));
+  }
+
+  public TorchTensor conv2d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    return of(
+        "conv2d",
+        () -> torch.conv2d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1}, 1));
+  }
+
+  public TorchTensor conv3d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    return of(
+        "conv3d",
+        () -> torch.conv3d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1, 1}, 1));
+  }
+
+  public TorchTensor pad(double value, long... padding) {
+    return of("pad", () -> scalar(value, s -> torch.constant_pad_nd(at, padding, s)));
+  }
+
+  public TorchTensor scaledDotProductAttention(
+      TorchTensor key, TorchTensor value, TorchTensor bias, double scale) {
+    return of(
+        "scaledDotProductAttention",
+        () ->
+            real(
+                scale,
+                s ->
+                    torch.scaled_dot_product_attention(
+                        at, key.at, value.at, opt(bias), 0.0, false, s, false)));
+  }
+
+  public void addInPlace(TorchTensor other) {
+    change("addInPlace", () -> at.add_(other.at));
+  }
+
+  public void mulInPlace(TorchTensor other) {
+    change("mulInPlace", () -> at.mul_(other.at));
+  }
+
+  public void addInPlace(double value) {
+    change("addInPlace", () -> scalar(value, s -> at.add_(s)));
+  }
+
+  public void mulInPlace(double value) {
+    change("mulInPlace", () -> scalar(value, s -> at.mul_(s)));
+  }
+
+  public void clampInPlace(double low, double high) {
+    change("clampInPlace", () -> limits(low, high, (a, b) -> at.clamp_(a, b)));
+  }
+
+  public void fill(double value) {
+    change("fill", () -> scalar(value, s -> at.fill_(s)));
+  }
+
+  public void siluInPlace() {
+    change("siluInPlace", () -> torch.silu_(at));
+  }
+
+  public void copyFrom(TorchTensor source) {
+    change("copyFrom", () -> at.copy_(source.at));
+  }
+
+  public void addMulInPlace(TorchTensor left, TorchTensor right) {
+    change("addMulInPlace", () -> at.addcmul_(left.at, right.at));
+  }
+
+  public void indexAdd(long dim, TorchTensor index, TorchTensor source) {
+    change("indexAdd", () -> at.index_add_(dim, index.at, source.at));
+  }
+
+  public void indexCopy(long dim, TorchTensor index, TorchTensor source) {
+    change("indexCopy", () -> at.index_copy_(dim, index.at, source.at));
+  }
+
+  public void scatter(long dim, TorchTensor index, TorchTensor source) {
+    change("scatter", () -> at.scatter_(dim, index.at, source.at));
+  }
+
+  // Plumbing
+
+  static ScalarType type(int code) {
+    for (ScalarType type : ScalarType.values()) {
+      if (type.value == code) {
+        return type;
+      }
+    }
+    throw new IllegalArgumentException("libtorch has no element type " + code);
+  }
+
+  private Tensor onDevice(String name) {
+    try (Device device = new Device(name);
+        DeviceOptional optional = new DeviceOptional(device);
+        TensorOptions plain = new TensorOptions(at.scalar_type());
+        TensorOptions options = plain.device(optional)) {
+      return at.to(options, false, false, new org.bytedeco.pytorch.MemoryFormatOptional());
+    }
+  }
+
+  private static TensorOptional opt(TorchTensor tensor) {
+    return tensor == null ? NO_TENSOR : new TensorOptional(tensor.at);
+  }
+
+  private static TensorVector vector(List<TorchTensor> parts) {
+    Tensor[] array = new Tensor[parts.size()];
+    for (int i = 0; i < array.length; i++) {
+      array[i] = parts.get(i).at;
+    }
+    return new TensorVector(array);
+  }
+
+  private static TorchTensor make(
+      String op, int dtype, String device, Function<TensorOptions, Tensor> call) {
+    return of(
+        op,
+        () -> {
+          try (TensorOptions plain = new TensorOptions(type(dtype))) {
+            if (device.equals("cpu")) {
+              return call.apply(plain);
+            }
+            try (Device place = new Device(device);
+                DeviceOptional optional = new DeviceOptional(place);
+                TensorOptions options = plain.device(optional)) {
+              return call.apply(options);
+            }
+          }
+        });
+  }
+
+  private static Tensor scalar(double value, Function<Scalar, Tensor> call) {
+    try (Scalar scalar = new Scalar(value)) {
+      return call.apply(scalar);
+    }
+  }
+
+  private static Tensor real(double value, Function<DoubleOptional, Tensor> call) {
+    try (DoubleOptional optional = new DoubleOptional(value)) {
+      return call.apply(optional);
+    }
+  }
+
+  private static Tensor whole(long value, Function<LongOptional, Tensor> call) {
+    try (LongOptional optional = new LongOptional(value)) {
+      return call.apply(optional);
+    }
+  }
+
+  private static Tensor limits(
+      double low, double high, BiFunction<ScalarOptional, ScalarOptional, Tensor> call) {
+    try (Scalar from = new Scalar(low);
+        Scalar to = new Scalar(high);
+        ScalarOptional min = new ScalarOptional(from);
+        ScalarOptional max = new ScalarOptional(to)) {
+      return call.apply(min, max);
+    }
+  }
+
+  private static TorchTensor of(String op, Supplier<Tensor> call) {
+    try {
+      return new TorchTensor(call.get(), null);
+    } catch (RuntimeException e) {
+      throw failure(op, e);
+    }
+  }
+
+  private static void change(String op, Supplier<Tensor> call) {
+    try {
+      call.get(); // returns the changed tensor itself, not a new one
+    } catch (RuntimeException e) {
+      throw failure(op, e);
+    }
+  }
+
+  private static GossamerException failure(String op, RuntimeException e) {
+    if (e instanceof GossamerException known) {
+      return known;
+    }
+    String message = String.valueOf(e.getMessage());
+    String first = message.lines().findFirst().orElse("no message");
+    if (message.contains("can't allocate memory") || message.contains("out of memory")) {
+      return new EnvironmentException(
+          "Out of memory in " + op + ": " + first,
+          "Use fewer frames, a smaller size or a smaller dtype",
+          e);
+    }
+    return new GossamerException("libtorch failed in " + op + ": " + first, "", e);
+  }
+}

@@ -1,0 +1,183 @@
+package dev.gossamer.tensor.weights;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.tensor.failure.BadInputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Function;
+
+/**
+ * A typed view of a checkpoint's JSON file ({@code config.json}, {@code model_index.json}, a
+ * scheduler's). Unknown keys are ignored; a missing key takes the default that the caller names; a
+ * key of the wrong kind is an error that names file and key.
+ */
+public final class ModelConfig {
+  private final Path path;
+  private final JsonNode root;
+
+  private ModelConfig(Path path, JsonNode root) {
+    this.path = path;
+    this.root = root;
+  }
+
+  /**
+   * @throws BadInputException if the file is missing or not a JSON object
+   */
+  public static ModelConfig read(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw new BadInputException(
+          "Cannot read " + path + ": no such file", "Is this a folder in diffusers' layout?");
+    }
+    try {
+      JsonNode root = new ObjectMapper().readTree(path.toFile());
+      if (root == null || !root.isObject()) {
+        throw new BadInputException(
+            "Cannot read " + path + ": it is not a JSON object", "Download the file again");
+      }
+      return new ModelConfig(path, root);
+    } catch (IOException e) {
+      throw new BadInputException(
+          "Cannot read "
+              + path
+              + ": "
+              + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
+          "Download the file again",
+          e);
+    }
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /**
+   * The class that this part says it is: {@code _class_name}, else the first of {@code
+   * architectures}.
+   */
+  public String className() {
+    JsonNode name = root.path("_class_name");
+    return name.isTextual() ? name.asText() : root.path("architectures").path(0).asText("");
+  }
+
+  public Set<String> keys() {
+    Set<String> keys = new TreeSet<>();
+    root.fieldNames().forEachRemaining(keys::add);
+    return keys;
+  }
+
+  /** Whether a key is there and not null. */
+  public boolean has(String key) {
+    return root.hasNonNull(key);
+  }
+
+  public int whole(String key, int whenMissing) {
+    return value(key, whenMissing, "a whole number", n -> n.isInt() ? n.asInt() : null);
+  }
+
+  public double real(String key, double whenMissing) {
+    return value(key, whenMissing, "a number", n -> n.isNumber() ? n.asDouble() : null);
+  }
+
+  public boolean flag(String key, boolean whenMissing) {
+    return value(key, whenMissing, "true or false", n -> n.isBoolean() ? n.asBoolean() : null);
+  }
+
+  public String text(String key, String whenMissing) {
+    return value(key, whenMissing, "a text", n -> n.isTextual() ? n.asText() : null);
+  }
+
+  public int[] wholes(String key, int... whenMissing) {
+    return value(
+        key,
+        whenMissing,
+        "a list of whole numbers",
+        n -> {
+          List<Integer> list = new ArrayList<>();
+          n.forEach(item -> list.add(item.isInt() ? item.asInt() : null));
+          return n.isArray() && !list.contains(null)
+              ? list.stream().mapToInt(Integer::intValue).toArray()
+              : null;
+        });
+  }
+
+  public double[] reals(String key, double... whenMissing) {
+    return value(
+        key,
+        whenMissing,
+        "a list of numbers",
+        n -> {
+          List<Double> list = new ArrayList<>();
+          n.forEach(item -> list.add(item.isNumber() ? item.asDouble() : null));
+          return n.isArray() && !list.contains(null)
+              ? list.stream().mapToDouble(Double::doubleValue).toArray()
+              : null;
+        });
+  }
+
+  public boolean[] flags(String key, boolean... whenMissing) {
+    return value(
+        key,
+        whenMissing,
+        "a list of true and false",
+        n -> {
+          boolean[] list = new boolean[n.size()];
+          for (int i = 0; i < list.length; i++) {
+            if (!n.get(i).isBoolean()) {
+              return null;
+            }
+            list[i] = n.get(i).asBoolean();
+          }
+          return n.isArray() ? list : null;
+        });
+  }
+
+  public List<String> texts(String key) {
+    return value(
+        key,
+        List.of(),
+        "a list of texts",
+        n -> {
+          List<String> list = new ArrayList<>();
+          n.forEach(item -> list.add(item.isNull() ? "" : item.asText()));
+          return n.isArray() ? list : null;
+        });
+  }
+
+  /**
+   * Refuses what this build does not know.
+   *
+   * @throws BadInputException unless {@code holds}
+   */
+  public void require(boolean holds, String key, String remedy) {
+    if (!holds) {
+      throw new BadInputException(
+          "Cannot use " + path + ": '" + key + "' is " + root.path(key), remedy);
+    }
+  }
+
+  private <T> T value(String key, T whenMissing, String kind, Function<JsonNode, T> as) {
+    JsonNode node = root.path(key);
+    if (node.isMissingNode() || node.isNull()) {
+      return whenMissing;
+    }
+    T value = as.apply(node);
+    if (value == null) {
+      throw new BadInputException(
+          "Cannot use " + path + ": '" + key + "' is " + node + ", not " + kind,
+          "Correct the file or download it again");
+    }
+    return value;
+  }
+
+  @Override
+  public String toString() {
+    return path + " " + Arrays.toString(keys().toArray());
+  }
+}

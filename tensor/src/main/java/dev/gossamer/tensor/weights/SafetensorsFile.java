@@ -1,0 +1,293 @@
+package dev.gossamer.tensor.weights;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.BadInputException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A safetensors file, mapped from disk: a header that names each tensor's type, shape and bytes,
+ * then the bytes. The header is checked in full when the file is opened, before anything is mapped;
+ * a tensor is mapped when it is asked for and costs no memory of its own.
+ *
+ * <p>Layout: header length (u64, little endian), JSON header, data. Offsets count from the end of
+ * the header, must stay inside the file, must not overlap and must be as long as type and shape
+ * say.
+ */
+public final class SafetensorsFile {
+  private static final long MAX_HEADER_BYTES = 100L << 20;
+  private static final ObjectMapper JSON =
+      JsonMapper.builder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .enable(JsonParser.Feature.INCLUDE_SOURCE_IN_LOCATION)
+          .build();
+
+  /**
+   * What the header says of one tensor.
+   *
+   * @param name the full name
+   * @param dtype element type
+   * @param shape sizes, empty for a single number
+   * @param offset first byte in the file, counted from the file's start
+   * @param bytes length in bytes
+   */
+  public record Entry(String name, DType dtype, List<Long> shape, long offset, long bytes) {
+    long[] sizes() {
+      return shape.stream().mapToLong(Long::longValue).toArray();
+    }
+  }
+
+  private final Path path;
+  private final Map<String, Entry> entries;
+  private final Map<String, String> metadata;
+
+  private SafetensorsFile(Path path, Map<String, Entry> entries, Map<String, String> metadata) {
+    this.path = path;
+    this.entries = Collections.unmodifiableMap(entries);
+    this.metadata = Collections.unmodifiableMap(metadata);
+  }
+
+  /**
+   * Reads and checks the header.
+   *
+   * @throws BadInputException if the file is missing, truncated or not what it claims to be
+   */
+  public static SafetensorsFile open(Path path) {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      long size = channel.size();
+      ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      if (size < 8 || !readFully(channel, prefix, 0)) {
+        throw bad(
+            path, "it has " + size + " bytes, fewer than the 8 of a safetensors file's start");
+      }
+      long headerBytes = prefix.getLong(0);
+      if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || headerBytes > size - 8) {
+        throw bad(
+            path,
+            "its header claims "
+                + Long.toUnsignedString(headerBytes)
+                + " bytes in a file of "
+                + size);
+      }
+      ByteBuffer header = ByteBuffer.allocate((int) headerBytes);
+      if (!readFully(channel, header, 8)) {
+        throw bad(path, "it ends inside its header");
+      }
+      JsonNode root;
+      try {
+        root = JSON.readTree(header.array());
+      } catch (JsonProcessingException e) {
+        throw bad(path, "its header is not valid JSON: " + e.getOriginalMessage());
+      }
+      if (root == null || !root.isObject()) {
+        throw bad(path, "its header is not a JSON object");
+      }
+      Map<String, Entry> entries = new LinkedHashMap<>();
+      Map<String, String> metadata = new LinkedHashMap<>();
+      for (Map.Entry<String, JsonNode> field : root.properties()) {
+        if (field.getKey().equals("__metadata__")) {
+          for (Map.Entry<String, JsonNode> note : field.getValue().properties()) {
+            metadata.put(note.getKey(), note.getValue().asText());
+          }
+        } else {
+          Entry entry = entry(path, field.getKey(), field.getValue(), 8 + headerBytes, size);
+          entries.put(entry.name(), entry);
+        }
+      }
+      refuseOverlaps(path, entries);
+      return new SafetensorsFile(path, entries, metadata);
+    } catch (IOException e) {
+      String reason = Files.exists(path) ? "it cannot be read: " + e.getMessage() : "no such file";
+      throw bad(path, reason);
+    }
+  }
+
+  private static boolean readFully(FileChannel channel, ByteBuffer into, long from)
+      throws IOException {
+    while (into.hasRemaining()) {
+      int read = channel.read(into, from + into.position());
+      if (read < 0) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private static Entry entry(Path path, String name, JsonNode node, long dataStart, long fileSize) {
+    JsonNode shapeNode = node.path("shape");
+    JsonNode offsets = node.path("data_offsets");
+    if (!node.path("dtype").isTextual() || !shapeNode.isArray() || offsets.size() != 2) {
+      throw bad(path, "tensor '" + name + "' lacks a dtype, shape or data_offsets");
+    }
+    DType dtype =
+        Arrays.stream(DType.values())
+            .filter(type -> type.safetensorsName().equals(node.path("dtype").asText()))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    bad(
+                        path,
+                        "tensor '"
+                            + name
+                            + "' has the unknown dtype "
+                            + node.path("dtype").asText()));
+    List<Long> shape = new ArrayList<>();
+    long bytes = dtype.bytes();
+    for (JsonNode dim : shapeNode) {
+      if (!dim.isIntegralNumber() || !dim.canConvertToLong() || dim.asLong() < 0) {
+        throw bad(path, "tensor '" + name + "' has the shape " + shapeNode);
+      }
+      shape.add(dim.asLong());
+      try {
+        bytes = Math.multiplyExact(bytes, dim.asLong());
+      } catch (ArithmeticException e) {
+        throw bad(path, "tensor '" + name + "' has the shape " + shapeNode + ", more than fits");
+      }
+    }
+    if (!whole(offsets.get(0)) || !whole(offsets.get(1))) {
+      throw bad(path, "tensor '" + name + "' has the data_offsets " + offsets);
+    }
+    long begin = offsets.get(0).asLong();
+    long end = offsets.get(1).asLong();
+    if (begin < 0 || end < begin || end > fileSize - dataStart) {
+      throw bad(
+          path,
+          "tensor '"
+              + name
+              + "' lies at "
+              + offsets
+              + ", outside of the file's "
+              + (fileSize - dataStart)
+              + " bytes of data; the file may be truncated");
+    }
+    if (end - begin != bytes) {
+      throw bad(
+          path,
+          "tensor '"
+              + name
+              + "' has "
+              + (end - begin)
+              + " bytes, but "
+              + dtype.safetensorsName()
+              + " "
+              + shapeNode
+              + " needs "
+              + bytes);
+    }
+    return new Entry(name, dtype, List.copyOf(shape), dataStart + begin, bytes);
+  }
+
+  private static boolean whole(JsonNode number) {
+    return number.isIntegralNumber() && number.canConvertToLong();
+  }
+
+  private static void refuseOverlaps(Path path, Map<String, Entry> entries) {
+    List<Entry> byOffset = new ArrayList<>(entries.values());
+    byOffset.sort(Comparator.comparingLong(Entry::offset).thenComparingLong(Entry::bytes));
+    for (int i = 1; i < byOffset.size(); i++) {
+      Entry before = byOffset.get(i - 1);
+      Entry after = byOffset.get(i);
+      if (before.offset() + before.bytes() > after.offset()) {
+        throw bad(path, "tensors '" + before.name() + "' and '" + after.name() + "' overlap");
+      }
+    }
+  }
+
+  private static BadInputException bad(Path path, String what) {
+    return new BadInputException(
+        "Cannot read " + path + ": " + what, "Download or copy the file again");
+  }
+
+  public Path path() {
+    return path;
+  }
+
+  /** The tensors by name, in the header's order. */
+  public Map<String, Entry> entries() {
+    return entries;
+  }
+
+  /** The free-form notes of the file. */
+  public Map<String, String> metadata() {
+    return metadata;
+  }
+
+  /**
+   * Maps one tensor; it belongs to the current scope, and must not be changed in place.
+   *
+   * @throws BadInputException if the file has no such tensor
+   */
+  public Tensor tensor(String name) {
+    Entry entry = entries.get(name);
+    if (entry == null) {
+      throw new BadInputException(
+          path + " has no tensor '" + name + "'", "It has: " + firstNames(entries.keySet()));
+    }
+    if (entry.bytes() == 0) {
+      return Tensor.empty(entry.dtype(), entry.sizes());
+    }
+    if (entry.bytes() > Integer.MAX_VALUE) {
+      return largeTensor(entry);
+    }
+    ByteBuffer mapped = map(entry.offset(), entry.bytes());
+    if (entry.offset() % entry.dtype().bytes() != 0) {
+      // A mapped address is as odd as its offset; libtorch wants whole elements.
+      ByteBuffer aligned =
+          ByteBuffer.allocateDirect((int) entry.bytes()).order(ByteOrder.nativeOrder());
+      mapped = aligned.put(mapped).rewind();
+    }
+    return Tensor.over(mapped, entry.dtype(), entry.sizes());
+  }
+
+  /** One mapping covers at most 2 GiB: a larger tensor is copied together from slabs of rows. */
+  private Tensor largeTensor(Entry entry) {
+    long[] sizes = entry.sizes();
+    long rowBytes = entry.bytes() / sizes[0];
+    long rowsAtOnce = Math.max(1, (1L << 30) / rowBytes);
+    Tensor whole = Tensor.empty(entry.dtype(), sizes);
+    for (long row = 0; row < sizes[0]; row += rowsAtOnce) {
+      long rows = Math.min(rowsAtOnce, sizes[0] - row);
+      long[] slab = sizes.clone();
+      slab[0] = rows;
+      try (dev.gossamer.tensor.Scope scope = dev.gossamer.tensor.Scope.open()) {
+        ByteBuffer mapped = map(entry.offset() + row * rowBytes, rows * rowBytes);
+        whole.narrow(0, row, rows).copyFrom(Tensor.over(mapped, entry.dtype(), slab));
+      }
+    }
+    return whole;
+  }
+
+  private ByteBuffer map(long offset, long bytes) {
+    try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+      return channel
+          .map(FileChannel.MapMode.READ_ONLY, offset, bytes)
+          .order(ByteOrder.nativeOrder());
+    } catch (IOException e) {
+      throw bad(path, "it can no longer be mapped: " + e.getMessage());
+    }
+  }
+
+  private static String firstNames(java.util.Collection<String> names) {
+    List<String> first = names.stream().limit(8).toList();
+    return String.join(", ", first) + (names.size() > first.size() ? ", ..." : "");
+  }
+}

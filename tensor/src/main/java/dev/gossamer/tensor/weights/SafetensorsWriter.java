@@ -1,0 +1,93 @@
+package dev.gossamer.tensor.weights;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/** Writes safetensors files: under a temporary name first, so that a file is whole or absent. */
+public final class SafetensorsWriter {
+  private SafetensorsWriter() {}
+
+  /**
+   * @param path the file; replaced if it exists
+   * @param tensors by name, written in the map's order, each of less than 2 GiB
+   * @param metadata free-form notes
+   * @throws EnvironmentException if the file cannot be written; nothing is left behind then
+   */
+  public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    Path part = path.resolveSibling(path.getFileName() + ".part");
+    try {
+      try (FileChannel channel =
+          FileChannel.open(
+              part,
+              StandardOpenOption.CREATE,
+              StandardOpenOption.TRUNCATE_EXISTING,
+              StandardOpenOption.WRITE)) {
+        writeAll(channel, ByteBuffer.wrap(header(tensors, metadata)));
+        for (Tensor tensor : tensors.values()) {
+          try (Scope scope = Scope.open()) {
+            Tensor plain = tensor.to(Device.CPU).contiguous();
+            if (plain.count() > 0) {
+              writeAll(channel, plain.memory());
+            }
+          }
+        }
+      }
+      Files.move(part, path, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      try {
+        Files.deleteIfExists(part);
+      } catch (IOException ignored) {
+        e.addSuppressed(ignored);
+      }
+      throw new EnvironmentException(
+          "Cannot write " + path + ": " + e.getMessage(),
+          "Check that the folder exists, is writable and has room",
+          e);
+    }
+  }
+
+  private static byte[] header(Map<String, Tensor> tensors, Map<String, String> metadata)
+      throws JsonProcessingException {
+    Map<String, Object> header = new LinkedHashMap<>();
+    if (!metadata.isEmpty()) {
+      header.put("__metadata__", metadata);
+    }
+    long offset = 0;
+    for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
+      Tensor tensor = entry.getValue();
+      Map<String, Object> facts = new LinkedHashMap<>();
+      facts.put("dtype", tensor.dtype().safetensorsName());
+      facts.put("shape", tensor.shape());
+      facts.put("data_offsets", new long[] {offset, offset + tensor.bytes()});
+      offset += tensor.bytes();
+      header.put(entry.getKey(), facts);
+    }
+    byte[] json = new ObjectMapper().writeValueAsBytes(header);
+    int padded = (json.length + 7) / 8 * 8; // so that tensors start aligned
+    ByteBuffer bytes = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.putLong(padded).put(json);
+    bytes.put(" ".repeat(padded - json.length).getBytes(StandardCharsets.US_ASCII));
+    return bytes.array();
+  }
+
+  private static void writeAll(FileChannel channel, ByteBuffer bytes) throws IOException {
+    while (bytes.hasRemaining()) {
+      channel.write(bytes);
+    }
+  }
+}

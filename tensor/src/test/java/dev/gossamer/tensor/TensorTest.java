@@ -1,0 +1,144 @@
+package dev.gossamer.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.gossamer.tensor.failure.GossamerException;
+import org.junit.jupiter.api.Test;
+
+class TensorTest {
+  @Test
+  void multipliesMatrices() {
+    try (Scope scope = Scope.open()) {
+      Tensor a = Tensor.of(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+      Tensor b = Tensor.of(new float[] {1, 0, 0, 1, 1, 1}, 3, 2);
+      assertThat(a.matmul(b).toFloats()).containsExactly(4, 5, 10, 11);
+    }
+  }
+
+  @Test
+  void readsViewsRowByRow() {
+    try (Scope scope = Scope.open()) {
+      Tensor a = Tensor.of(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);
+      assertThat(a.transpose(0, 1).toFloats()).containsExactly(1, 4, 2, 5, 3, 6);
+      assertThat(a.every(1, 1, 2).toFloats()).containsExactly(2, 5);
+    }
+  }
+
+  @Test
+  void convertsTypes() {
+    try (Scope scope = Scope.open()) {
+      Tensor a = Tensor.of(new float[] {1.5f, -2.25f}, 2);
+      assertThat(a.to(DType.BFLOAT16).dtype()).isEqualTo(DType.BFLOAT16);
+      assertThat(a.to(DType.BFLOAT16).toFloats()).containsExactly(1.5f, -2.25f);
+      assertThat(a.to(DType.INT64).toLongs()).containsExactly(1, -2);
+      assertThat(a.gt(-3).all().isTrue()).isTrue();
+      assertThat(a.gt(0).all().isTrue()).isFalse();
+    }
+  }
+
+  @Test
+  void namesTheOperationThatFailed() {
+    try (Scope scope = Scope.open()) {
+      Tensor a = Tensor.zeros(DType.FLOAT32, 2, 3);
+      assertThatThrownBy(() -> a.matmul(a))
+          .isInstanceOf(GossamerException.class)
+          .hasMessageContaining("matmul")
+          .hasMessageNotContaining("\n");
+    }
+  }
+
+  @Test
+  void refusesUseAfterItsScopeClosed() {
+    Tensor escaped;
+    try (Scope scope = Scope.open()) {
+      escaped = Tensor.zeros(DType.FLOAT32, 2);
+    }
+    assertThatThrownBy(escaped::toFloats)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("freed");
+  }
+
+  @Test
+  void refusesResultsThatNobodyOwns() {
+    assertThatThrownBy(() -> Tensor.zeros(DType.FLOAT32, 2))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("No Scope");
+  }
+
+  @Test
+  void keepsWhatIsHandedToTheOuterScope() {
+    long before = Tensor.live();
+    try (Scope outer = Scope.open()) {
+      Tensor kept;
+      try (Scope inner = Scope.open()) {
+        Tensor.zeros(DType.FLOAT32, 100);
+        kept = inner.keep(Tensor.full(3, DType.FLOAT32, 2));
+      }
+      assertThat(Tensor.live()).isEqualTo(before + 1);
+      assertThat(kept.toFloats()).containsExactly(3, 3);
+    }
+    assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void detachedScopesHoldTensorsAcrossThreadsAndCalls() {
+    long before = Tensor.live();
+    try (Scope longLived = Scope.detached()) {
+      Tensor weight;
+      try (Scope scope = Scope.open()) {
+        weight = longLived.adopt(Tensor.full(2, DType.FLOAT32, 3));
+      }
+      try (Scope scope = Scope.open()) {
+        assertThat(weight.sum().item()).isEqualTo(6);
+      }
+    }
+    assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void drawsWhatTheSeedSays() {
+    try (Scope scope = Scope.open();
+        Generator a = Generator.seeded(42);
+        Generator b = Generator.seeded(42);
+        Generator c = Generator.named("k-means", 42)) {
+      float[] first = a.normal(8).toFloats();
+      assertThat(b.normal(8).toFloats()).containsExactly(first);
+      assertThat(c.normal(8).toFloats()).isNotEqualTo(first);
+    }
+  }
+
+  @Test
+  void sharesWorkBetweenThreadsAndReportsTheFirstFailure() {
+    try (Threads threads = new Threads(3);
+        Scope scope = Scope.open()) {
+      Tensor sums = Tensor.zeros(DType.FLOAT32, 50);
+      threads.forEach(
+          50,
+          i ->
+              threads.forEach(
+                  2, half -> sums.narrow(0, i, 1).copyFrom(Tensor.full(i, DType.FLOAT32, 1))));
+      assertThat(sums.sum().item()).isEqualTo(49 * 50 / 2);
+      assertThatThrownBy(
+              () ->
+                  threads.forEach(
+                      8,
+                      i -> {
+                        throw new GossamerException("item failed", "");
+                      }))
+          .hasMessageContaining("item failed");
+    }
+  }
+
+  @Test
+  void freesWhatItMakesInALongLoop() {
+    long before = Tensor.live();
+    for (int i = 0; i < 200; i++) {
+      try (Scope scope = Scope.open()) {
+        Tensor a = Tensor.full(i, DType.FLOAT32, 16, 16);
+        a.matmul(a).softmax(-1).addInPlace(1).argsort(-1, true);
+      }
+    }
+    assertThat(Tensor.live()).isEqualTo(before);
+  }
+}

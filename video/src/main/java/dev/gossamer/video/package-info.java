@@ -1,0 +1,2 @@
+/** Gossamer's video module. */
+package dev.gossamer.video;

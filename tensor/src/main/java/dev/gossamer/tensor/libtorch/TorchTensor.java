@@ -416,6 +416,15 @@ public final class TorchTensor implements AutoCloseable {
     return of("maskedFill", () -> scalar(value, s -> at.masked_fill(mask.at, s)));
   }
 
+  /** The same bytes read as another type of the same width. */
+  public TorchTensor reinterpret(int dtype) {
+    return of("view", () -> at.view(type(dtype)));
+  }
+
+  public void orInPlace(TorchTensor bits) {
+    change("bitwise_or_", () -> at.bitwise_or_(bits.at));
+  }
+
   public TorchTensor toType(int dtype) {
     return of("toType", () -> at.to(type(dtype)));
   }

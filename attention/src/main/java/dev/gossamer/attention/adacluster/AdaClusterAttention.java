@@ -135,7 +135,14 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
             count,
             h -> {
               HeadAttention head =
-                  new HeadAttention(session, this.heads[h], owner, products, recluster, seed(h));
+                  new HeadAttention(
+                      session,
+                      this.heads[h],
+                      owner,
+                      products,
+                      recluster,
+                      seed(h),
+                      (int) query.size(3));
               outcomes[h] =
                   head.attend(
                       slice(query, h),

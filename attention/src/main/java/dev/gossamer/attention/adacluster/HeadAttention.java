@@ -31,6 +31,7 @@ final class HeadAttention {
   private final boolean recluster;
   private final long seed;
   private final TokenGrid grid;
+  private final int headDim;
 
   /**
    * @param owner scope of the layer, for centroids that live on
@@ -42,7 +43,8 @@ final class HeadAttention {
       Scope owner,
       DType products,
       boolean recluster,
-      long seed) {
+      long seed,
+      int headDim) {
     this.session = session;
     this.settings = session.settings();
     this.state = state;
@@ -50,6 +52,7 @@ final class HeadAttention {
     this.products = products;
     this.recluster = recluster;
     this.seed = seed;
+    this.headDim = headDim;
     this.grid = session.plan().grid();
   }
 
@@ -64,10 +67,11 @@ final class HeadAttention {
    */
   Outcome attend(Tensor query, Tensor key, Tensor value, Tensor output, int chunks) {
     Tensor keyMean = protectedVideo(key).to(DType.FLOAT32).mean(true, 0);
-    Tensor centredKey = key.to(DType.FLOAT32).sub(keyMean).to(products);
-    ClusterLayout queries = queryLayout(query);
-    ClusterLayout keys = keyLayout(centredKey, keyMean);
-    Operands operands = Operands.of(query, centredKey, value, queries, keys, products);
+    Tensor queryRows = Operands.queryRows(query, products);
+    Tensor keyRows = Operands.keyRows(key, keyMean, products);
+    ClusterLayout queries = queryLayout(queryRows);
+    ClusterLayout keys = keyLayout(keyRows, keyMean);
+    Operands operands = Operands.of(queryRows, keyRows, value, queries, keys, products);
     KeyStatistics statistics = KeyStatistics.of(operands, keys);
     ClusterTail tail = statistics.tail(products);
     QueryGroups groups =
@@ -122,29 +126,29 @@ final class HeadAttention {
     return protectsText() ? video(tokens, grid) : tokens;
   }
 
-  private ClusterLayout queryLayout(Tensor query) {
-    if (!recluster && state.queryLabels().length == query.size(0)) {
+  private ClusterLayout queryLayout(Tensor queryRows) {
+    if (!recluster && state.queryLabels().length == queryRows.size(0)) {
       return ClusterLayout.of(state.queryLabels(), 1 + max(state.queryLabels()));
     }
-    Tensor video = protectedVideo(query).to(products).contiguous();
+    Tensor video = protectedVideo(queryRows);
     if (settings.queryPartition() == AdaClusterSettings.Partition.BLOCKS) {
       return layout(ClusterLayout.contiguous((int) video.size(0), BLOCK_TOKENS));
     }
     KMeans.Clustering clustering =
-        QueryClustering.run(video, state.queryCentroids(), settings, seed);
+        QueryClustering.run(video, headDim, state.queryCentroids(), settings, seed);
     state.queryCentroids(owner.adopt(clustering.centroids()));
     return layout(clustering);
   }
 
-  private ClusterLayout keyLayout(Tensor centredKey, Tensor keyMean) {
-    if (!recluster && state.keyLabels().length == centredKey.size(0)) {
+  private ClusterLayout keyLayout(Tensor keyRows, Tensor keyMean) {
+    if (!recluster && state.keyLabels().length == keyRows.size(0)) {
       return ClusterLayout.of(state.keyLabels(), 1 + max(state.keyLabels()));
     }
-    Tensor video = protectedVideo(centredKey).contiguous();
+    Tensor video = protectedVideo(keyRows);
     if (settings.keyPartition() == AdaClusterSettings.Partition.BLOCKS) {
       return layout(ClusterLayout.contiguous((int) video.size(0), BLOCK_TOKENS));
     }
-    KMeans kmeans = new KMeans(video, settings.keyPartition().metric());
+    KMeans kmeans = new KMeans(video, headDim, settings.keyPartition().metric());
     // Centroids are kept in the keys' own coordinates: their mean moves from step to step.
     KMeans.Clustering clustering =
         state

@@ -47,7 +47,7 @@ final class KeyClustering {
   /** Measures how compact the keys of one head are. */
   static Dispersion dispersion(Tensor keys, AdaClusterSettings settings, long shift) {
     try (Scope scope = Scope.open()) {
-      KMeans kmeans = new KMeans(keys, settings.keyPartition().metric());
+      KMeans kmeans = KMeans.of(keys, settings.keyPartition().metric());
       int clusters = settings.firstKeyClustersFor((int) keys.size(0));
       kmeans.lloyd(kmeans.seeds(clusters, shift), STAGE_ITERATIONS);
       float[] distances = kmeans.distances();
@@ -143,7 +143,7 @@ final class KeyClustering {
     }
     try (Scope scope = Scope.open()) {
       Tensor active = head.keys.indexSelect(0, Tensor.of(head.active, head.active.length));
-      KMeans kmeans = new KMeans(active, settings.keyPartition().metric());
+      KMeans kmeans = KMeans.of(active, settings.keyPartition().metric());
       int wanted = Math.min(clusters, head.active.length);
       KMeans.Clustering clustering =
           kmeans.lloyd(kmeans.seeds(wanted, shift + head.found.size()), STAGE_ITERATIONS);

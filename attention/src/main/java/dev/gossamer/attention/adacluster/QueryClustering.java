@@ -12,14 +12,19 @@ final class QueryClustering {
   private QueryClustering() {}
 
   /**
-   * @param queries {@code [tokens, headDim]} of one head, contiguous, in the type of the products
+   * @param queries {@code [tokens, width]} of one head, contiguous, in the type of the products
+   * @param headDim columns that are the query
    * @param previous centroids of the step before, float32 {@code [clusters, headDim]}; empty at the
    *     first sparse step
    * @param shift moves the seeds of a first clustering
    */
   static KMeans.Clustering run(
-      Tensor queries, Optional<Tensor> previous, AdaClusterSettings settings, long shift) {
-    KMeans kmeans = new KMeans(queries, settings.queryPartition().metric());
+      Tensor queries,
+      int headDim,
+      Optional<Tensor> previous,
+      AdaClusterSettings settings,
+      long shift) {
+    KMeans kmeans = new KMeans(queries, headDim, settings.queryPartition().metric());
     int clusters = settings.queryClustersFor((int) queries.size(0));
     return previous
         .map(centroids -> kmeans.lloyd(centroids, settings.iterationsStep()))

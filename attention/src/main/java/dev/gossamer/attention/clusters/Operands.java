@@ -19,40 +19,67 @@ public record Operands(Tensor queries, Tensor keys, Tensor values, int headDim) 
   /** The bias of a key that must not be seen; the exponential of it is zero in any type. */
   public static final double UNSEEN = -1e30;
 
-  /** Columns of a query or key row: the head, the bias, zeros up to a multiple of 8. */
+  /** Columns of a query or key row: the head, two more, zeros up to a multiple of 8. */
   public static int width(int headDim) {
-    return (headDim + 8) / 8 * 8;
+    return (headDim + 9) / 8 * 8;
   }
 
   /**
-   * @param query {@code [tokens, headDim]} of one head, likewise value
-   * @param centredKey {@code [tokens, headDim]}: keys less their mean, or any other vector
+   * Sorts rows that {@link #queryRows} and {@link #keyRows} made.
+   *
+   * @param value {@code [tokens, headDim]} of one head
    * @param products type of the products
    */
   public static Operands of(
-      Tensor query,
-      Tensor centredKey,
+      Tensor queryRows,
+      Tensor keyRows,
       Tensor value,
       ClusterLayout queries,
       ClusterLayout keys,
       DType products) {
-    int headDim = (int) query.size(1);
-    double scale = 1 / Math.sqrt(headDim);
+    int headDim = (int) value.size(1);
     try (Scope scope = Scope.open()) {
-      Tensor scaled = query.to(DType.FLOAT32).mul(scale);
       Tensor keyOrder = keys.order();
-      Tensor sortedValues = value.to(products).contiguous().indexSelect(0, keyOrder);
+      Tensor sortedKeys = keyRows.indexSelect(0, keyOrder);
+      sortedKeys.narrow(1, headDim, 2).fill(0);
       return new Operands(
-          scope.keep(rows(scaled, queries.order(), 1, products)),
-          scope.keep(rows(centredKey, keyOrder, 0, products)),
-          scope.keep(sortedValues),
+          scope.keep(queryRows.indexSelect(0, queries.order())),
+          scope.keep(sortedKeys),
+          scope.keep(value.to(products).contiguous().indexSelect(0, keyOrder)),
           headDim);
     }
   }
 
-  private static Tensor rows(Tensor tokens, Tensor order, double bias, DType products) {
-    Tensor sorted = tokens.to(products).indexSelect(0, order);
-    return withBias(sorted, bias);
+  /**
+   * Queries as rows {@code [s q | 1 | 0 ..]}.
+   *
+   * @param query {@code [tokens, headDim]} of one head
+   */
+  public static Tensor queryRows(Tensor query, DType products) {
+    long headDim = query.size(1);
+    Tensor rows = Tensor.zeros(products, query.size(0), width((int) headDim));
+    try (Scope scope = Scope.open()) {
+      rows.narrow(1, 0, headDim).copyFrom(query);
+      rows.narrow(1, 0, headDim).mulInPlace(1 / Math.sqrt(headDim));
+      rows.narrow(1, headDim, 1).fill(1);
+    }
+    return rows;
+  }
+
+  /**
+   * Keys as rows {@code [k - mean | 1 | 1 | 0 ..]}, as k-means by distance wants them.
+   *
+   * @param key {@code [tokens, headDim]} of one head
+   * @param mean float32 {@code [1, headDim]}, or any other vector to take from every key
+   */
+  public static Tensor keyRows(Tensor key, Tensor mean, DType products) {
+    long headDim = key.size(1);
+    Tensor rows = Tensor.zeros(products, key.size(0), width((int) headDim));
+    try (Scope scope = Scope.open()) {
+      rows.narrow(1, 0, headDim).copyFrom(key.to(DType.FLOAT32).sub(mean));
+      rows.narrow(1, headDim, 2).fill(1);
+    }
+    return rows;
   }
 
   /** Rows with a constant bias column behind them and zeros up to the width. */

@@ -39,18 +39,25 @@ public final class KMeans {
   /**
    * @param tokens {@code [tokens, headDim]} floating; products are computed in its type
    */
-  public KMeans(Tensor tokens, Metric metric) {
+  public static KMeans of(Tensor tokens, Metric metric) {
+    return new KMeans(withColumns(tokens, 1, 1), (int) tokens.size(1), metric);
+  }
+
+  /**
+   * @param rows {@code [tokens, width]}, contiguous: the tokens, and behind them, by distance, two
+   *     columns of ones; columns further on are zero, those behind an angle are ignored
+   * @param headDim columns that are the token
+   */
+  public KMeans(Tensor rows, int headDim, Metric metric) {
     this.metric = metric;
-    this.count = (int) tokens.size(0);
-    this.headDim = (int) tokens.size(1);
-    if (metric == Metric.ANGLE) {
-      Tensor exact = tokens.to(DType.FLOAT32);
-      this.points = exact.div(exact.norm(1, true).clamp(SHORTEST, Double.POSITIVE_INFINITY));
-      this.tokens = tokens;
-    } else {
-      this.points = tokens.to(DType.FLOAT32);
-      this.tokens = withColumns(tokens, 1, 1);
-    }
+    this.tokens = rows;
+    this.count = (int) rows.size(0);
+    this.headDim = headDim;
+    Tensor exact = rows.narrow(1, 0, headDim).to(DType.FLOAT32);
+    this.points =
+        metric == Metric.ANGLE
+            ? exact.div(exact.norm(1, true).clamp(SHORTEST, Double.POSITIVE_INFINITY))
+            : exact;
   }
 
   /** The tokens with constant columns behind them, padded with zeros to a multiple of 8 columns. */
@@ -93,8 +100,7 @@ public final class KMeans {
     try (Scope scope = Scope.open()) {
       Tensor right = operand(centroids).transpose(0, 1);
       boolean packs = tokens.dtype() == DType.BFLOAT16 && clusters <= 0x10000;
-      Tensor countdown =
-          packs ? countdown(clusters) : null;
+      Tensor countdown = packs ? countdown(clusters) : null;
       for (int from = 0; from < count; from += TOKENS_AT_ONCE) {
         int rows = Math.min(TOKENS_AT_ONCE, count - from);
         try (Scope strip = Scope.open()) {
@@ -140,10 +146,11 @@ public final class KMeans {
 
   /** Right operand of the scores: x.c for angles, x.c - |c|^2 / 2 for distances. */
   private Tensor operand(Tensor centroids) {
-    if (metric == Metric.ANGLE) {
-      return centroids.to(tokens.dtype());
-    }
     Tensor wide = Tensor.zeros(tokens.dtype(), centroids.size(0), tokens.size(1));
+    if (metric == Metric.ANGLE) {
+      wide.narrow(1, 0, headDim).copyFrom(centroids);
+      return wide;
+    }
     Tensor half = centroids.square().sum(true, 1).mul(-0.5);
     Tensor high = half.to(tokens.dtype());
     wide.narrow(1, 0, headDim).copyFrom(centroids);
@@ -215,8 +222,7 @@ public final class KMeans {
   public float[] distances() {
     float[] norms = points.square().sum(false, 1).toFloats();
     float[] result = new float[count];
-    float[] lengths =
-        metric == Metric.ANGLE ? tokens.to(DType.FLOAT32).norm(1, false).toFloats() : norms;
+    float[] lengths = metric == Metric.ANGLE ? rowLengths() : norms;
     for (int token = 0; token < count; token++) {
       result[token] =
           metric == Metric.ANGLE
@@ -224,6 +230,10 @@ public final class KMeans {
               : (float) Math.sqrt(Math.max(0, norms[token] - 2 * closeness[token]));
     }
     return result;
+  }
+
+  private float[] rowLengths() {
+    return tokens.narrow(1, 0, headDim).to(DType.FLOAT32).norm(1, false).toFloats();
   }
 
   /**

@@ -1,0 +1,82 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.tensor.failure.GossamerException;
+import java.io.UncheckedIOException;
+import java.util.List;
+import picocli.CommandLine;
+import picocli.CommandLine.IExecutionExceptionHandler;
+import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/**
+ * The one place where a failure becomes an exit code and exactly one line {@code gossamer: ...} on
+ * stderr; the stack trace follows under {@code --verbose}.
+ */
+final class FailureLine implements IExecutionExceptionHandler, IParameterExceptionHandler {
+  static final int FAILED = 1;
+  static final int USAGE = 2;
+  static final int ENVIRONMENT = 4;
+
+  private final Terminal terminal;
+
+  FailureLine(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public int handleParseException(ParameterException e, String[] args) {
+    String message = firstLine(e.getMessage());
+    if (e instanceof UnmatchedArgumentException unmatched) {
+      List<String> near = unmatched.getSuggestions();
+      message += near.isEmpty() ? "" : "; did you mean " + String.join(" or ", near) + "?";
+    } else if (e instanceof MissingParameterException) {
+      message = message.replace(" (<", " <").replace(">)", ">");
+    }
+    String command = e.getCommandLine().getCommandSpec().qualifiedName();
+    print(message + ". See '" + command + " --help'", e, List.of(args).contains("--verbose"));
+    return USAGE;
+  }
+
+  @Override
+  public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
+    boolean verbose = parsed.expandedArgs().contains("--verbose");
+    return report(e, verbose);
+  }
+
+  /**
+   * Prints the line of any failure.
+   *
+   * @return the exit code
+   */
+  int report(Throwable e, boolean verbose) {
+    if (e instanceof GossamerException ours) {
+      print(ours.getMessage(), e, verbose);
+      return ours.exitCode();
+    }
+    if (e instanceof UncheckedIOException) {
+      print(e.getMessage(), e, verbose);
+      return ENVIRONMENT;
+    }
+    if (e instanceof OutOfMemoryError) {
+      print("Java's heap is full. Set JAVA_OPTIONS=-Xmx8g, or ask for less", e, verbose);
+      return ENVIRONMENT;
+    }
+    String what = e.getClass().getSimpleName() + ": " + firstLine(String.valueOf(e.getMessage()));
+    print("unexpected " + what + (verbose ? "" : ". --verbose shows where"), e, verbose);
+    return FAILED;
+  }
+
+  private void print(String message, Throwable e, boolean verbose) {
+    terminal.err().println("gossamer: " + message.replaceAll("\\s*\\R\\s*", " "));
+    if (verbose) {
+      e.printStackTrace(terminal.err());
+    }
+  }
+
+  private static String firstLine(String text) {
+    return text.lines().findFirst().orElse("");
+  }
+}

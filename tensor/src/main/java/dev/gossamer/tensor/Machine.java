@@ -127,44 +127,68 @@ public record Machine(
       return OptionalLong.of(Math.min(bytes, container().orElse(bytes)));
     }
 
+    /** The least that any control group around this process leaves. */
     private OptionalLong container() {
-      OptionalLong unified =
-          container("sys/fs/cgroup/memory.max", "memory.current", "inactive_file");
-      return unified.isPresent()
-          ? unified
-          : container(
-              "sys/fs/cgroup/memory/memory.limit_in_bytes",
-              "memory.usage_in_bytes",
-              "total_inactive_file");
+      return lines("proc/self/cgroup").stream()
+          .map(line -> line.split(":", 3)) // number:controllers:path; version 2 names none
+          .filter(parts -> parts.length == 3)
+          .flatMap(
+              parts ->
+                  parts[1].isEmpty()
+                      ? groups("sys/fs/cgroup", parts[2])
+                          .map(at -> left(at, "memory.max", "memory.current", "inactive_file"))
+                      : List.of(parts[1].split(",")).contains("memory")
+                          ? groups("sys/fs/cgroup/memory", parts[2])
+                              .map(
+                                  at ->
+                                      left(
+                                          at,
+                                          "memory.limit_in_bytes",
+                                          "memory.usage_in_bytes",
+                                          "total_inactive_file"))
+                          : Stream.empty())
+          .filter(OptionalLong::isPresent)
+          .mapToLong(OptionalLong::getAsLong)
+          .min();
+    }
+
+    /**
+     * A group and all around it: a limit holds for everything below. A container that sees only its
+     * own groups has them at the mount itself.
+     */
+    private static Stream<Path> groups(String mount, String path) {
+      Path top = Path.of(mount);
+      Path group = top.resolve(path.substring(path.startsWith("/") ? 1 : 0)).normalize();
+      return Stream.iterate(
+          group.startsWith(top) ? group : top, at -> at.startsWith(top), Path::getParent);
     }
 
     /** Limit minus usage, where cached files that nobody uses do not count as used. */
-    private OptionalLong container(String limitFile, String usageFile, String cacheKey) {
-      Path limitPath = Path.of(limitFile);
-      OptionalLong limit = value(limitFile, "");
-      OptionalLong used = value(limitPath.resolveSibling(usageFile).toString(), "");
+    private OptionalLong left(Path group, String limitFile, String usageFile, String cacheKey) {
+      OptionalLong limit = value(group.resolve(limitFile).toString(), "");
+      OptionalLong used = value(group.resolve(usageFile).toString(), "");
       if (limit.isEmpty() || used.isEmpty()) {
         return OptionalLong.empty();
       }
-      OptionalLong cached = value(limitPath.resolveSibling("memory.stat").toString(), cacheKey);
+      OptionalLong cached = value(group.resolve("memory.stat").toString(), cacheKey);
       return OptionalLong.of(Math.max(0, limit.getAsLong() - used.getAsLong() + cached.orElse(0)));
     }
 
     /** The number behind a key at the start of a line. */
     private OptionalLong value(String file, String key) {
-      Path path = root.resolve(file);
-      if (!Files.isReadable(path)) {
-        return OptionalLong.empty();
-      }
-      try (Stream<String> lines = Files.lines(path)) {
-        return lines
-            .filter(line -> line.startsWith(key))
-            .map(line -> line.substring(key.length()).trim().split(" ")[0])
-            .filter(word -> word.matches("\\d{1,18}"))
-            .mapToLong(Long::parseLong)
-            .findFirst();
+      return lines(file).stream()
+          .filter(line -> line.startsWith(key))
+          .map(line -> line.substring(key.length()).trim().split(" ")[0])
+          .filter(word -> word.matches("\\d{1,18}"))
+          .mapToLong(Long::parseLong)
+          .findFirst();
+    }
+
+    private List<String> lines(String file) {
+      try {
+        return Files.readAllLines(root.resolve(file));
       } catch (IOException e) {
-        return OptionalLong.empty();
+        return List.of();
       }
     }
   }

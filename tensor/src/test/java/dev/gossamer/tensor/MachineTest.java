@@ -28,6 +28,7 @@ class MachineTest {
   @Test
   void availableIsTheMachinesOutsideOfAContainer() throws IOException {
     file("proc/meminfo", "MemTotal: 9000 kB\nMemFree: 10 kB\nMemAvailable:    2000 kB\n");
+    file("proc/self/cgroup", "0::/\n");
     file("sys/fs/cgroup/memory.max", "max\n");
     file("sys/fs/cgroup/memory.current", "1024\n");
     assertThat(new Machine.MemoryLimits(root).available()).hasValue(2000 << 10);
@@ -36,6 +37,7 @@ class MachineTest {
   @Test
   void availableIsTheContainersWhereThatIsLess() throws IOException {
     file("proc/meminfo", "MemAvailable: 2000 kB\n");
+    file("proc/self/cgroup", "0::/\n");
     file("sys/fs/cgroup/memory.max", "1000000\n");
     file("sys/fs/cgroup/memory.current", "900000\n");
     file("sys/fs/cgroup/memory.stat", "anon 1\ninactive_file 300000\n");
@@ -45,9 +47,21 @@ class MachineTest {
   @Test
   void availableFollowsTheOlderControlGroupsToo() throws IOException {
     file("proc/meminfo", "MemAvailable: 2000 kB\n");
+    file("proc/self/cgroup", "5:cpu:/other\n4:memory:/gone\n");
     file("sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000\n");
     file("sys/fs/cgroup/memory/memory.usage_in_bytes", "1100000\n");
     assertThat(new Machine.MemoryLimits(root).available()).hasValue(0);
+  }
+
+  @Test
+  void availableIsTheTightestOfNestedControlGroups() throws IOException {
+    file("proc/meminfo", "MemAvailable: 2000 kB\n");
+    file("proc/self/cgroup", "0::/slurm/job_7/step_0\n");
+    file("sys/fs/cgroup/slurm/job_7/memory.max", "500000\n");
+    file("sys/fs/cgroup/slurm/job_7/memory.current", "100000\n");
+    file("sys/fs/cgroup/slurm/job_7/step_0/memory.max", "max\n");
+    file("sys/fs/cgroup/slurm/job_7/step_0/memory.current", "100000\n");
+    assertThat(new Machine.MemoryLimits(root).available()).hasValue(400_000);
   }
 
   @Test

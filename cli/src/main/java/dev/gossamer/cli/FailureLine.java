@@ -6,7 +6,6 @@ import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.IParameterExceptionHandler;
-import picocli.CommandLine.MissingParameterException;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.UnmatchedArgumentException;
@@ -28,16 +27,33 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
 
   @Override
   public int handleParseException(ParameterException e, String[] args) {
-    String message = firstLine(e.getMessage());
-    if (e instanceof UnmatchedArgumentException unmatched) {
-      List<String> near = unmatched.getSuggestions();
-      message += near.isEmpty() ? "" : "; did you mean " + String.join(" or ", near) + "?";
-    } else if (e instanceof MissingParameterException) {
-      message = message.replace(" (<", " <").replace(">)", ">");
-    }
     String command = e.getCommandLine().getCommandSpec().qualifiedName();
-    print(message + ". See '" + command + " --help'", e, List.of(args).contains("--verbose"));
+    String help = ". See '" + command + " --help'";
+    boolean verbose = List.of(args).contains("--verbose");
+    print((e instanceof UnmatchedArgumentException u ? unknown(u) : message(e)) + help, e, verbose);
     return USAGE;
+  }
+
+  private static String message(ParameterException e) {
+    return e.getCause() instanceof GossamerException cause
+        ? cause.getMessage()
+        : firstLine(e.getMessage());
+  }
+
+  private static String unknown(UnmatchedArgumentException e) {
+    String word = e.getUnmatched().get(0);
+    String what =
+        e.isUnknownOption()
+            ? "Unknown option"
+            : e.getCommandLine().getSubcommands().isEmpty()
+                ? "Unexpected argument"
+                : "Unknown command";
+    List<String> near = e.getSuggestions();
+    return what
+        + " '"
+        + word
+        + "'"
+        + (near.isEmpty() ? "" : "; the nearest is " + String.join(" or ", near));
   }
 
   @Override

@@ -1,15 +1,20 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.bench.Benchmark;
 import java.io.PrintWriter;
+import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.function.BooleanSupplier;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.IHelpSectionRenderer;
 import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
@@ -27,6 +32,11 @@ import picocli.CommandLine.Spec;
     })
 public final class Gossamer implements Runnable {
   private static final String SETTING = "--attn.";
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final List<GroupedCommands.Group> GROUPS =
+      List.of(
+          new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
+          new GroupedCommands.Group("Tools", "bench", "doctor", "generate-completion"));
 
   @Spec private CommandSpec spec;
 
@@ -40,42 +50,50 @@ public final class Gossamer implements Runnable {
   }
 
   public static void main(String[] args) {
-    System.exit(run(Terminal.ofThisProcess(), args));
+    Interruption interruption = Interruption.listen(PATIENCE);
+    int exitCode = run(Terminal.ofThisProcess(), interruption::asked, args);
+    interruption.commandEnded();
+    System.exit(exitCode);
   }
 
-  /** Runs one command line to its end and returns the exit code. */
-  static int run(Terminal terminal, String... args) {
+  /**
+   * Runs one command line to its end.
+   *
+   * @param interrupted whether the command should stop
+   * @return the exit code
+   */
+  static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
     FailureLine failures = new FailureLine(terminal);
     try {
-      return commandLine(terminal, failures).execute(separated(args));
+      return commandLine(terminal, interrupted, failures).execute(separated(args));
     } catch (OutOfMemoryError e) {
       return failures.report(e, List.of(args).contains("--verbose"));
     }
   }
 
-  private static CommandLine commandLine(Terminal terminal, FailureLine failures) {
+  private static CommandLine commandLine(
+      Terminal terminal, BooleanSupplier interrupted, FailureLine failures) {
     CommandLine commandLine = new CommandLine(new Gossamer());
-    Map<String, List<String>> groups = new LinkedHashMap<>();
-    groups.put("Video", List.of("generate", "decode", "replay", "models"));
-    groups.put("Tools", List.of("bench", "doctor", "generate-completion"));
+    commandLine.addSubcommand(new DoctorCommand(terminal)).addSubcommand(new GenerateCompletion());
+    addBenchmarks(commandLine);
     commandLine
-        .addSubcommand(new DoctorCommand(terminal))
-        .addSubcommand(new GenerateCompletion())
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
-        .setCaseInsensitiveEnumValuesAllowed(true)
         .setUsageHelpAutoWidth(true)
         .setExecutionExceptionHandler(failures)
         .setParameterExceptionHandler(failures);
-    commandLine
-        .getHelpSectionMap()
-        .put(CommandLine.Model.UsageMessageSpec.SECTION_KEY_COMMAND_LIST_HEADING, help -> "");
-    commandLine
-        .getHelpSectionMap()
-        .put(
-            CommandLine.Model.UsageMessageSpec.SECTION_KEY_COMMAND_LIST,
-            new GroupedCommands(groups));
+    Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();
+    sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST_HEADING, help -> "");
+    sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST, new GroupedCommands(GROUPS));
     return commandLine;
+  }
+
+  private static void addBenchmarks(CommandLine commandLine) {
+    CommandLine bench = new CommandLine(new BenchCommand());
+    ServiceLoader.load(Benchmark.class).forEach(bench::addSubcommand);
+    if (!bench.getSubcommands().isEmpty()) {
+      commandLine.addSubcommand(bench);
+    }
   }
 
   /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */

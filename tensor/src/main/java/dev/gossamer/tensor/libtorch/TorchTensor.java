@@ -4,7 +4,11 @@ import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -20,6 +24,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -50,12 +55,25 @@ public final class TorchTensor implements AutoCloseable {
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
   private static final ScalarOptional EUCLIDEAN = new ScalarOptional(new Scalar(2.0));
 
-  private final Tensor at;
-  private final Object memory; // what a tensor over foreign memory keeps alive
+  /**
+   * Buffers under tensors, by address. A view shares the storage of what it views but not its Java
+   * object, so the storage itself must keep the buffer: libtorch tells {@link #FORGET} when it
+   * goes.
+   */
+  private static final Map<Long, Queue<ByteBuffer>> FOREIGN = new ConcurrentHashMap<>();
 
-  private TorchTensor(Tensor at, Object memory) {
+  private static final PointerConsumer FORGET =
+      new PointerConsumer() {
+        @Override
+        public void call(Pointer memory) {
+          forget(memory.address());
+        }
+      };
+
+  private final Tensor at;
+
+  private TorchTensor(Tensor at) {
     this.at = at;
-    this.memory = memory;
     LIVE.incrementAndGet();
   }
 
@@ -132,15 +150,34 @@ public final class TorchTensor implements AutoCloseable {
   /**
    * A tensor over memory that somebody else owns, for example a mapped file: no copy.
    *
-   * @param memory direct buffer; position 0 is the first byte; kept alive as long as the tensor
+   * @param memory direct buffer; position 0 is the first byte; kept alive as long as the tensor or
+   *     any view of it
    */
   public static TorchTensor over(ByteBuffer memory, long[] shape, int dtype) {
     BytePointer pointer = new BytePointer(memory);
+    FOREIGN.compute(
+        pointer.address(),
+        (at, buffers) -> {
+          Queue<ByteBuffer> all = buffers == null ? new ArrayDeque<>() : buffers;
+          all.add(memory);
+          return all;
+        });
     try (TensorOptions options = new TensorOptions(type(dtype))) {
-      return new TorchTensor(torch.from_blob(pointer, shape, options), List.of(memory, pointer));
+      return new TorchTensor(torch.from_blob(pointer, shape, FORGET, options));
     } catch (RuntimeException e) {
+      forget(pointer.address());
       throw failure("from_blob", e);
     }
+  }
+
+  /** Drops one buffer at an address; called when libtorch frees the last view of its memory. */
+  private static void forget(long address) {
+    FOREIGN.computeIfPresent(
+        address,
+        (at, buffers) -> {
+          buffers.poll();
+          return buffers.isEmpty() ? null : buffers;
+        });
   }
 
   // Facts
@@ -787,7 +824,7 @@ public final class TorchTensor implements AutoCloseable {
 
   private static TorchTensor of(String op, Supplier<Tensor> call) {
     try {
-      return new TorchTensor(call.get(), null);
+      return new TorchTensor(call.get());
     } catch (RuntimeException e) {
       throw failure(op, e);
     }

@@ -77,6 +77,7 @@ public record RunReport(
       String device,
       int threads,
       String residency,
+      String tiles,
       String noise) {}
 
   /** Method of attention, with every setting. */

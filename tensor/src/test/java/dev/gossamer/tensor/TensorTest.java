@@ -4,6 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.failure.GossamerException;
+import java.lang.ref.ReferenceQueue;
+import java.lang.ref.WeakReference;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class TensorTest {
@@ -94,6 +99,29 @@ class TensorTest {
       }
     }
     assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void aViewKeepsTheMemoryUnderItAlive() throws InterruptedException {
+    ReferenceQueue<ByteBuffer> collected = new ReferenceQueue<>();
+    List<WeakReference<ByteBuffer>> buffers = new ArrayList<>();
+    List<Tensor> views = new ArrayList<>();
+    try (Scope longLived = Scope.detached()) {
+      for (int i = 0; i < 2; i++) {
+        try (Scope scope = Scope.open()) {
+          ByteBuffer memory = ByteBuffer.allocateDirect(64);
+          buffers.add(new WeakReference<>(memory, collected));
+          views.add(longLived.adopt(Tensor.over(memory, DType.FLOAT32, 16).narrow(0, 4, 8)));
+        }
+      }
+      views.get(0).close();
+      System.gc();
+      assertThat(collected.remove(10_000)).isSameAs(buffers.get(0));
+      assertThat(buffers.get(1).get()).isNotNull();
+      assertThat(views.get(1).toFloats()).containsOnly(0);
+    }
+    System.gc();
+    assertThat(collected.remove(10_000)).isSameAs(buffers.get(1));
   }
 
   @Test

@@ -14,7 +14,7 @@ public interface Denoiser {
    * The transformer's prediction. Different branches of one step may be asked for on different
    * threads at the same time.
    *
-   * @param latents {@code [1, channels, frames, height, width]} float32, or the model's own order
+   * @param latents {@code [1, channels, frames, height, width]} float32
    * @param timestep what the scheduler gave for this step
    * @param step from 0
    * @param branch from 0

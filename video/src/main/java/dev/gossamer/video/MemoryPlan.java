@@ -104,24 +104,31 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
 
   /** The first change, smallest loss first, after which the run would fit. */
   private Optional<String> remedy(VideoModel model, VideoRequest request, ModelOptions options) {
-    ModelOptions half =
-        options.dtype() == DType.FLOAT32 ? options.withDtype(DType.BFLOAT16) : options;
-    String dtype = half == options ? "" : "--dtype bf16";
-    for (ModelOptions tried : List.of(options, half)) {
-      String option = tried == options ? "" : dtype;
-      if (tried.residency() == Residency.KEEP) {
-        ModelOptions staged = tried.withResidency(Residency.STAGED);
-        if (fits(model, request, staged)) {
-          return Optional.of((option + " --residency staged").trim());
-        }
-      } else if (tried != options && fits(model, request, tried)) {
-        return Optional.of(option);
+    List<String> changes = new ArrayList<>();
+    ModelOptions tried = options;
+    if (tried.residency() == Residency.KEEP) {
+      tried = tried.withResidency(Residency.STAGED);
+      changes.add("--residency staged");
+      if (fits(model, request, tried)) {
+        return Optional.of(String.join(" ", changes));
       }
     }
-    ModelOptions small = half.withResidency(Residency.STAGED);
-    String prefix =
-        (dtype + (options.residency() == Residency.KEEP ? " --residency staged" : "")).trim();
-    return smaller(model, request, small).map(size -> (prefix + " " + size).trim());
+    if (tried.dtype() == DType.FLOAT32) {
+      tried = tried.withDtype(DType.BFLOAT16);
+      changes.add("--dtype bf16");
+      if (fits(model, request, tried)) {
+        return Optional.of(String.join(" ", changes));
+      }
+    }
+    if (tried.tiles() == Tiles.OFF) {
+      tried = tried.withTiles(Tiles.ON);
+      changes.add("--tiles on");
+      if (fits(model, request, tried)) {
+        return Optional.of(String.join(" ", changes));
+      }
+    }
+    return smaller(model, request, tried)
+        .map(size -> String.join(" ", changes) + (changes.isEmpty() ? "" : " ") + size);
   }
 
   /** Fewer frames first, then a smaller picture, by halves. */

@@ -13,9 +13,10 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param device where it runs
  * @param threads processor threads that compute
  * @param residency how long weights stay in memory
+ * @param tiles whether frames are decoded in tiles
  */
 public record ModelOptions(
-    DType dtype, DType decoderDtype, Device device, int threads, Residency residency) {
+    DType dtype, DType decoderDtype, Device device, int threads, Residency residency, Tiles tiles) {
   private static final int MAX_THREADS = 1024;
 
   /**
@@ -44,27 +45,31 @@ public record ModelOptions(
   /** float32 on the processor, with all its threads. */
   public static ModelOptions defaults() {
     return new ModelOptions(
-        DType.FLOAT32, DType.FLOAT32, Device.CPU, Threads.available(), Residency.AUTO);
+        DType.FLOAT32, DType.FLOAT32, Device.CPU, Threads.available(), Residency.AUTO, Tiles.OFF);
   }
 
   /** Type of the transformer and the text encoder. */
   public ModelOptions withDtype(DType type) {
-    return new ModelOptions(type, decoderDtype, device, threads, residency);
+    return new ModelOptions(type, decoderDtype, device, threads, residency, tiles);
   }
 
   public ModelOptions withDecoderDtype(DType type) {
-    return new ModelOptions(dtype, type, device, threads, residency);
+    return new ModelOptions(dtype, type, device, threads, residency, tiles);
   }
 
   public ModelOptions withDevice(Device where) {
-    return new ModelOptions(dtype, decoderDtype, where, threads, residency);
+    return new ModelOptions(dtype, decoderDtype, where, threads, residency, tiles);
   }
 
   public ModelOptions withThreads(int count) {
-    return new ModelOptions(dtype, decoderDtype, device, count, residency);
+    return new ModelOptions(dtype, decoderDtype, device, count, residency, tiles);
   }
 
   public ModelOptions withResidency(Residency policy) {
-    return new ModelOptions(dtype, decoderDtype, device, threads, policy);
+    return new ModelOptions(dtype, decoderDtype, device, threads, policy, tiles);
+  }
+
+  public ModelOptions withTiles(Tiles choice) {
+    return new ModelOptions(dtype, decoderDtype, device, threads, residency, choice);
   }
 }

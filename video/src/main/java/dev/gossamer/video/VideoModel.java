@@ -2,8 +2,9 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
-import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.video.schedulers.Schedule;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -53,8 +54,15 @@ public interface VideoModel extends AutoCloseable {
   /** Frees a part's weights; does nothing if they are not there. */
   void release(VideoPart part);
 
-  /** Shape of the starting noise and of the latents, with the batch of 1 in front. */
+  /** Shape of the latents: {@code [1, channels, frames, height, width]}. */
   long[] latentShape(VideoRequest request);
+
+  /**
+   * Draws the starting noise as the reference does.
+   *
+   * @return {@link #latentShape} float32, on the processor, in the current scope
+   */
+  Tensor noise(Generator generator, VideoRequest request);
 
   /** Roles of the tokens in the self-attentions. */
   TokenGrid tokens(VideoRequest request);
@@ -73,8 +81,12 @@ public interface VideoModel extends AutoCloseable {
    */
   Denoiser denoiser(VideoRequest request, List<PromptEncoding> prompts, AttentionSession session);
 
-  /** The type in which the transformer's predictions come and are combined. */
-  DType predictionDtype();
+  /**
+   * The noise levels of a video.
+   *
+   * @throws dev.gossamer.tensor.failure.UsageException if it cannot be made in so many steps
+   */
+  Schedule schedule(int steps);
 
   /**
    * Decodes latents frame by frame; memory does not grow with their number.

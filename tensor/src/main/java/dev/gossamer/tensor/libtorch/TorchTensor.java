@@ -4,7 +4,11 @@ import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayDeque;
 import java.util.List;
+import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -15,10 +19,12 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
@@ -49,12 +55,25 @@ public final class TorchTensor implements AutoCloseable {
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
   private static final ScalarOptional EUCLIDEAN = new ScalarOptional(new Scalar(2.0));
 
-  private final Tensor at;
-  private final Object memory; // what a tensor over foreign memory keeps alive
+  /**
+   * Buffers under tensors, by address. A view shares the storage of what it views but not its Java
+   * object, so the storage itself must keep the buffer: libtorch tells {@link #FORGET} when it
+   * goes.
+   */
+  private static final Map<Long, Queue<ByteBuffer>> FOREIGN = new ConcurrentHashMap<>();
 
-  private TorchTensor(Tensor at, Object memory) {
+  private static final PointerConsumer FORGET =
+      new PointerConsumer() {
+        @Override
+        public void call(Pointer memory) {
+          forget(memory.address());
+        }
+      };
+
+  private final Tensor at;
+
+  private TorchTensor(Tensor at) {
     this.at = at;
-    this.memory = memory;
     LIVE.incrementAndGet();
   }
 
@@ -131,15 +150,34 @@ public final class TorchTensor implements AutoCloseable {
   /**
    * A tensor over memory that somebody else owns, for example a mapped file: no copy.
    *
-   * @param memory direct buffer; position 0 is the first byte; kept alive as long as the tensor
+   * @param memory direct buffer; position 0 is the first byte; kept alive as long as the tensor or
+   *     any view of it
    */
   public static TorchTensor over(ByteBuffer memory, long[] shape, int dtype) {
     BytePointer pointer = new BytePointer(memory);
+    FOREIGN.compute(
+        pointer.address(),
+        (at, buffers) -> {
+          Queue<ByteBuffer> all = buffers == null ? new ArrayDeque<>() : buffers;
+          all.add(memory);
+          return all;
+        });
     try (TensorOptions options = new TensorOptions(type(dtype))) {
-      return new TorchTensor(torch.from_blob(pointer, shape, options), List.of(memory, pointer));
+      return new TorchTensor(torch.from_blob(pointer, shape, FORGET, options));
     } catch (RuntimeException e) {
+      forget(pointer.address());
       throw failure("from_blob", e);
     }
+  }
+
+  /** Drops one buffer at an address; called when libtorch frees the last view of its memory. */
+  private static void forget(long address) {
+    FOREIGN.computeIfPresent(
+        address,
+        (at, buffers) -> {
+          buffers.poll();
+          return buffers.isEmpty() ? null : buffers;
+        });
   }
 
   // Facts
@@ -247,6 +285,11 @@ public final class TorchTensor implements AutoCloseable {
   /** out = softmax(in) along a dimension; out may be in. */
   public static void softmaxInto(TorchTensor out, TorchTensor in, long dim) {
     change("softmax", () -> torch.softmax_out(out.at, in.at, dim));
+  }
+
+  /** out = in sigmoid(in), of one type; out may be in. */
+  public static void siluInto(TorchTensor out, TorchTensor in) {
+    change("silu", () -> torch.silu_out(out.at, in.at));
   }
 
   /** out = the entries of in along a dimension, in the order of index. */
@@ -609,15 +652,32 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor conv2d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    long[] dilation = {1, 1};
     return of(
         "conv2d",
-        () -> torch.conv2d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1}, 1));
+        () ->
+            onednn()
+                ? torch.mkldnn_convolution(at, weight.at, opt(bias), padding, stride, dilation, 1)
+                : torch.conv2d(at, weight.at, opt(bias), stride, padding, dilation, 1));
   }
 
   public TorchTensor conv3d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    long[] dilation = {1, 1, 1};
     return of(
         "conv3d",
-        () -> torch.conv3d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1, 1}, 1));
+        () ->
+            onednn()
+                ? torch.mkldnn_convolution(at, weight.at, opt(bias), padding, stride, dilation, 1)
+                : torch.conv3d(at, weight.at, opt(bias), stride, padding, dilation, 1));
+  }
+
+  /**
+   * Whether a convolution of this tensor goes to oneDNN directly. Asked by its usual name, libtorch
+   * takes a float32 input with batch * channels * first two sizes under 20480 for small and
+   * convolves it four times slower, and not channels last.
+   */
+  private boolean onednn() {
+    return Context.hasMKLDNN() && !at.is_cuda() && at.scalar_type() == ScalarType.Float;
   }
 
   public TorchTensor pad(double value, long... padding) {
@@ -764,7 +824,7 @@ public final class TorchTensor implements AutoCloseable {
 
   private static TorchTensor of(String op, Supplier<Tensor> call) {
     try {
-      return new TorchTensor(call.get(), null);
+      return new TorchTensor(call.get());
     } catch (RuntimeException e) {
       throw failure(op, e);
     }

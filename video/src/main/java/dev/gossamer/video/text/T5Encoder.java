@@ -1,0 +1,260 @@
+package dev.gossamer.video.text;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.tensor.weights.TensorFiles;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The encoder of T5 v1.1 and of UMT5, which turn a prompt's token ids into the vectors that a video
+ * transformer attends to.
+ *
+ * <p>Per block: RMS norm, attention whose scores are neither scaled nor positional but for a table
+ * of relative positions, residual; RMS norm, gated GELU, residual. A last RMS norm. No biases.
+ *
+ * <p>Runs in FLOAT32 or BFLOAT16; FLOAT16 overflows in these models and is refused. On a processor
+ * the attention runs in float32 whatever the weights are. May be used from several threads.
+ *
+ * <p>Source: transformers' {@code T5EncoderModel} and {@code UMT5EncoderModel}.
+ */
+public final class T5Encoder implements AutoCloseable {
+  /** Added to the score of a key that is masked; exp of it is 0, and a row of it no NaN. */
+  private static final double MASKED = -1e30;
+
+  private final T5Config config;
+  private final Scope weights;
+  private final Tensor table;
+  private final List<Block> blocks = new ArrayList<>();
+  private final Tensor finalNorm;
+
+  private record Block(
+      Tensor attentionNorm,
+      Tensor query,
+      Tensor key,
+      Tensor value,
+      Tensor output,
+      Tensor positions,
+      Tensor feedForwardNorm,
+      Tensor gate,
+      Tensor up,
+      Tensor down) {}
+
+  /**
+   * Asks for every weight of the encoder; the caller then calls {@link Parameters#check}.
+   *
+   * @param weights the scope that the parameters are loaded into; this encoder closes it
+   * @throws UsageException if the weights are FLOAT16
+   */
+  public T5Encoder(T5Config config, Parameters parameters, Scope weights) {
+    this.config = config;
+    this.weights = weights;
+    String tableName =
+        parameters.has("encoder.embed_tokens.weight")
+            ? "encoder.embed_tokens.weight"
+            : "shared.weight";
+    table = parameters.get(tableName, config.vocabulary(), config.width());
+    refuseHalf(table.dtype());
+    for (int i = 0; i < config.blocks(); i++) {
+      blocks.add(block(parameters, i));
+    }
+    finalNorm = parameters.get("encoder.final_layer_norm.weight", config.width());
+    // The token table under its other name, and what only a whole T5 has.
+    parameters.ignore(
+        name ->
+            name.equals("shared.weight")
+                || name.startsWith("decoder.")
+                || name.startsWith("lm_head."));
+  }
+
+  /**
+   * Opens the text encoder folder of a checkpoint and checks that its weights fit its {@code
+   * config.json}.
+   *
+   * @throws UsageException if {@code dtype} is neither FLOAT32 nor BFLOAT16
+   * @throws BadInputException if config or weights are missing, damaged or do not fit
+   */
+  public static T5Encoder open(Path folder, DType dtype, Device device) {
+    refuseHalf(dtype);
+    T5Config config = T5Config.read(ModelConfig.read(folder.resolve("config.json")));
+    Scope weights = Scope.detached();
+    try {
+      Parameters parameters =
+          Parameters.load(TensorFiles.in(folder), dtype, device, weights, name -> false);
+      T5Encoder encoder = new T5Encoder(config, parameters, weights);
+      parameters.check();
+      return encoder;
+    } catch (RuntimeException | Error e) {
+      weights.close();
+      throw e;
+    }
+  }
+
+  private static void refuseHalf(DType dtype) {
+    if (dtype != DType.FLOAT32 && dtype != DType.BFLOAT16) {
+      throw new UsageException(
+          "The T5 text encoder cannot run in " + dtype.optionName() + ": its numbers overflow",
+          "Use bf16 or fp32");
+    }
+  }
+
+  private Block block(Parameters parameters, int index) {
+    String attention = "encoder.block." + index + ".layer.0.SelfAttention.";
+    String feedForward = "encoder.block." + index + ".layer.1.DenseReluDense.";
+    int width = config.width();
+    int heads = config.heads() * config.headWidth();
+    boolean ownPositions = index == 0 || config.positions() == T5Config.Positions.PER_BLOCK;
+    return new Block(
+        parameters.get("encoder.block." + index + ".layer.0.layer_norm.weight", width),
+        parameters.get(attention + "q.weight", heads, width),
+        parameters.get(attention + "k.weight", heads, width),
+        parameters.get(attention + "v.weight", heads, width),
+        parameters.get(attention + "o.weight", width, heads),
+        ownPositions
+            ? parameters.get(
+                attention + "relative_attention_bias.weight", config.buckets(), config.heads())
+            : blocks.get(0).positions(),
+        parameters.get("encoder.block." + index + ".layer.1.layer_norm.weight", width),
+        parameters.get(feedForward + "wi_0.weight", config.hidden(), width),
+        parameters.get(feedForward + "wi_1.weight", config.hidden(), width),
+        parameters.get(feedForward + "wo.weight", width, config.hidden()));
+  }
+
+  public T5Config config() {
+    return config;
+  }
+
+  /** Type of the weights and of the result. */
+  public DType dtype() {
+    return table.dtype();
+  }
+
+  /**
+   * Encodes texts whose every token may be attended to. A prompt without its padding gives the same
+   * rows as a padded one with a mask, at a fraction of the work.
+   *
+   * @param ids INT64 [batch, tokens]
+   * @return [batch, tokens, width] in {@link #dtype()}, in the caller's scope
+   * @throws BadInputException if an id is outside of the vocabulary
+   */
+  public Tensor encode(Tensor ids) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(encoded(ids, Tensor.zeros(DType.FLOAT32, 1, 1, 1, 1).to(table.device())));
+    }
+  }
+
+  /**
+   * Encodes texts of different lengths, padded to one.
+   *
+   * @param ids INT64 [batch, tokens]
+   * @param mask INT64 or BOOL [batch, tokens]: 0 or false where nobody shall look; rows there hold
+   *     numbers without a meaning
+   * @return [batch, tokens, width] in {@link #dtype()}, in the caller's scope
+   * @throws BadInputException if an id is outside of the vocabulary
+   */
+  public Tensor encode(Tensor ids, Tensor mask) {
+    try (Scope scope = Scope.open()) {
+      Tensor hidden = mask.to(table.device()).eq(0).unsqueeze(1).unsqueeze(1);
+      Tensor none = Tensor.zeros(DType.FLOAT32, 1).to(table.device()).expand(hidden.shape());
+      return scope.keep(encoded(ids, none.maskedFill(hidden, MASKED)));
+    }
+  }
+
+  /**
+   * @param mask FLOAT32 [batch or 1, 1, 1, tokens or 1], added to the scores of each key
+   */
+  private Tensor encoded(Tensor ids, Tensor mask) {
+    int tokens = Math.toIntExact(ids.size(1));
+    Tensor buckets = RelativePositions.buckets(tokens, config).to(table.device());
+    Tensor x = embed(ids);
+    Tensor bias = bias(blocks.get(0), buckets, mask);
+    for (int i = 0; i < blocks.size(); i++) {
+      if (i > 0 && config.positions() == T5Config.Positions.PER_BLOCK) {
+        bias.close();
+        bias = bias(blocks.get(i), buckets, mask);
+      }
+      Tensor next = apply(blocks.get(i), x, bias);
+      x.close();
+      x = next;
+    }
+    return x.rmsNorm(finalNorm, config.epsilon());
+  }
+
+  private Tensor embed(Tensor ids) {
+    if (ids.dims() != 2 || ids.count() == 0) {
+      throw new IllegalArgumentException("Token ids must be [batch, tokens], not " + ids);
+    }
+    for (Tensor bound : List.of(ids.amin(), ids.amax())) {
+      if (bound.item() < 0 || bound.item() >= config.vocabulary()) {
+        throw new BadInputException(
+            "Cannot encode the token "
+                + (long) bound.item()
+                + ": the text encoder knows 0 to "
+                + (config.vocabulary() - 1),
+            "Are tokenizer and text encoder of the same model?");
+      }
+    }
+    return table
+        .indexSelect(0, ids.to(table.device()).reshape(-1))
+        .reshape(ids.size(0), ids.size(1), config.width());
+  }
+
+  /** [batch or 1, heads, queries, keys]: what relative positions and mask add to the scores. */
+  private Tensor bias(Block block, Tensor buckets, Tensor mask) {
+    try (Scope scope = Scope.open()) {
+      long tokens = Math.round(Math.sqrt(buckets.count()));
+      Tensor positions =
+          block
+              .positions()
+              .to(DType.FLOAT32)
+              .transpose(0, 1)
+              .indexSelect(1, buckets)
+              .reshape(1, config.heads(), tokens, tokens);
+      return scope.keep(positions.add(mask).to(scoreType()));
+    }
+  }
+
+  /** libtorch's attention is slow in low precision on a processor. */
+  private DType scoreType() {
+    return table.device().isCpu() ? DType.FLOAT32 : table.dtype();
+  }
+
+  private Tensor apply(Block block, Tensor x, Tensor bias) {
+    try (Scope scope = Scope.open()) {
+      Tensor a = x.rmsNorm(block.attentionNorm(), config.epsilon());
+      Tensor query = heads(a.linear(block.query(), null));
+      Tensor key = heads(a.linear(block.key(), null));
+      Tensor value = heads(a.linear(block.value(), null));
+      Tensor mixed =
+          query
+              .scaledDotProductAttention(key, value, bias, 1)
+              .to(table.dtype())
+              .transpose(1, 2)
+              .reshape(x.size(0), x.size(1), (long) config.heads() * config.headWidth());
+      Tensor y = x.add(mixed.linear(block.output(), null));
+      Tensor f = y.rmsNorm(block.feedForwardNorm(), config.epsilon());
+      Tensor gated = f.linear(block.gate(), null).geluTanh().mul(f.linear(block.up(), null));
+      return scope.keep(y.add(gated.linear(block.down(), null)));
+    }
+  }
+
+  /** [batch, tokens, heads * headWidth] to [batch, heads, tokens, headWidth]. */
+  private Tensor heads(Tensor rows) {
+    return rows.to(scoreType())
+        .reshape(rows.size(0), rows.size(1), config.heads(), config.headWidth())
+        .transpose(1, 2);
+  }
+
+  /** Frees the weights. */
+  @Override
+  public void close() {
+    weights.close();
+  }
+}

@@ -1,0 +1,161 @@
+package dev.gossamer.video.text;
+
+import ai.djl.engine.EngineException;
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Turns text into token ids as a checkpoint's {@code tokenizer.json} says: normalisation,
+ * splitting, Unigram or BPE, special tokens. HuggingFace's own tokenizers library does the work.
+ *
+ * <p>Nothing is ever downloaded. May be used from several threads; free it with {@link #close()}.
+ */
+public final class Tokenizer implements AutoCloseable {
+  private static final Object LOADING = new Object();
+
+  /** DJL's switches: no download, no report to its makers, the library for plain processors. */
+  private static final Map<String, String> OFFLINE =
+      Map.of("ai.djl.offline", "true", "OPT_OUT_TRACKING", "true", "RUST_FLAVOR", "cpu");
+
+  private final Path folder;
+  private final long padId;
+  private final HuggingFaceTokenizer tokenizer;
+
+  private Tokenizer(Path folder, long padId, HuggingFaceTokenizer tokenizer) {
+    this.folder = folder;
+    this.padId = padId;
+    this.tokenizer = tokenizer;
+  }
+
+  /**
+   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json} and, for the pad token, {@code
+   * tokenizer_config.json} or {@code special_tokens_map.json}.
+   *
+   * @throws BadInputException if {@code tokenizer.json} is missing or damaged, or has no pad token
+   * @throws EnvironmentException if the native library cannot be loaded on this machine
+   */
+  public static Tokenizer open(Path folder) {
+    Path file = folder.resolve("tokenizer.json");
+    if (!Files.isRegularFile(file)) {
+      throw new BadInputException(
+          "Cannot open the tokenizer in " + folder + ": no tokenizer.json" + others(folder),
+          "Only tokenizer.json is read; save the tokenizer with transformers' save_pretrained");
+    }
+    long padId = TokenizerFile.read(file).padId();
+    try (InputStream json = Files.newInputStream(file)) {
+      return new Tokenizer(folder, padId, offline(json));
+    } catch (EngineException | UnsatisfiedLinkError e) {
+      throw new EnvironmentException(
+          "Cannot load the tokenizers library: " + firstLine(e),
+          "Check that the home or temporary folder is writable and this platform supported",
+          e);
+    } catch (IOException | RuntimeException e) {
+      throw new BadInputException(
+          "Cannot read " + file + ": " + firstLine(e), "Download the file again", e);
+    }
+  }
+
+  private static String others(Path folder) {
+    if (Files.isRegularFile(folder.resolve("spiece.model"))) {
+      return ", only the SentencePiece file spiece.model";
+    }
+    return Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : "";
+  }
+
+  /**
+   * DJL looks for machine facts and newer libraries on the network unless told otherwise by system
+   * properties; they are set for this call alone, as other users of DJL may want the opposite.
+   */
+  private static HuggingFaceTokenizer offline(InputStream json) throws IOException {
+    synchronized (LOADING) {
+      Map<String, String> before = new HashMap<>();
+      OFFLINE.forEach((key, value) -> before.put(key, System.setProperty(key, value)));
+      try {
+        return HuggingFaceTokenizer.newInstance(
+            json, Map.of("truncation", "do_not_truncate", "padding", "do_not_pad"));
+      } finally {
+        before.forEach(
+            (key, value) -> {
+              if (value == null) {
+                System.clearProperty(key);
+              } else {
+                System.setProperty(key, value);
+              }
+            });
+      }
+    }
+  }
+
+  private static String firstLine(Throwable failure) {
+    return String.valueOf(failure.getMessage()).lines().findFirst().orElse("");
+  }
+
+  /** What fills rows up to a fixed length. */
+  public long padId() {
+    return padId;
+  }
+
+  /**
+   * The ids of a text with the special tokens around it, at most {@code maxLength}: a longer text
+   * loses its last tokens, never the end token.
+   *
+   * @param text any text; halves of surrogate pairs count as question marks
+   * @throws BadInputException if the special tokens alone are more than {@code maxLength}
+   * @throws IllegalStateException after {@link #close()}
+   */
+  public TokenIds encode(String text, int maxLength) {
+    String whole = new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+    Encoding encoding;
+    try {
+      encoding = tokenizer.encode(whole, true, false);
+    } catch (IllegalStateException e) {
+      throw e;
+    } catch (RuntimeException e) {
+      throw new BadInputException(
+          "Cannot tokenize with " + folder.resolve("tokenizer.json") + ": " + firstLine(e),
+          "Download the file again",
+          e);
+    }
+    return new TokenIds(truncate(encoding, maxLength), padId);
+  }
+
+  /** Cuts the text between the special tokens that the post-processor put before and after it. */
+  private long[] truncate(Encoding encoding, int maxLength) {
+    long[] ids = encoding.getIds();
+    if (ids.length <= maxLength) {
+      return ids;
+    }
+    long[] special = encoding.getSpecialTokenMask();
+    int after = 0;
+    while (after < ids.length && special[ids.length - 1 - after] == 1) {
+      after++;
+    }
+    int before = 0;
+    while (before < ids.length - after && special[before] == 1) {
+      before++;
+    }
+    if (before + after > maxLength) {
+      throw new BadInputException(
+          "Cannot tokenize: " + folder + " adds " + (before + after) + " special tokens",
+          "Allow at least as many tokens, not " + maxLength);
+    }
+    long[] cut = new long[maxLength];
+    System.arraycopy(ids, 0, cut, 0, maxLength - after);
+    System.arraycopy(ids, ids.length - after, cut, maxLength - after, after);
+    return cut;
+  }
+
+  @Override
+  public void close() {
+    tokenizer.close();
+  }
+}

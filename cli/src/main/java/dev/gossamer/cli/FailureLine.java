@@ -30,11 +30,11 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
     String command = e.getCommandLine().getCommandSpec().qualifiedName();
     String help = ". See '" + command + " --help'";
     boolean verbose = List.of(args).contains("--verbose");
-    print((e instanceof UnmatchedArgumentException u ? unknown(u) : message(e)) + help, e, verbose);
+    print((e instanceof UnmatchedArgumentException u ? unknown(u) : wrongUse(e)) + help, e, verbose);
     return USAGE;
   }
 
-  private static String message(ParameterException e) {
+  private static String wrongUse(ParameterException e) {
     return e.getCause() instanceof GossamerException cause
         ? cause.getMessage()
         : firstLine(e.getMessage());
@@ -68,28 +68,37 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
    * @return the exit code
    */
   int report(Throwable e, boolean verbose) {
-    if (e instanceof GossamerException ours) {
-      print(ours.getMessage(), e, verbose);
-      return ours.exitCode();
-    }
-    if (e instanceof UncheckedIOException) {
-      print(e.getMessage(), e, verbose);
-      return ENVIRONMENT;
+    boolean environment = e instanceof UncheckedIOException || e instanceof OutOfMemoryError;
+    boolean unexpected = !(e instanceof GossamerException || environment);
+    print(message(e) + (unexpected && !verbose ? ". --verbose shows where" : ""), e, verbose);
+    return e instanceof GossamerException ours
+        ? ours.exitCode()
+        : environment ? ENVIRONMENT : FAILED;
+  }
+
+  /** What went wrong, in one line. */
+  static String message(Throwable e) {
+    if (e instanceof GossamerException || e instanceof UncheckedIOException) {
+      return oneLine(e.getMessage());
     }
     if (e instanceof OutOfMemoryError) {
-      print("Java's heap is full. Set JAVA_OPTIONS=-Xmx8g, or ask for less", e, verbose);
-      return ENVIRONMENT;
+      return "Java's heap is full. Set JAVA_OPTIONS=-Xmx8g, or ask for less";
     }
-    String what = e.getClass().getSimpleName() + ": " + firstLine(String.valueOf(e.getMessage()));
-    print("unexpected " + what + (verbose ? "" : ". --verbose shows where"), e, verbose);
-    return FAILED;
+    return "Unexpected "
+        + e.getClass().getSimpleName()
+        + ": "
+        + firstLine(String.valueOf(e.getMessage()));
   }
 
   private void print(String message, Throwable e, boolean verbose) {
-    terminal.err().println("gossamer: " + message.replaceAll("\\s*\\R\\s*", " "));
+    terminal.err().println("gossamer: " + oneLine(message));
     if (verbose) {
       e.printStackTrace(terminal.err());
     }
+  }
+
+  private static String oneLine(String text) {
+    return text.replaceAll("\\s*\\R\\s*", " ");
   }
 
   private static String firstLine(String text) {

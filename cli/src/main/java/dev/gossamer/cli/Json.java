@@ -13,13 +13,22 @@ final class Json {
   private Json() {}
 
   /**
-   * @param document maps, lists, texts, numbers, truth values
+   * @param document maps, lists, records, texts, numbers, truth values
    */
   static void print(PrintStream out, Object document) {
     try {
       out.println(MAPPER.writeValueAsString(document));
     } catch (JsonProcessingException e) {
       throw new IllegalArgumentException("Not a JSON document: " + document, e);
+    }
+  }
+
+  /** A document that is text already, as a part of another. */
+  static Object tree(String json) {
+    try {
+      return MAPPER.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException("Not a JSON document: " + json, e);
     }
   }
 }

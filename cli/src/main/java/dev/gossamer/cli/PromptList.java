@@ -14,9 +14,10 @@ import java.util.Locale;
  * The prompts of {@code --prompts}: one per line of a UTF-8 file; blank lines and those that begin
  * with {@code #} are left out.
  *
+ * @param name of the file, without its ending
  * @param prompts in the file's order, at least one
  */
-record PromptList(List<String> prompts) {
+record PromptList(String name, List<String> prompts) {
   private static final int SLUG_LENGTH = 48;
 
   PromptList {
@@ -47,7 +48,13 @@ record PromptList(List<String> prompts) {
       throw new BadInputException(
           "There is no prompt in " + file, "Write one per line; # begins a comment");
     }
-    return new PromptList(prompts);
+    String name = file.getFileName().toString().replaceAll("(?<=.)\\.[^.]*$", "");
+    return new PromptList(name, prompts);
+  }
+
+  /** Where the videos go if nobody says otherwise: a folder of the file's name, here. */
+  Path folder() {
+    return Path.of(name + "-videos");
   }
 
   /**

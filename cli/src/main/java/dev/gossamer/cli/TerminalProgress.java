@@ -39,7 +39,7 @@ final class TerminalProgress implements Progress, AutoCloseable {
   @Override
   public void begin(Stage stage, int steps) {
     if (stage != Stage.LOAD) {
-      printPending();
+      printPlan();
     }
     close();
     if (terminal.interactive() && TASKS.containsKey(stage) && steps > 1) {
@@ -70,7 +70,7 @@ final class TerminalProgress implements Progress, AutoCloseable {
 
   @Override
   public void note(String line) {
-    printPending();
+    printPlan();
     terminal.err().println(line);
   }
 
@@ -79,7 +79,8 @@ final class TerminalProgress implements Progress, AutoCloseable {
     return interrupted.getAsBoolean() || Progress.super.cancelled();
   }
 
-  private void printPending() {
+  /** Prints the plan, once. */
+  void printPlan() {
     if (!pending.isEmpty()) {
       terminal.err().println(pending);
       pending = "";

@@ -19,6 +19,7 @@ class PromptListTest {
     Path file =
         Files.writeString(temp.resolve("p.txt"), "\uFEFF# mine\n\n  a cat \r\na dog\n  # none\n");
     assertThat(PromptList.read(file).prompts()).containsExactly("a cat", "a dog");
+    assertThat(PromptList.read(file).folder()).isEqualTo(Path.of("p-videos"));
   }
 
   @Test
@@ -34,7 +35,7 @@ class PromptListTest {
 
   @Test
   void namesVideosByNumberAndWords() {
-    PromptList list = new PromptList(List.of("A cat, bouncing!", "Übermut"));
+    PromptList list = new PromptList("p", List.of("A cat, bouncing!", "Übermut"));
     assertThat(list.output(Path.of("out"), 0)).isEqualTo(Path.of("out/001-a-cat-bouncing.mp4"));
     assertThat(list.output(Path.of("out"), 1)).isEqualTo(Path.of("out/002-ubermut.mp4"));
   }

@@ -30,7 +30,8 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
     String command = e.getCommandLine().getCommandSpec().qualifiedName();
     String help = ". See '" + command + " --help'";
     boolean verbose = List.of(args).contains("--verbose");
-    print((e instanceof UnmatchedArgumentException u ? unknown(u) : wrongUse(e)) + help, e, verbose);
+    print(
+        (e instanceof UnmatchedArgumentException u ? unknown(u) : wrongUse(e)) + help, e, verbose);
     return USAGE;
   }
 

@@ -9,8 +9,8 @@ final class OutputName {
   private OutputName() {}
 
   /**
-   * The prompt's words, with a number where such a video is there already. An interrupted run has no
-   * video yet, so that the same command with {@code --resume} finds its files.
+   * The prompt's words, with a number where such a video is there already. An interrupted run has
+   * no video yet, so that the same command with {@code --resume} finds its files.
    */
   static Path of(Path folder, String prompt) {
     return free(folder, PromptList.slug(prompt));

@@ -71,7 +71,10 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory) {
       line(
           text,
           "  " + part.part().label(),
-          Amounts.bytes(part.weights()) + " of weights, " + Amounts.bytes(part.work()) + " to work");
+          Amounts.bytes(part.weights())
+              + " of weights, "
+              + Amounts.bytes(part.work())
+              + " to work");
     }
     return text.toString().stripTrailing();
   }

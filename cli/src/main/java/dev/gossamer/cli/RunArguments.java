@@ -48,7 +48,8 @@ final class RunArguments {
   @Option(
       names = "--save-latents",
       paramLabel = "FILE",
-      description = "Write the latents after each step: step_000, ..., and latents, the final ones.")
+      description =
+          "Write the latents after each step: step_000, ..., and latents, the final ones.")
   private Path saveLatents;
 
   @Option(

@@ -44,6 +44,8 @@ class PromptListTest {
   void aSlugIsNeverEmptyNorLong() {
     assertThat(PromptList.slug("猫")).isEqualTo("video");
     assertThat(PromptList.slug("../../etc/passwd")).isEqualTo("etc-passwd");
-    assertThat(PromptList.slug("word ".repeat(50))).hasSizeLessThanOrEqualTo(48).doesNotEndWith("-");
+    assertThat(PromptList.slug("word ".repeat(50)))
+        .hasSizeLessThanOrEqualTo(48)
+        .doesNotEndWith("-");
   }
 }

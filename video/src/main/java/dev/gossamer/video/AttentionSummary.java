@@ -54,13 +54,11 @@ public record AttentionSummary(
       List<Double> recallByStep) {}
 
   /** One step, over all layers and branches. */
-  public record Step(
-      int step, double density, double pseudoKeys, double recall, double seconds) {}
+  public record Step(int step, double density, double pseudoKeys, double recall, double seconds) {}
 
   static AttentionSummary of(AttentionReport report) {
     List<AttentionReport.Call> calls = report.calls();
-    Map<Integer, List<AttentionReport.Call>> layers =
-        grouped(calls, AttentionReport.Call::layer);
+    Map<Integer, List<AttentionReport.Call>> layers = grouped(calls, AttentionReport.Call::layer);
     List<Layer> perLayer = new ArrayList<>();
     layers.forEach((layer, own) -> perLayer.add(layer(layer, own)));
     List<Step> perStep = new ArrayList<>();

@@ -73,7 +73,9 @@ public record Checkpoint(Path folder, ModelConfig index) {
   public List<Path> weightFiles(String... components) {
     List<Path> files = new ArrayList<>();
     for (String name : components) {
-      TensorFiles.in(component(name)).files().stream().map(SafetensorsFile::path).forEach(files::add);
+      TensorFiles.in(component(name)).files().stream()
+          .map(SafetensorsFile::path)
+          .forEach(files::add);
     }
     return files;
   }

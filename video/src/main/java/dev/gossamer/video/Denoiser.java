@@ -6,7 +6,7 @@ import dev.gossamer.tensor.Tensor;
  * A model's transformer, set up for one video: its prompts, its size, its attentions. The loop
  * around it combines the branches and lets the scheduler take the step.
  */
-public interface Denoiser {
+public interface Denoiser extends AutoCloseable {
   /** Predictions per step: 1, or 2 with classifier-free guidance (0 prompt, 1 negative). */
   int branches();
 
@@ -24,4 +24,8 @@ public interface Denoiser {
 
   /** Weight of the prompt against the negative in this step; only asked for with 2 branches. */
   double guidance(int step, double timestep);
+
+  /** Frees what was made for this video; the model's weights stay. */
+  @Override
+  void close();
 }

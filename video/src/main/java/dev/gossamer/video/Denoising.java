@@ -159,7 +159,7 @@ final class Denoising implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       double timestep = timesteps[done];
       Tensor[] predictions = new Tensor[denoiser.branches()];
-      if (setting.device().isCpu()) {
+      if (setting.device().isCpu() && predictions.length > 1) {
         setting
             .threads()
             .forEach(predictions.length, branch -> predict(scope, predictions, timestep, branch));
@@ -247,6 +247,7 @@ final class Denoising implements AutoCloseable {
 
   @Override
   public void close() {
+    denoiser.close();
     session.close();
     stepper.close();
     held.close();

@@ -20,6 +20,9 @@ import java.util.OptionalLong;
 public record MemoryPlan(List<Part> parts, Residency residency, long base, OptionalLong free) {
   private static final long PROCESS = 400L << 20;
 
+  /** Bytes per pixel: two videos and both side by side, 8-bit. */
+  private static final long KEPT = 12;
+
   /**
    * One part.
    *
@@ -50,7 +53,7 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
       loaded += model.isLoaded(part) ? weights : 0;
       parts.add(new Part(part, weights, model.workBytes(part, request, options)));
     }
-    long base = PROCESS + 3L * request.frames() * request.width() * request.height();
+    long base = PROCESS + KEPT * request.frames() * request.width() * request.height();
     OptionalLong all =
         free.isPresent() ? OptionalLong.of(free.getAsLong() + loaded) : OptionalLong.empty();
     MemoryPlan keep = new MemoryPlan(parts, Residency.KEEP, base, all);
@@ -145,8 +148,7 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
     tried = request;
     int unit = geometry.sizeMultiple();
     while (Math.min(tried.width(), tried.height()) >= 2 * unit) {
-      tried =
-          tried.withSize(tried.width() / 2 / unit * unit, tried.height() / 2 / unit * unit);
+      tried = tried.withSize(tried.width() / 2 / unit * unit, tried.height() / 2 / unit * unit);
       if (fits(model, tried, options)) {
         return Optional.of("--size " + tried.width() + "x" + tried.height());
       }
@@ -156,8 +158,7 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
 
   private boolean fits(VideoModel model, VideoRequest request, ModelOptions options) {
     MemoryPlan plan = of(model, request, options, OptionalLong.empty());
-    Residency least =
-        options.residency() == Residency.KEEP ? Residency.KEEP : Residency.STAGED;
+    Residency least = options.residency() == Residency.KEEP ? Residency.KEEP : Residency.STAGED;
     return new MemoryPlan(plan.parts(), least, plan.base(), free).fits();
   }
 

@@ -9,7 +9,8 @@ import dev.gossamer.tensor.failure.UsageException;
  * How a model is loaded and where it runs.
  *
  * @param dtype type of the transformer's and text encoder's weights and products
- * @param decoderDtype type of the autoencoder's; float32 as in the reference, unless memory is short
+ * @param decoderDtype type of the autoencoder's; float32 as in the reference, unless memory is
+ *     short
  * @param device where it runs
  * @param threads processor threads that compute
  * @param residency how long weights stay in memory

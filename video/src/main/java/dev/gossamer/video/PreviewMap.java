@@ -119,8 +119,9 @@ record PreviewMap(double[][] weight, double[] bias) {
      * Takes one video, or the first part of one.
      *
      * @param latents {@code [1, channels, latentFrames, height, width]}
-     * @param frames {@code [frames, 3, height * p, width * p]} in 0..1: what the first latent frames
-     *     decode to; the first to one frame, each further to as many as {@code geometry} says
+     * @param frames {@code [frames, 3, height * p, width * p]} in 0..1: what the first latent
+     *     frames decode to; the first to one frame, each further to as many as {@code geometry}
+     *     says
      */
     Fit add(Tensor latents, Tensor frames, VideoGeometry geometry) {
       try (Scope scope = Scope.open()) {
@@ -140,8 +141,7 @@ record PreviewMap(double[][] weight, double[] bias) {
           Tensor pixels =
               latents.select(0, 0).select(1, frame).reshape(latents.size(1), high * wide);
           Tensor ones = Tensor.full(1, DType.FLOAT64, 1, high * wide);
-          Tensor rows =
-              Tensor.cat(0, pixels.to(Device.CPU).to(DType.FLOAT64).contiguous(), ones);
+          Tensor rows = Tensor.cat(0, pixels.to(Device.CPU).to(DType.FLOAT64).contiguous(), ones);
           accumulate(normal, rows.matmul(rows.transpose(0, 1)));
           accumulate(right, colours.to(DType.FLOAT64).matmul(rows.transpose(0, 1)));
         }

@@ -161,7 +161,8 @@ public final class Replay {
     report.path(group).fieldNames().forEachRemaining(names::add);
     here.path(group).fieldNames().forEachRemaining(names::add);
     for (String name : names) {
-      compare(group + "." + name, report.path(group).path(name), here.path(group).path(name), lines);
+      compare(
+          group + "." + name, report.path(group).path(name), here.path(group).path(name), lines);
     }
   }
 

@@ -30,8 +30,7 @@ public record RunFiles(Path folder, String stem) {
     boolean ended =
         text.toLowerCase(Locale.ROOT).endsWith(ENDING) && text.length() > ENDING.length();
     Path parent = out.toAbsolutePath().getParent();
-    return new RunFiles(
-        parent, ended ? text.substring(0, text.length() - ENDING.length()) : text);
+    return new RunFiles(parent, ended ? text.substring(0, text.length() - ENDING.length()) : text);
   }
 
   /** The video, H.264. */
@@ -56,7 +55,7 @@ public record RunFiles(Path folder, String stem) {
 
   /** The animated preview, replaced while the run goes on. */
   public Path preview() {
-    return folder.resolve(stem + ".preview.png");
+    return folder.resolve(stem + ".preview.webp");
   }
 
   /** Which cluster each token was in at a step. */

@@ -61,6 +61,7 @@ public record RunReport(
    * @param model folder of the checkpoint
    * @param modelName what the checkpoint is
    * @param noise file of the starting noise, empty if it came from the seed
+   * @param sampling the model's own settings, as the scheduler's
    */
   public record Settings(
       String model,
@@ -78,7 +79,8 @@ public record RunReport(
       int threads,
       String residency,
       String tiles,
-      String noise) {}
+      String noise,
+      Map<String, Object> sampling) {}
 
   /** Method of attention, with every setting. */
   public record Attention(String method, Map<String, Object> settings) {
@@ -107,7 +109,7 @@ public record RunReport(
    * @param ssim mean over frames
    * @param attentionSpeedup seconds in dense attention over seconds in this one
    * @param totalSpeedup seconds of the whole with dense attention over seconds of the whole with
-     *     this one; stages that both share count alike
+   *     this one; stages that both share count alike
    * @param denseAttentionSeconds seconds in dense attention
    * @param denseTransformerSeconds seconds of denoising with dense attention
    * @param psnrPerFrame one per frame

@@ -91,10 +91,7 @@ final class VideoEngine implements AutoCloseable {
    * @param trajectory latents after each step by name, in the caller's scope
    */
   record Drawn(
-      Tensor latents,
-      AttentionReport attention,
-      double seconds,
-      Map<String, Tensor> trajectory) {}
+      Tensor latents, AttentionReport attention, double seconds, Map<String, Tensor> trajectory) {}
 
   /**
    * Makes latents from noise, or goes on where an earlier run stopped.
@@ -102,11 +99,7 @@ final class VideoEngine implements AutoCloseable {
    * @param noise {@link VideoModel#latentShape} float32
    */
   Drawn draw(
-      Draft draft,
-      Tensor noise,
-      StageClock clock,
-      Progress progress,
-      Denoising.Observer observer) {
+      Draft draft, Tensor noise, StageClock clock, Progress progress, Denoising.Observer observer) {
     VideoRequest request = draft.request();
     RunIdentity identity = identity(request, noise);
     Optional<RunState> saved = saved(draft, identity, progress);
@@ -135,16 +128,28 @@ final class VideoEngine implements AutoCloseable {
             draft.trajectory());
     try (Denoising denoising = new Denoising(setting, branches, noise)) {
       saved.ifPresent(denoising::restore);
-      denoising.run(draft.stage(), progress, new Checkpoints(draft.unfinished()), observer);
+      denoising.run(
+          draft.stage(),
+          progress,
+          new Checkpoints(draft.unfinished()),
+          saved.isPresent() ? observer : replacing(draft, observer));
       draft.finished().ifPresent(file -> denoising.state().write(file));
       draft.unfinished().ifPresent(VideoEngine::delete);
       Map<String, Tensor> trajectory = new LinkedHashMap<>();
       denoising.trajectory().forEach((name, step) -> trajectory.put(name, step.copy()));
       return new Drawn(
           denoising.latents().copy(), denoising.attention(), denoising.seconds(), trajectory);
-    } finally {
-      clock.add(draft.stage(), 0);
     }
+  }
+
+  /** A run that begins anew takes the place of an earlier one, once it has something to show. */
+  private static Denoising.Observer replacing(Draft draft, Denoising.Observer observer) {
+    return (done, denoising) -> {
+      if (done == 1) {
+        draft.finished().ifPresent(VideoEngine::delete);
+      }
+      observer.after(done, denoising);
+    };
   }
 
   private static Map<String, Tensor> steps(Map<String, Tensor> byNumber) {
@@ -159,11 +164,15 @@ final class VideoEngine implements AutoCloseable {
 
   /** What an earlier run of this very request left, if the draft wants to go on from it. */
   private Optional<RunState> saved(Draft draft, RunIdentity identity, Progress progress) {
-    if (!draft.resume()) {
-      return Optional.empty();
-    }
     for (Optional<Path> file : List.of(draft.finished(), draft.unfinished())) {
       if (file.isPresent() && Files.exists(file.get())) {
+        if (!draft.resume()) {
+          progress.note(
+              "Beginning anew, in place of the run saved in "
+                  + file.get()
+                  + "; --resume would go on from it");
+          return Optional.empty();
+        }
         RunState state = RunState.read(file.get());
         Optional<String> difference = state.identity().difference(identity);
         if (difference.isPresent()) {
@@ -172,11 +181,19 @@ final class VideoEngine implements AutoCloseable {
               "Repeat the request as it was, or run without --resume to begin anew");
         }
         progress.note(
-            "Going on from " + file.get() + ": " + state.done() + " of " + state.steps() + " steps");
+            "Going on from "
+                + file.get()
+                + ": "
+                + state.done()
+                + " of "
+                + state.steps()
+                + " steps");
         return Optional.of(state);
       }
     }
-    progress.note("No interrupted run to go on from; beginning anew");
+    if (draft.resume()) {
+      progress.note("No interrupted run to go on from; beginning anew");
+    }
     return Optional.empty();
   }
 
@@ -227,11 +244,16 @@ final class VideoEngine implements AutoCloseable {
   }
 
   /** Latents to frames; loads the decoder if it is not there. */
-  void decode(Tensor latents, FrameSink sink, StageClock clock) {
+  void decode(Tensor latents, FrameSink sink, StageClock clock, Progress progress) {
     load(VideoPart.DECODER, clock);
+    progress.begin(Stage.DECODE, (int) latents.size(2));
+    long start = System.nanoTime();
     try (Scope scope = Scope.open()) {
       model.decode(latents, sink);
     }
+    double seconds = StageClock.since(start);
+    clock.add(Stage.DECODE, seconds);
+    progress.end(Stage.DECODE, seconds);
   }
 
   static void delete(Path file) {

@@ -1,6 +1,7 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.Threads;
+import java.util.List;
 
 /**
  * One architecture of text-to-video models: wires a checkpoint's parts into a {@link VideoModel}.
@@ -22,4 +23,12 @@ public interface VideoFamily {
    *     that this build does not know
    */
   VideoModel open(Checkpoint checkpoint, ModelOptions options, Threads threads);
+
+  /**
+   * Compares what the configuration asks for with what the files hold; loads nothing.
+   *
+   * @throws dev.gossamer.tensor.failure.BadInputException if a configuration cannot be read or is
+   *     of a kind that this build does not know
+   */
+  List<ComponentInspection> inspect(Checkpoint checkpoint);
 }

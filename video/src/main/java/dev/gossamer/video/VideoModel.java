@@ -7,6 +7,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.video.schedulers.Schedule;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 
 /**
  * An opened checkpoint of some {@link VideoFamily}: all that {@link TextToVideo} needs to know of
@@ -22,6 +23,9 @@ public interface VideoModel extends AutoCloseable {
 
   /** Self-attentions of the transformer. */
   int attentionLayers();
+
+  /** What decides a video beside the request, by name, for the report: the scheduler's settings. */
+  Map<String, Object> settings();
 
   /** All weight files, for the report. */
   List<Path> weightFiles();
@@ -78,6 +82,7 @@ public interface VideoModel extends AutoCloseable {
    *
    * @param prompts prompt, and negative if there are two branches
    * @param session attentions for {@link #attentionLayers} layers; the denoiser does not close it
+   * @return to be closed after the video
    */
   Denoiser denoiser(VideoRequest request, List<PromptEncoding> prompts, AttentionSession session);
 

@@ -105,8 +105,7 @@ public record VideoRequest(
 
   /** Width and height in pixels. */
   public VideoRequest withSize(int wide, int high) {
-    return new VideoRequest(
-        prompt, negative, frames, wide, high, steps, guidance, seed, attention);
+    return new VideoRequest(prompt, negative, frames, wide, high, steps, guidance, seed, attention);
   }
 
   public VideoRequest withSteps(int count) {
@@ -125,7 +124,6 @@ public record VideoRequest(
   }
 
   public VideoRequest withAttention(AttentionMethod method) {
-    return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, seed, method);
+    return new VideoRequest(prompt, negative, frames, width, height, steps, guidance, seed, method);
   }
 }

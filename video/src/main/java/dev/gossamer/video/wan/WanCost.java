@@ -25,11 +25,10 @@ final class WanCost {
     double selfProjections = 8 * tokens * width * width;
     double crossProjections = 4 * tokens * width * width + 4 * textRows * width * width;
     double crossAttention = 4 * tokens * textRows * width;
-    double feedForward = 4 * tokens * width * config.feedForward();
-    double patches = 2 * tokens * width * 4 * (config.inChannels() + config.outChannels());
-    double text = 2 * textRows * width * (config.textWidth() + width);
-    return config.layers()
-            * (selfProjections + crossProjections + crossAttention + feedForward)
+    double feedForward = 4 * tokens * width * config.inner();
+    double patches = 2 * tokens * width * 2 * config.patchSize();
+    double text = 2 * textRows * width * (config.textDim() + width);
+    return config.layers() * (selfProjections + crossProjections + crossAttention + feedForward)
         + attention(config, tokens)
         + patches
         + text;

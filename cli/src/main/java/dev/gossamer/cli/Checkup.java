@@ -4,6 +4,8 @@ import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.CudaSetup;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.video.media.Frame;
+import dev.gossamer.video.media.Mp4Writer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,6 +27,7 @@ final class Checkup {
     findings.add(processor(machine));
     findings.add(memory(machine));
     findings.addAll(libtorch(machine));
+    findings.add(encoder());
     findings.add(cache(MiniModel.cache()));
     findings.addAll(cuda(CudaSetup.here()));
     return findings;
@@ -80,6 +83,25 @@ final class Checkup {
       findings.add(Finding.good("Threads", threads + ", " + BLAS_VARIABLE + "=" + variable));
     }
     return findings;
+  }
+
+  /** Writes a tiny video: nothing less shows that the encoder loads and works. */
+  private static Finding encoder() {
+    Path file = null;
+    try {
+      file = Files.createTempFile("gossamer", ".mp4");
+      try (Mp4Writer writer = Mp4Writer.open(file, 16, 16, 16)) {
+        writer.add(new Frame(16, 16, new byte[16 * 16 * 3]));
+        writer.finish();
+      }
+      return Finding.good("Encoder", "ffmpeg writes H.264 video");
+    } catch (EnvironmentException | IOException e) {
+      return Finding.bad("Encoder", "no H.264 video: " + e.getMessage(), "");
+    } finally {
+      if (file != null) {
+        file.toFile().delete();
+      }
+    }
   }
 
   static Finding cache(Path folder) {

@@ -47,8 +47,8 @@ final class AttentionArguments {
       names = "--attn",
       paramLabel = "<name=value>",
       description =
-          "One setting of the method, repeatable; --attn.<name>=value is the same. The report"
-              + " lists all with their values.")
+          "One setting of the method, also written --attn.name=value; repeatable. The report lists"
+              + " all with their values.")
   private final Map<String, String> settings = new TreeMap<>();
 
   /**

@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -9,10 +10,11 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "bench",
     description = "Measure against rivals on this machine.",
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     synopsisSubcommandLabel = "BENCHMARK",
     sortOptions = false)
 final class BenchCommand implements Runnable {
+  @Mixin private CommonArguments common;
   @Spec private CommandSpec spec;
 
   @Override

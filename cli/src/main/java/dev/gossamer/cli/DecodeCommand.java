@@ -10,6 +10,7 @@ import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -17,7 +18,7 @@ import picocli.CommandLine.Parameters;
 @Command(
     name = "decode",
     description = "Make the video of latents that an earlier run saved.",
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     sortOptions = false)
 final class DecodeCommand implements Callable<Integer> {
   private static final String ENDING = "(\\.latents)?(\\.safetensors)?$";
@@ -48,8 +49,7 @@ final class DecodeCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
 
-  @Option(names = "--verbose", description = "Show stack traces of failures.")
-  private boolean verbose;
+  @Mixin private CommonArguments common;
 
   DecodeCommand(Terminal terminal, BooleanSupplier interrupted) {
     this.terminal = terminal;

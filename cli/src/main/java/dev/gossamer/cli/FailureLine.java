@@ -29,7 +29,7 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
   public int handleParseException(ParameterException e, String[] args) {
     String command = e.getCommandLine().getCommandSpec().qualifiedName();
     String help = ". See '" + command + " --help'";
-    boolean verbose = List.of(args).contains("--verbose");
+    boolean verbose = List.of(args).contains(CommonArguments.VERBOSE);
     print(
         (e instanceof UnmatchedArgumentException u ? unknown(u) : wrongUse(e)) + help, e, verbose);
     return USAGE;
@@ -59,7 +59,7 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
 
   @Override
   public int handleExecutionException(Exception e, CommandLine command, ParseResult parsed) {
-    boolean verbose = parsed.expandedArgs().contains("--verbose");
+    boolean verbose = parsed.expandedArgs().contains(CommonArguments.VERBOSE);
     return report(e, verbose);
   }
 

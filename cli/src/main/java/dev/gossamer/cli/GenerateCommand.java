@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -21,7 +22,7 @@ import picocli.CommandLine.Parameters;
       "Make a video from a prompt.",
       "Writes an H.264 video, a contact sheet (.png) and a report (.json); prints the video's path."
     },
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
   private final Terminal terminal;
@@ -64,8 +65,7 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON document to stdout: the report.")
   private boolean json;
 
-  @Option(names = "--verbose", description = "Show stack traces of failures.")
-  private boolean verbose;
+  @Mixin private CommonArguments common;
 
   GenerateCommand(Terminal terminal, BooleanSupplier interrupted) {
     this.terminal = terminal;

@@ -67,14 +67,21 @@ public final class Gossamer implements Runnable {
     try {
       return commandLine(terminal, interrupted, failures).execute(separated(args));
     } catch (OutOfMemoryError e) {
-      return failures.report(e, List.of(args).contains("--verbose"));
+      return failures.report(e, List.of(args).contains(CommonArguments.VERBOSE));
     }
   }
 
   private static CommandLine commandLine(
       Terminal terminal, BooleanSupplier interrupted, FailureLine failures) {
     CommandLine commandLine = new CommandLine(new Gossamer());
-    commandLine.addSubcommand(new DoctorCommand(terminal)).addSubcommand(new GenerateCompletion());
+    commandLine
+        .addSubcommand(new GenerateCommand(terminal, interrupted))
+        .addSubcommand(new DecodeCommand(terminal, interrupted))
+        .addSubcommand(new ReplayCommand(terminal, interrupted))
+        .addSubcommand(
+            new CommandLine(new ModelsCommand()).addSubcommand(new InspectCommand(terminal)))
+        .addSubcommand(new DoctorCommand(terminal))
+        .addSubcommand(new GenerateCompletion());
     addBenchmarks(commandLine);
     commandLine
         .setOut(new PrintWriter(terminal.out(), true))

@@ -3,6 +3,7 @@ package dev.gossamer.cli;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -13,7 +14,7 @@ import picocli.CommandLine.Parameters;
       "List a checkpoint's components, parameters, types and token counts; loads no weights.",
       "Exits with 3 if tensors are missing, misshapen or unexpected."
     },
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     sortOptions = false)
 final class InspectCommand implements Callable<Integer> {
   private final Terminal terminal;
@@ -24,8 +25,7 @@ final class InspectCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
 
-  @Option(names = "--verbose", description = "Show stack traces of failures.")
-  private boolean verbose;
+  @Mixin private CommonArguments common;
 
   InspectCommand(Terminal terminal) {
     this.terminal = terminal;

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.Residency;
+import dev.gossamer.video.Tiles;
 import java.nio.file.Path;
 import java.util.Locale;
 import picocli.CommandLine.Option;
@@ -44,6 +45,14 @@ final class ModelArguments {
               + " (default: ${DEFAULT-VALUE}).")
   private String residency = ModelOptions.defaults().residency().name().toLowerCase(Locale.ROOT);
 
+  @Option(
+      names = "--tiles",
+      paramLabel = "WHEN",
+      description =
+          "on: decode large frames in overlapping tiles, with less memory and slightly other pixels;"
+              + " off (default: ${DEFAULT-VALUE}).")
+  private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
+
   /** The checkpoint's folder; unpacks the mini model if it is the one. */
   Path folder() {
     return model == null ? MiniModel.folder() : model;
@@ -57,6 +66,7 @@ final class ModelArguments {
         .withDtype(DType.ofOption(dtype))
         .withDevice(Device.of(device))
         .withThreads(threads)
-        .withResidency(Choice.of(Residency.class, "residency", residency));
+        .withResidency(Choice.of(Residency.class, "residency", residency))
+        .withTiles(Choice.of(Tiles.class, "tiles", tiles));
   }
 }

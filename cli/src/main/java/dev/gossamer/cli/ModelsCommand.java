@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -9,9 +10,10 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "models",
     description = "Look at checkpoints.",
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     synopsisSubcommandLabel = "COMMAND")
 final class ModelsCommand implements Runnable {
+  @Mixin private CommonArguments common;
   @Spec private CommandSpec spec;
 
   @Override

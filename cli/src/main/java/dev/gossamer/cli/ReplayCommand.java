@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -19,7 +20,7 @@ import picocli.CommandLine.Parameters;
       "Make the video of a report again, byte for byte.",
       "Says what differs, and exits with 1, if it does not come out the same."
     },
-    mixinStandardHelpOptions = true,
+    abbreviateSynopsis = true,
     sortOptions = false)
 final class ReplayCommand implements Callable<Integer> {
   private final Terminal terminal;
@@ -43,8 +44,7 @@ final class ReplayCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
 
-  @Option(names = "--verbose", description = "Show stack traces of failures.")
-  private boolean verbose;
+  @Mixin private CommonArguments common;
 
   ReplayCommand(Terminal terminal, BooleanSupplier interrupted) {
     this.terminal = terminal;

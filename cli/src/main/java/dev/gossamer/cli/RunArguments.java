@@ -28,7 +28,7 @@ final class RunArguments {
 
   @Option(
       names = "--explain",
-      paramLabel = "STEPS",
+      paramLabel = "STEP",
       split = ",",
       description =
           "Draw the clusters of these steps, counted from 0: one PNG each, for example 4,19.")

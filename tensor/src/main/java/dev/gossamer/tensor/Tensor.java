@@ -76,6 +76,11 @@ public final class Tensor implements AutoCloseable {
     return own(TorchTensor.empty(shape, dtype.torchCode(), "cpu"));
   }
 
+  /** Memory with undefined content, on a device. */
+  public static Tensor empty(DType dtype, Device device, long... shape) {
+    return own(TorchTensor.empty(shape, dtype.torchCode(), device.toString()));
+  }
+
   public static Tensor zeros(DType dtype, long... shape) {
     return full(0, dtype, shape);
   }
@@ -315,6 +320,11 @@ public final class Tensor implements AutoCloseable {
   /** out = softmax(in) along a dimension; both may be one tensor. */
   public static void softmaxInto(Tensor out, Tensor in, long dim) {
     TorchTensor.softmaxInto(out.handle(), in.handle(), dim);
+  }
+
+  /** out = in * sigmoid(in), of one type; both may be one tensor. */
+  public static void siluInto(Tensor out, Tensor in) {
+    TorchTensor.siluInto(out.handle(), in.handle());
   }
 
   /** out = the entries of {@code in} along a dimension, in the order of {@code index}. */

@@ -19,6 +19,7 @@ import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.pytorch.Context;
 import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.DoubleOptional;
@@ -284,6 +285,11 @@ public final class TorchTensor implements AutoCloseable {
   /** out = softmax(in) along a dimension; out may be in. */
   public static void softmaxInto(TorchTensor out, TorchTensor in, long dim) {
     change("softmax", () -> torch.softmax_out(out.at, in.at, dim));
+  }
+
+  /** out = in sigmoid(in), of one type; out may be in. */
+  public static void siluInto(TorchTensor out, TorchTensor in) {
+    change("silu", () -> torch.silu_out(out.at, in.at));
   }
 
   /** out = the entries of in along a dimension, in the order of index. */
@@ -655,15 +661,32 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor conv2d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    long[] dilation = {1, 1};
     return of(
         "conv2d",
-        () -> torch.conv2d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1}, 1));
+        () ->
+            onednn()
+                ? torch.mkldnn_convolution(at, weight.at, opt(bias), padding, stride, dilation, 1)
+                : torch.conv2d(at, weight.at, opt(bias), stride, padding, dilation, 1));
   }
 
   public TorchTensor conv3d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    long[] dilation = {1, 1, 1};
     return of(
         "conv3d",
-        () -> torch.conv3d(at, weight.at, opt(bias), stride, padding, new long[] {1, 1, 1}, 1));
+        () ->
+            onednn()
+                ? torch.mkldnn_convolution(at, weight.at, opt(bias), padding, stride, dilation, 1)
+                : torch.conv3d(at, weight.at, opt(bias), stride, padding, dilation, 1));
+  }
+
+  /**
+   * Whether a convolution of this tensor goes to oneDNN directly. Asked by its usual name, libtorch
+   * takes a float32 input with batch * channels * first two sizes under 20480 for small and
+   * convolves it four times slower, and not channels last.
+   */
+  private boolean onednn() {
+    return Context.hasMKLDNN() && !at.is_cuda() && at.scalar_type() == ScalarType.Float;
   }
 
   public TorchTensor pad(double value, long... padding) {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 
 /**
  * Hands a model its weights by name while it is built, and keeps account: a model asks for each
@@ -71,6 +72,15 @@ public final class Parameters {
    * @throws BadInputException if it holds a NaN or an infinite number
    */
   public Tensor get(String name, long... shape) {
+    return derive(UnaryOperator.identity(), name, shape);
+  }
+
+  /**
+   * As {@link #get}, but keeps another arrangement of the stored numbers: another layout in memory,
+   * a transposition, sums. {@code arrangement} gets the tensor as it is stored, on the processor;
+   * its result is then converted. When looking at a checkpoint only, it is not called.
+   */
+  public Tensor derive(UnaryOperator<Tensor> arrangement, String name, long... shape) {
     count += Arrays.stream(shape).reduce(1, Math::multiplyExact);
     unread.remove(name);
     SafetensorsFile.Entry entry = files.entries().get(name);
@@ -79,14 +89,14 @@ public final class Parameters {
     } else if (!Arrays.equals(entry.sizes(), shape)) {
       problems.add("'" + name + "' is " + entry.shape() + ", expected " + Arrays.toString(shape));
     } else if (dtype != null) {
-      return read(name, entry);
+      return read(name, entry, arrangement);
     }
     try (Scope scope = Scope.open()) {
       return owner.adopt(Tensor.zeros(dtype == null ? DType.FLOAT32 : dtype, 1).expand(shape));
     }
   }
 
-  private Tensor read(String name, SafetensorsFile.Entry entry) {
+  private Tensor read(String name, SafetensorsFile.Entry entry, UnaryOperator<Tensor> arrangement) {
     try (Scope scope = Scope.open()) {
       Tensor stored = files.tensor(name);
       DType wanted =
@@ -98,7 +108,12 @@ public final class Parameters {
             "Tensor '" + name + "' in " + files.folder() + " holds NaN or infinite numbers",
             "Download the weights again");
       }
-      return owner.adopt(stored.to(wanted).to(device));
+      Tensor arranged = arrangement.apply(stored);
+      if (arranged == stored && stored.dtype() == wanted && device.isCpu()) {
+        return owner.adopt(stored); // itself: a view would not keep the file mapped
+      }
+      Tensor loaded = arranged.to(wanted).to(device);
+      return owner.adopt(arranged.dtype() == wanted && device.isCpu() ? loaded.copy() : loaded);
     }
   }
 

@@ -76,6 +76,11 @@ public final class Tensor implements AutoCloseable {
     return own(TorchTensor.empty(shape, dtype.torchCode(), "cpu"));
   }
 
+  /** Memory with undefined content, on a device. */
+  public static Tensor empty(DType dtype, Device device, long... shape) {
+    return own(TorchTensor.empty(shape, dtype.torchCode(), device.toString()));
+  }
+
   public static Tensor zeros(DType dtype, long... shape) {
     return full(0, dtype, shape);
   }
@@ -719,6 +724,14 @@ public final class Tensor implements AutoCloseable {
   /** x / sqrt(mean(x^2) + eps) * weight over the last dimension; weight may be null. */
   public Tensor rmsNorm(Tensor weight, double eps) {
     return own(handle().rmsNorm(handleOrNull(weight), eps));
+  }
+
+  /**
+   * Rotates neighbouring pairs of the last dimension: (a, b) with the table's (c, s) gives (a c - b
+   * s, a s + b c). FLOAT32; the table broadcasts over the other dimensions.
+   */
+  public Tensor rotatePairs(Tensor table) {
+    return own(handle().rotatePairs(table.handle()));
   }
 
   /** Group normalisation of [N, C, ...]. */

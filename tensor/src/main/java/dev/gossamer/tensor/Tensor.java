@@ -742,6 +742,14 @@ public final class Tensor implements AutoCloseable {
     return own(handle().rmsNorm(handleOrNull(weight), eps));
   }
 
+  /**
+   * Rotates neighbouring pairs of the last dimension: (a, b) with the table's (c, s) gives (a c - b
+   * s, a s + b c). FLOAT32; the table broadcasts over the other dimensions.
+   */
+  public Tensor rotatePairs(Tensor table) {
+    return own(handle().rotatePairs(table.handle()));
+  }
+
   /** Group normalisation of [N, C, ...]. */
   public Tensor groupNorm(long groups, Tensor weight, Tensor bias, double eps) {
     return own(handle().groupNorm(groups, handleOrNull(weight), handleOrNull(bias), eps));

@@ -169,7 +169,8 @@ public final class TextToVideo implements AutoCloseable {
     check(request);
     VideoRun.check(model(), request, run);
     MemoryPlan plan = admit(request);
-    return new VideoRun(folder, engine, plan, request, run, progress).make();
+    return engine.run(
+        progress, told -> new VideoRun(folder, engine, plan, request, run, told).make());
   }
 
   /**
@@ -181,6 +182,10 @@ public final class TextToVideo implements AutoCloseable {
   public synchronized AttentionSummary generate(
       VideoRequest request, FrameSink sink, Progress progress) {
     admit(request);
+    return engine.run(progress, told -> unfiled(request, sink, told));
+  }
+
+  private AttentionSummary unfiled(VideoRequest request, FrameSink sink, Progress progress) {
     StageClock clock = new StageClock(progress);
     try (Scope scope = Scope.open()) {
       VideoEngine.Draft draft =
@@ -206,7 +211,7 @@ public final class TextToVideo implements AutoCloseable {
    * @param latents safetensors file with the tensor {@code latents}
    */
   public synchronized DecodedVideo decode(Path latents, RunOptions run, Progress progress) {
-    return VideoRun.decode(engine, latents, run, progress);
+    return engine.run(progress, told -> VideoRun.decode(engine, latents, run, told));
   }
 
   /** Frees everything. */

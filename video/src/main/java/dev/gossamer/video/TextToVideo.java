@@ -3,6 +3,7 @@ package dev.gossamer.video;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.nio.file.Path;

@@ -91,10 +91,7 @@ public final class ContactSheet {
     int rowHeight = height + Lettering.SMALL.lineHeight() + GAP;
     Canvas canvas =
         new Canvas(2 * MARGIN + inside, top + rows * rowHeight + MARGIN - GAP, Ink.PAPER);
-    for (int i = 0; i < lines.size(); i++) {
-      int y = MARGIN + i * Lettering.LARGE.lineHeight();
-      Lettering.LARGE.draw(canvas, lines.get(i), MARGIN, y, Ink.TEXT);
-    }
+    Lettering.LARGE.draw(canvas, lines, MARGIN, MARGIN, Ink.TEXT);
     int i = 0;
     for (var picture : pictures.entrySet()) {
       int x = MARGIN + i % columns * (width + GAP);

@@ -79,22 +79,13 @@ public record ExplainSheet(
     int top = MARGIN + lines.size() * Lettering.LARGE.lineHeight() + GAP / 2;
     int mapRows = 2 * caption + Math.min(mapLayers, density.length) * ROW + GAP + LEGEND;
     Canvas canvas = new Canvas(width, top + Math.max(panelRows, mapRows) + MARGIN, Ink.PAPER);
-    for (int i = 0; i < lines.size(); i++) {
-      int y = MARGIN + i * Lettering.LARGE.lineHeight();
-      Lettering.LARGE.draw(canvas, lines.get(i), MARGIN, y, Ink.TEXT);
-    }
-    int below = top + caption + panelHeight + GAP;
+    Lettering.LARGE.draw(canvas, lines, MARGIN, MARGIN, Ink.TEXT);
     for (int i = 0; i < shown.length; i++) {
-      int x = MARGIN + i * (panelWidth + GAP);
-      String name = "latent frame " + (shown[i] + 1) + " of " + grid.frames();
-      Lettering.SMALL.draw(canvas, Lettering.SMALL.fitted(name, panelWidth), x, top, Ink.CAPTION);
-      Frame preview = PixelScaler.resized(previews.get(shown[i]), panelWidth, panelHeight);
-      canvas.frame(preview, x, top + caption);
-      tokens(canvas, shown[i], x, below, cell);
+      panel(canvas, shown[i], MARGIN + i * (panelWidth + GAP), top, cell);
     }
     long clusters = Arrays.stream(labels).distinct().count();
     String note = "tokens by key cluster: " + clusters + " clusters, a colour each";
-    int noteY = below + panelHeight + caption / 4;
+    int noteY = top + caption + 2 * panelHeight + GAP + caption / 4;
     Lettering.SMALL.draw(canvas, Lettering.SMALL.fitted(note, panels), MARGIN, noteY, Ink.CAPTION);
     for (int map = 0; map < maps; map++) {
       int left = MARGIN + panels + GAP + map * (GAP + MAP);
@@ -110,11 +101,20 @@ public record ExplainSheet(
     return Arrays.stream(new int[] {0, grid.frames() / 2, grid.frames() - 1}).distinct().toArray();
   }
 
-  private void tokens(Canvas canvas, int frame, int x, int y, int cell) {
+  /** One latent frame: its number, its picture, its tokens in the colours of their clusters. */
+  private void panel(Canvas canvas, int frame, int x, int y, int cell) {
+    int width = cell * grid.width();
+    int height = cell * grid.height();
+    String name = "latent frame " + (frame + 1) + " of " + grid.frames();
+    Lettering.SMALL.draw(canvas, Lettering.SMALL.fitted(name, width), x, y, Ink.CAPTION);
+    int top = y + Lettering.SMALL.lineHeight();
+    canvas.frame(PixelScaler.resized(previews.get(frame), width, height), x, top);
+    int below = top + height + GAP;
+    int token = frame * grid.height() * grid.width();
     for (int row = 0; row < grid.height(); row++) {
       for (int column = 0; column < grid.width(); column++) {
-        int token = (frame * grid.height() + row) * grid.width() + column;
-        canvas.fill(x + column * cell, y + row * cell, cell, cell, Ink.cluster(labels[token]));
+        int colour = Ink.cluster(labels[token++]);
+        canvas.fill(x + column * cell, below + row * cell, cell, cell, colour);
       }
     }
   }

@@ -69,6 +69,13 @@ enum Lettering {
             });
   }
 
+  /** Draws lines below each other. */
+  void draw(Canvas canvas, List<String> lines, int x, int y, int colour) {
+    for (int i = 0; i < lines.size(); i++) {
+      draw(canvas, lines.get(i), x, y + i * lineHeight, colour);
+    }
+  }
+
   /** The text, or as much of it as fits a width, with three dots then. */
   String fitted(String text, int width) {
     return wrapped(text, width, 1).get(0);

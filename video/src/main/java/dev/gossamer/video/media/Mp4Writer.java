@@ -24,7 +24,7 @@ import org.bytedeco.ffmpeg.global.avutil;
  * <p>High profile, yuv420p, BT.709 with tags that say so, index in front (a browser plays while it
  * loads), constant quantiser {@value #QUANTISER}, every frame a key frame: around 45 dB against the
  * frames on the small model's cartoons at about 3.5 kB a frame of 256x256, by OpenH264. Predicted
- * frames would save a sixth there, but OpenH264 takes the last specks of a moving thing for
+ * frames would save a fifth there, but OpenH264 takes the last specks of a moving thing for
  * background and leaves them standing until the next key frame. An odd width or height is padded to
  * even by repeating the last column or row. Not thread-safe.
  */

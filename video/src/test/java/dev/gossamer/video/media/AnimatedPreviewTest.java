@@ -75,8 +75,7 @@ class AnimatedPreviewTest {
     ByteArrayOutputStream file = new ByteArrayOutputStream();
     file.writeBytes("RIFF".getBytes(StandardCharsets.US_ASCII));
     int size = 4 + first.length - 16;
-    file.writeBytes(
-        ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(size).array());
+    file.writeBytes(ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(size).array());
     file.writeBytes("WEBP".getBytes(StandardCharsets.US_ASCII));
     file.write(first, 16, first.length - 16);
     Files.write(still, file.toByteArray());

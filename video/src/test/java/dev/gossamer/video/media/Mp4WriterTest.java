@@ -307,11 +307,7 @@ class Mp4WriterTest {
         List.of("/bin/bash", "-c", "ulimit -f " + limitKilobytes + "; exec \"$@\"", "limited");
     ChildJvm child =
         ChildJvm.run(
-            limited,
-            Map.of(),
-            NoiseVideo.class.getName(),
-            path.toString(),
-            String.valueOf(frames));
+            limited, Map.of(), NoiseVideo.class.getName(), path.toString(), String.valueOf(frames));
     assertThat(child.exitCode()).as(child.output()).isEqualTo(4);
     assertThat(child.output())
         .startsWith("Cannot write " + path + ": File too large. ")

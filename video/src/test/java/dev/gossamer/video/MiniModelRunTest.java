@@ -43,10 +43,8 @@ class MiniModelRunTest {
     Path latents = folder.resolve("latents.safetensors");
     Path frames = folder.resolve("frames.safetensors");
     try (Scope scope = Scope.open()) {
-      SafetensorsWriter.write(
-          noise, Map.of("latents", GOLDEN.tensor(index + ".noise")), Map.of());
-      VideoRequest request =
-          MODEL.request(prompt).withSize(128, 128).withSteps(8).withGuidance(5);
+      SafetensorsWriter.write(noise, Map.of("latents", GOLDEN.tensor(index + ".noise")), Map.of());
+      VideoRequest request = MODEL.request(prompt).withSize(128, 128).withSteps(8).withGuidance(5);
       RunOptions run =
           RunOptions.to(folder.resolve("cat.mp4"))
               .withNoise(noise)
@@ -64,8 +62,7 @@ class MiniModelRunTest {
       Tensor reference = GOLDEN.tensor(index + ".frames");
       for (int i = 0; i < KEPT.length; i++) {
         Tensor frame = drawn.select(0, KEPT[i]).permute(1, 2, 0).mul(255).round();
-        double difference =
-            Golden.maxDifference(frame, reference.select(0, i).to(DType.FLOAT32));
+        double difference = Golden.maxDifference(frame, reference.select(0, i).to(DType.FLOAT32));
         assertThat(difference).as("frame %d in 255ths", KEPT[i]).isLessThanOrEqualTo(2);
       }
     }

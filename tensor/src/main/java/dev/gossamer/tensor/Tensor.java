@@ -18,6 +18,7 @@ public final class Tensor implements AutoCloseable {
   private TorchTensor handle;
   private Scope owner;
   private long[] shape;
+  private DType dtype;
 
   private Tensor(TorchTensor handle) {
     this.handle = handle;
@@ -203,7 +204,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   public DType dtype() {
-    return DType.ofTorchCode(handle().dtype());
+    TorchTensor open = handle();
+    if (dtype == null) {
+      dtype = DType.ofTorchCode(open.dtype());
+    }
+    return dtype;
   }
 
   public Device device() {

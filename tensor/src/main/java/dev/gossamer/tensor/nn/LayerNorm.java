@@ -1,6 +1,5 @@
 package dev.gossamer.tensor.nn;
 
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 
@@ -25,6 +24,6 @@ public record LayerNorm(Tensor weight, Tensor bias, double eps) {
    * @return the same shape, FLOAT32
    */
   public Tensor apply(Tensor x) {
-    return x.to(DType.FLOAT32).layerNorm(weight.to(DType.FLOAT32), bias.to(DType.FLOAT32), eps);
+    return Precision.float32(x).layerNorm(Precision.float32(weight), Precision.float32(bias), eps);
   }
 }

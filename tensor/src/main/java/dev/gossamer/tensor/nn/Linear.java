@@ -40,7 +40,7 @@ public final class Linear {
    * @return {@code [.., out]}, in the weight's type
    */
   public Tensor apply(Tensor x) {
-    return x.to(weight.dtype()).linear(weight, bias);
+    return Precision.of(x, weight.dtype()).linear(weight, bias);
   }
 
   /** {@code [out, in]}. */

@@ -1,6 +1,5 @@
 package dev.gossamer.tensor.nn;
 
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 
@@ -21,6 +20,6 @@ public record RmsNorm(Tensor weight, double eps) {
    * @return the same shape, FLOAT32
    */
   public Tensor apply(Tensor x) {
-    return x.to(DType.FLOAT32).rmsNorm(weight.to(DType.FLOAT32), eps);
+    return Precision.float32(x).rmsNorm(Precision.float32(weight), eps);
   }
 }

@@ -1,6 +1,5 @@
 package dev.gossamer.tensor.nn;
 
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -74,6 +73,6 @@ public record RotaryEmbedding(double theta, List<Integer> parts) {
    * @return the same shape, FLOAT32
    */
   public static Tensor rotate(Tensor x, Tensor table) {
-    return x.to(DType.FLOAT32).rotatePairs(table.unsqueeze(1));
+    return Precision.float32(x).rotatePairs(table.unsqueeze(1));
   }
 }

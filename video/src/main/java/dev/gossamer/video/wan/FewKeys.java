@@ -15,7 +15,7 @@ import dev.gossamer.tensor.Tensor;
  * leaves the pass. Worth while as long as heads * keys stays well below the width.
  *
  * @param layer the layer's weights
- * @param keys {@code [heads * keys, width]}, weighted and scaled by 1 / sqrt(headDim)
+ * @param keys {@code [heads * keys, width]}, weighted and scaled by sqrt(width / headDim)
  * @param values {@code [heads * keys, width]}, projected
  * @param bias {@code [keys, 1]} FLOAT32, added to the logits
  */
@@ -23,10 +23,7 @@ record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
     implements TextAttention {
   static FewKeys of(WanCrossAttention layer, Tensor key, Tensor value, Tensor bias) {
     long heads = layer.heads();
-    long width = key.size(2);
-    long headDim = width / heads;
-    Tensor weighted =
-        key.mul(layer.queryNorm().weight().to(DType.FLOAT32)).mul(1 / Math.sqrt(headDim));
+    Tensor weighted = key.mul(layer.queryNorm().weight().to(DType.FLOAT32)).mul(Math.sqrt(heads));
     Tensor keys = perHead(weighted, heads);
     Tensor projection = layer.toOut().weight().to(DType.FLOAT32);
     // The probabilities of each head sum to one, so the bias is spread over the heads' values.
@@ -54,31 +51,24 @@ record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
 
   @Override
   public Tensor apply(Tensor rows) {
-    Tensor query = layer.toQuery().apply(rows);
-    long batch = query.size(0);
-    long heads = layer.heads();
-    Tensor logits = keys.matmul(query.transpose(1, 2)).to(DType.FLOAT32);
+    Tensor query = layer.toQuery().apply(rows.flatten(0, 1));
+    Tensor logits = keys.linear(query, null); // [heads * keys, rows]
     Tensor weights =
         logits
-            .reshape(batch, heads, keys.size(0) / heads, query.size(1))
-            .mulInPlace(inverseRms(query).unsqueeze(1).unsqueeze(1))
+            .to(DType.FLOAT32)
+            .reshape(layer.heads(), bias.size(0), query.size(0))
+            .mulInPlace(inverseNorm(query))
             .addInPlace(bias)
-            .softmax(2)
+            .softmax(1)
             .reshape(logits.shape())
             .to(values.dtype());
-    return weights.transpose(1, 2).matmul(values);
+    return weights.transpose(0, 1).matmul(values).reshape(rows.shape());
   }
 
-  /** {@code [batch, rows, width]} to {@code [batch, rows]} FLOAT32. */
-  private Tensor inverseRms(Tensor query) {
-    long width = query.size(2);
-    return query
-        .to(DType.FLOAT32)
-        .norm(2, false)
-        .square()
-        .div(width)
-        .add(layer.queryNorm().eps())
-        .rsqrt();
+  /** 1 / (sqrt(width) rms) of each row: {@code [rows, width]} to {@code [rows]} FLOAT32. */
+  private Tensor inverseNorm(Tensor query) {
+    double eps = layer.queryNorm().eps() * query.size(1);
+    return query.to(DType.FLOAT32).norm(1, false).square().add(eps).rsqrt();
   }
 
   @Override

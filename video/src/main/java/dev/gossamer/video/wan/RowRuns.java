@@ -1,5 +1,7 @@
 package dev.gossamer.video.wan;
 
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 
 /**
@@ -9,6 +11,22 @@ import dev.gossamer.tensor.Scope;
  * @param rows tokens of a run, at least 1
  */
 record RowRuns(long rows) {
+  private static final long CPU_BYTES = 3 << 19; // about what a core's second cache holds
+  private static final long CUDA_BYTES = 1 << 29;
+  private static final long CPU_ROWS = 256; // fewer, and reading the weights costs too much
+  private static final long CUDA_ROWS = 4096;
+
+  /**
+   * @param inner the widest layer's numbers per token
+   */
+  static RowRuns of(Device device, long inner) {
+    long rowBytes = inner * DType.FLOAT32.bytes();
+    return new RowRuns(
+        device.isCpu()
+            ? Math.max(CPU_ROWS, CPU_BYTES / rowBytes)
+            : Math.max(CUDA_ROWS, CUDA_BYTES / rowBytes));
+  }
+
   /** Work on the tokens from {@code start} on. */
   interface Work {
     void run(long start, long rows);

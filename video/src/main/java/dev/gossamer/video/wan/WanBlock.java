@@ -34,6 +34,11 @@ final class WanBlock {
     this.eps = config.eps();
   }
 
+  /** {@code [1, 6, width]}. */
+  Tensor table() {
+    return table;
+  }
+
   WanSelfAttention selfAttention() {
     return selfAttention;
   }

@@ -27,7 +27,6 @@ import java.util.Set;
 public final class WanTransformer implements AutoCloseable {
   private static final Set<String> KEPT_FLOAT32 =
       Set.of("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3");
-  private static final long RUN_BYTES = 2 << 20;
 
   private final WanTransformerConfig config;
   private final Scope owner;
@@ -59,7 +58,7 @@ public final class WanTransformer implements AutoCloseable {
     }
     this.table = parameters.get("scale_shift_table", 1, 2, width);
     this.output = Linear.of(parameters, "proj_out", width, config.patchSize());
-    this.runs = new RowRuns(Long.getLong("rows", Math.max(64, RUN_BYTES / (4L * config.inner()))));
+    this.runs = RowRuns.of(patchWeight.device(), config.inner());
     parameters.ignore(name -> name.contains("norm_added_q"));
   }
 

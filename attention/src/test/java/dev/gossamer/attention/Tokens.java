@@ -4,6 +4,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.util.Random;
+import java.util.SplittableRandom;
 
 /**
  * Made-up tokens, the same for the same seed, and the way between tensors and the rows that the
@@ -14,7 +15,7 @@ public final class Tokens {
 
   /** Independent standard normal numbers. */
   public static double[][] normal(long seed, int tokens, int width) {
-    Random random = new Random(seed);
+    SplittableRandom random = new SplittableRandom(seed);
     double[][] rows = new double[tokens][width];
     for (double[] row : rows) {
       for (int t = 0; t < width; t++) {

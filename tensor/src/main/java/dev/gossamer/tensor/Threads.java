@@ -83,12 +83,12 @@ public final class Threads implements AutoCloseable {
           }
           return null;
         };
-    int helpers = workers == null ? 0 : Math.min(count - 1, items - 1);
-    List<Helper> asked = new ArrayList<>(helpers);
-    for (int i = 0; i < helpers; i++) {
-      Helper helper = new Helper(loop);
-      asked.add(helper);
-      workers.execute(helper.task);
+    int shares = workers == null ? 0 : Math.min(count - 1, items - 1);
+    List<Share> asked = new ArrayList<>(shares);
+    for (int i = 0; i < shares; i++) {
+      Share share = new Share(loop);
+      asked.add(share);
+      workers.execute(share.task);
     }
     int before = Libtorch.intraOpThreads();
     Throwable failure = null;
@@ -100,13 +100,13 @@ public final class Threads implements AutoCloseable {
     } finally {
       Libtorch.intraOpThreads(before);
     }
-    for (Helper helper : asked) {
-      // A helper that has not begun finds no item left; waiting for it could block on this very
+    for (Share share : asked) {
+      // A share that has not begun finds no item left; waiting for it could block on this very
       // call.
-      if (helper.begun.compareAndSet(false, true)) {
+      if (share.begun.compareAndSet(false, true)) {
         continue;
       }
-      Optional<Throwable> ofOther = failureOf(helper.task);
+      Optional<Throwable> ofOther = failureOf(share.task);
       failure = failure == null ? ofOther.orElse(null) : failure;
     }
     if (failure instanceof RuntimeException e) {
@@ -145,11 +145,11 @@ public final class Threads implements AutoCloseable {
   }
 
   /** One thread's share of a call. Whoever sets {@code begun} decides whether it runs at all. */
-  private static final class Helper {
+  private static final class Share {
     private final AtomicBoolean begun = new AtomicBoolean();
     private final FutureTask<Void> task;
 
-    Helper(Callable<Void> loop) {
+    Share(Callable<Void> loop) {
       this.task = new FutureTask<>(() -> begun.compareAndSet(false, true) ? loop.call() : null);
     }
   }

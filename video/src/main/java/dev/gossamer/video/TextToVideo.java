@@ -70,7 +70,12 @@ public final class TextToVideo implements AutoCloseable {
     return families;
   }
 
-  private static VideoFamily family(Checkpoint checkpoint) {
+  /**
+   * The family that runs a checkpoint.
+   *
+   * @throws BadInputException if none does
+   */
+  public static VideoFamily family(Checkpoint checkpoint) {
     List<VideoFamily> families = families();
     return families.stream()
         .filter(family -> family.pipeline().equals(checkpoint.pipeline()))

@@ -3,6 +3,7 @@ package dev.gossamer.tensor;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -105,14 +106,8 @@ public final class Threads implements AutoCloseable {
       if (share.begun.compareAndSet(false, true)) {
         continue;
       }
-      try {
-        share.task.get();
-      } catch (ExecutionException e) {
-        failure = failure == null ? e.getCause() : failure;
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        failure = failure == null ? e : failure;
-      }
+      Optional<Throwable> ofOther = failureOf(share.task);
+      failure = failure == null ? ofOther.orElse(null) : failure;
     }
     if (failure instanceof RuntimeException e) {
       throw e;
@@ -121,7 +116,31 @@ public final class Threads implements AutoCloseable {
       throw e;
     }
     if (failure != null) {
-      throw new IllegalStateException("Interrupted while waiting for other threads", failure);
+      throw new IllegalStateException("Work on another thread failed", failure);
+    }
+  }
+
+  /**
+   * Waits for another thread's share; empty if it went well. An interruption is put off until the
+   * call is over: the shares use memory that the caller frees afterwards.
+   */
+  private static Optional<Throwable> failureOf(FutureTask<Void> share) {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          share.get();
+          return Optional.empty();
+        } catch (ExecutionException e) {
+          return Optional.of(e.getCause());
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
@@ -132,6 +151,20 @@ public final class Threads implements AutoCloseable {
 
     Share(Callable<Void> loop) {
       this.task = new FutureTask<>(() -> begun.compareAndSet(false, true) ? loop.call() : null);
+    }
+  }
+
+  /**
+   * Runs work on the calling thread, with as many of libtorch's own threads inside each operation:
+   * for what is not divided by {@link #forEach}.
+   */
+  public void inside(Runnable work) {
+    int before = Libtorch.intraOpThreads();
+    Libtorch.intraOpThreads(count);
+    try {
+      work.run();
+    } finally {
+      Libtorch.intraOpThreads(before);
     }
   }
 

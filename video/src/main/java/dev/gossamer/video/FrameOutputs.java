@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.TreeMap;
 
 /**
  * Takes decoded frames as they come and makes of them the video file, its contact sheet, their
@@ -23,13 +22,12 @@ import java.util.TreeMap;
  * that.
  */
 final class FrameOutputs implements FrameSink, AutoCloseable {
-  private static final int SHEET = 8;
-
   private final Plan plan;
   private final Progress progress;
   private final Mp4Writer video;
   private final Sha256 sha = new Sha256();
-  private final Map<Integer, Frame> picked = new TreeMap<>();
+  private final ContactSheet sheet;
+  private final List<Frame> picked = new ArrayList<>();
   private final Scope held = Scope.detached();
   private final List<Tensor> floats = new ArrayList<>();
   private final List<Frame> pixels = new ArrayList<>();
@@ -72,21 +70,7 @@ final class FrameOutputs implements FrameSink, AutoCloseable {
             plan.video(),
             Mp4Settings.of(plan.width(), plan.height(), plan.framesPerSecond())
                 .withTitle(plan.title()));
-  }
-
-  /** The frames that a contact sheet shows, evenly spread, first and last among them. */
-  static List<Integer> sheetFrames(int frames) {
-    int count = Math.min(SHEET, frames);
-    List<Integer> chosen = new ArrayList<>();
-    for (int i = 0; i < count; i++) {
-      chosen.add(count == 1 ? 0 : Math.round((float) i * (frames - 1) / (count - 1)));
-    }
-    return chosen;
-  }
-
-  /** The middle frame of a video. */
-  static int middle(int frames) {
-    return (frames - 1) / 2;
+    this.sheet = new ContactSheet(plan.title(), plan.frames(), plan.framesPerSecond());
   }
 
   @Override
@@ -96,12 +80,12 @@ final class FrameOutputs implements FrameSink, AutoCloseable {
           "Stopped while decoding, after " + taken + " of " + plan.frames() + " frames", "");
     }
     long start = System.nanoTime();
-    List<Integer> sheet = sheetFrames(plan.frames());
     for (Frame frame : Frames.ofChannelsFirst(frames)) {
       sha.add(ByteBuffer.wrap(frame.rgb()));
       video.add(frame);
-      if (sheet.contains(taken) || taken == middle(plan.frames())) {
-        picked.put(taken, frame);
+      sheet.add(frame);
+      if (shown(taken)) {
+        picked.add(frame);
       }
       if (plan.keep().contains(Keep.PIXELS)) {
         pixels.add(frame);
@@ -127,8 +111,7 @@ final class FrameOutputs implements FrameSink, AutoCloseable {
 
   /** Writes the contact sheet. */
   void writeSheet(Path path) {
-    Frame[] chosen = sheetFrames(plan.frames()).stream().map(picked::get).toArray(Frame[]::new);
-    ContactSheet.write(path, Frames.of(chosen));
+    sheet.write(path);
   }
 
   /** Writes the kept frames as {@code frames} [frames, 3, height, width] float32. */
@@ -138,9 +121,15 @@ final class FrameOutputs implements FrameSink, AutoCloseable {
     }
   }
 
-  /** First, middle and last frame. */
-  List<Frame> firstMiddleLast() {
-    return List.of(picked.get(0), picked.get(middle(plan.frames())), picked.get(plan.frames() - 1));
+  /** One frame of each latent frame: the only, or the second of four. */
+  List<Frame> ofEachLatentFrame() {
+    return List.copyOf(picked);
+  }
+
+  /** Whether a frame stands for its latent frame. */
+  private boolean shown(int frame) {
+    int stride = plan.geometry().frameStride();
+    return frame == 0 || (frame - 1) % stride == Math.min(1, stride - 1);
   }
 
   /** All frames; they must have been kept as pixels. */

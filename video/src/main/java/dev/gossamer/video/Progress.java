@@ -5,7 +5,7 @@ package dev.gossamer.video;
  * stages follow each other; an exception from one of them ends the run like any other failure.
  */
 public interface Progress {
-  /** Hears nothing; stops when the generating thread is interrupted. */
+  /** Hears nothing and never stops. */
   Progress NONE = new Progress() {};
 
   /**
@@ -31,10 +31,10 @@ public interface Progress {
 
   /**
    * Asked between steps: whether the run should stop. It then saves what it needs to go on later
-   * and throws {@link dev.gossamer.tensor.failure.InterruptedRunException}. By default it stops
-   * when the generating thread is interrupted.
+   * and throws {@link dev.gossamer.tensor.failure.InterruptedRunException}. Interrupting the
+   * generating thread does the same, whatever this answers.
    */
   default boolean cancelled() {
-    return Thread.currentThread().isInterrupted();
+    return false;
   }
 }

@@ -3,6 +3,7 @@ package dev.gossamer.video;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.nio.file.Path;
@@ -174,7 +175,8 @@ public final class TextToVideo implements AutoCloseable {
     check(request);
     VideoRun.check(model(), request, run);
     MemoryPlan plan = admit(request);
-    return new VideoRun(folder, engine, plan, request, run, progress).make();
+    return engine.run(
+        progress, told -> new VideoRun(folder, engine, plan, request, run, told).make());
   }
 
   /**
@@ -186,22 +188,58 @@ public final class TextToVideo implements AutoCloseable {
   public synchronized AttentionSummary generate(
       VideoRequest request, FrameSink sink, Progress progress) {
     admit(request);
+    return engine.run(progress, told -> unfiled(request, sink, told));
+  }
+
+  /** A draft that neither leaves files nor looks for any. */
+  private static VideoEngine.Draft draft(VideoRequest request) {
+    return new VideoEngine.Draft(
+        request,
+        Stage.TRANSFORMER,
+        Optional.empty(),
+        Optional.empty(),
+        false,
+        false,
+        Set.of(),
+        false);
+  }
+
+  private AttentionSummary unfiled(VideoRequest request, FrameSink sink, Progress progress) {
     StageClock clock = new StageClock(progress);
     try (Scope scope = Scope.open()) {
-      VideoEngine.Draft draft =
-          new VideoEngine.Draft(
-              request,
-              Stage.TRANSFORMER,
-              Optional.empty(),
-              Optional.empty(),
-              false,
-              false,
-              Set.of(),
-              false);
       VideoEngine.Drawn drawn =
-          engine.draw(draft, engine.noise(request), clock, progress, (done, denoising) -> {});
+          engine.draw(draft(request), engine.noise(request), clock, progress, (done, loop) -> {});
       engine.decode(drawn.latents(), sink, clock, progress);
       return AttentionSummary.of(drawn.attention());
+    }
+  }
+
+  /**
+   * Makes some videos for the sake of their colours: fits the map that previews are drawn with and
+   * writes it as {@code preview.safetensors}.
+   *
+   * @param requests varied ones of few steps do; about ten
+   * @param into folder that the file goes into: the checkpoint's, or another
+   */
+  public synchronized void fitPreview(List<VideoRequest> requests, Path into, Progress progress) {
+    int channels = (int) model().latentShape(requests.get(0))[1];
+    PreviewMap.Fit fit = new PreviewMap.Fit(channels);
+    for (VideoRequest request : requests) {
+      admit(request);
+      engine.run(progress, told -> addTo(fit, request, told));
+    }
+    fit.solve().write(into);
+  }
+
+  private PreviewMap.Fit addTo(PreviewMap.Fit fit, VideoRequest request, Progress progress) {
+    try (Scope scope = Scope.open()) {
+      StageClock clock = new StageClock(progress);
+      VideoEngine.Drawn drawn =
+          engine.draw(draft(request), engine.noise(request), clock, progress, (done, loop) -> {});
+      List<Tensor> frames = new ArrayList<>();
+      engine.decode(
+          drawn.latents(), chunk -> frames.add(scope.adopt(chunk.copy())), clock, progress);
+      return fit.add(drawn.latents(), Tensor.cat(0, frames), model().geometry());
     }
   }
 
@@ -211,7 +249,7 @@ public final class TextToVideo implements AutoCloseable {
    * @param latents safetensors file with the tensor {@code latents}
    */
   public synchronized DecodedVideo decode(Path latents, RunOptions run, Progress progress) {
-    return VideoRun.decode(engine, latents, run, progress);
+    return engine.run(progress, told -> VideoRun.decode(engine, latents, run, told));
   }
 
   /** Frees everything. */

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Function;
 
 /**
  * A model at work: keeps its parts in memory or frees them as the memory plan wants, remembers
@@ -35,6 +36,13 @@ final class VideoEngine implements AutoCloseable {
     this.model = model;
     this.options = options;
     this.threads = threads;
+  }
+
+  /** Runs one video's work: on all threads of the options, and stopping where it is wished. */
+  <T> T run(Progress progress, Function<Progress, T> work) {
+    List<T> result = new ArrayList<>(1);
+    threads.inside(() -> result.add(Interruptible.run(progress, work)));
+    return result.get(0);
   }
 
   VideoModel model() {

@@ -1,6 +1,7 @@
 package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionReport;
+import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -9,7 +10,14 @@ import dev.gossamer.tensor.failure.InterruptedRunException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.SafetensorsWriter;
+import dev.gossamer.video.media.ExplainSheet;
+import dev.gossamer.video.media.Frame;
+import dev.gossamer.video.media.Frames;
 import dev.gossamer.video.media.Mp4Settings;
+import dev.gossamer.video.media.Mp4Writer;
+import dev.gossamer.video.media.Psnr;
+import dev.gossamer.video.media.SideBySide;
+import dev.gossamer.video.media.Ssim;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,6 +32,9 @@ import java.util.Set;
 final class VideoRun {
   private static final String LATENTS = "latents";
   private static final int TITLE = 200;
+
+  /** Pixels that a comparison may add around two videos. */
+  private static final int BORDER = 32;
 
   private final VideoEngine engine;
   private final VideoRequest request;
@@ -58,7 +69,7 @@ final class VideoRun {
     int fps = model.defaults().framesPerSecond();
     Mp4Settings.of(request.width(), request.height(), fps);
     if (run.has(RunOptions.Extra.COMPARE)) {
-      Mp4Settings.of(2 * request.width(), request.height(), fps);
+      Mp4Settings.of(2 * request.width() + BORDER, request.height() + BORDER, fps);
     }
     for (int step : run.explain()) {
       if (step >= request.steps()) {
@@ -214,8 +225,12 @@ final class VideoRun {
   private List<Path> explain(FrameOutputs frames, AttentionReport attention) {
     List<Path> pictures = new ArrayList<>();
     for (int step : run.explain().stream().sorted().toList()) {
-      Path picture = run.files().explanation(step);
-      if (Explanation.of(step, attention, engine.model().tokens(request)).write(frames, picture)) {
+      Optional<ExplainSheet> sheet =
+          Explanation.of(
+              step, request, engine.model().tokens(request), attention, frames.ofEachLatentFrame());
+      if (sheet.isPresent()) {
+        Path picture = run.files().explanation(step);
+        sheet.get().write(picture);
         pictures.add(picture);
         report.output(picture);
       } else {
@@ -226,10 +241,10 @@ final class VideoRun {
   }
 
   /** Draws the same with dense attention and sets both side by side. */
-  private Path compare(Tensor noise, VideoEngine.Drawn drawn, FrameOutputs frames) {
+  private Path compare(Tensor noise, VideoEngine.Drawn drawn, FrameOutputs ours) {
     VideoEngine.Draft draft =
         new VideoEngine.Draft(
-            request.withAttention(new dev.gossamer.attention.DenseAttention()),
+            request.withAttention(new DenseAttention()),
             Stage.DENSE,
             Optional.of(run.files().denseResume()),
             Optional.of(run.files().denseLatents()),
@@ -237,21 +252,49 @@ final class VideoRun {
             false,
             Set.of(),
             false);
-    StageClock shared = clock.copy();
-    VideoEngine.Drawn dense = engine.draw(draft, noise, clock, progress, (done, loop) -> {});
-    clock.add(Stage.DENSE, dense.seconds());
-    try (SideBySideOutput both =
-        new SideBySideOutput(
-            run.files().compareVideo(),
-            frames.floats(),
-            engine.model().defaults().framesPerSecond(),
-            progress)) {
-      engine.decode(dense.latents(), both, clock, Progress.NONE);
-      both.finish();
-      double others = shared.work() - drawn.seconds();
-      report.comparison(both.comparison(drawn, dense, others)).output(run.files().compareVideo());
+    double shared = clock.of(Stage.TEXT) + clock.of(Stage.DECODE) + clock.of(Stage.WRITE);
+    StageClock other = new StageClock(progress);
+    VideoEngine.Drawn dense = engine.draw(draft, noise, other, progress, (done, loop) -> {});
+    List<Frame> decoded = new ArrayList<>();
+    engine.decode(
+        dense.latents(),
+        chunk -> Frames.ofChannelsFirst(chunk).forEach(decoded::add),
+        other,
+        progress);
+    clock.add(Stage.DENSE, dense.seconds() + other.of(Stage.DECODE));
+    Path file = run.files().compareVideo();
+    clock.time(Stage.WRITE, () -> besides(file, ours.pixels(), new Frames(decoded)));
+    report.comparison(comparison(ours.pixels(), new Frames(decoded), drawn, dense, shared));
+    report.output(file);
+    return file;
+  }
+
+  private static RunReport.Comparison comparison(
+      Frames ours, Frames theirs, VideoEngine.Drawn drawn, VideoEngine.Drawn dense, double shared) {
+    Psnr psnr = Psnr.of(ours, theirs);
+    Ssim ssim = Ssim.of(ours, theirs);
+    double denseAttention = dense.attention().seconds();
+    return new RunReport.Comparison(
+        psnr.mean(),
+        ssim.mean(),
+        denseAttention / drawn.attention().seconds(),
+        (shared + dense.seconds()) / (shared + drawn.seconds()),
+        denseAttention,
+        dense.seconds(),
+        psnr.perFrame(),
+        ssim.perFrame());
+  }
+
+  private void besides(Path file, Frames ours, Frames theirs) {
+    SideBySide both = new SideBySide(request.attention().name(), "dense");
+    Frame first = both.of(ours.get(0), theirs.get(0));
+    int fps = engine.model().defaults().framesPerSecond();
+    try (Mp4Writer video = Mp4Writer.open(file, first.width(), first.height(), fps)) {
+      for (int i = 0; i < ours.count(); i++) {
+        video.add(both.of(ours.get(i), theirs.get(i)));
+      }
+      video.finish();
     }
-    return run.files().compareVideo();
   }
 
   private VideoResult finish(

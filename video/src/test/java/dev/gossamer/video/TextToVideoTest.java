@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 class TextToVideoTest {
   private static final Path CHECKPOINT = Golden.path("/goldens/wan_pipeline/checkpoint");
   private static final TextToVideo MODEL =
-      TextToVideo.open(CHECKPOINT, ModelOptions.defaults().withThreads(2));
+      TextToVideo.open(CHECKPOINT, ModelOptions.defaults().withThreads(1));
 
   @TempDir Path folder;
 
@@ -129,7 +129,7 @@ class TextToVideoTest {
   @Test
   void closingFreesEverything() {
     long before = Tensor.live();
-    try (TextToVideo model = TextToVideo.open(CHECKPOINT, ModelOptions.defaults().withThreads(2))) {
+    try (TextToVideo model = TextToVideo.open(CHECKPOINT, ModelOptions.defaults().withThreads(1))) {
       model.generate(request(), run(), Progress.NONE);
       assertThat(Tensor.live()).isGreaterThan(before);
     }
@@ -252,7 +252,7 @@ class TextToVideoTest {
     MODEL.generate(request().withSeed(3), run(), Progress.NONE);
     Replay replay = Replay.read(folder.resolve("cat.json"));
     assertThat(replay.model()).isEqualTo(CHECKPOINT.toAbsolutePath().normalize());
-    assertThat(replay.options().threads()).isEqualTo(2);
+    assertThat(replay.options().threads()).isEqualTo(1);
     Replay.Outcome outcome = replay.replay(MODEL, folder.resolve("again.mp4"), Progress.NONE);
     assertThat(outcome.sameFrames()).isTrue();
     assertThat(outcome.sameVideo()).isTrue();

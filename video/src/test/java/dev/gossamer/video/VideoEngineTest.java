@@ -217,13 +217,22 @@ class VideoEngineTest {
   }
 
   @Test
-  void anInterruptedThreadStopsTheRun() {
+  void interruptingTheThreadStopsTheRunAndSavesItsState() {
+    Progress interrupting =
+        new Progress() {
+          @Override
+          public void advance(Stage stage, int done, int all) {
+            if (done == 2) {
+              Thread.currentThread().interrupt();
+            }
+          }
+        };
     try (Scope scope = Scope.open()) {
-      Thread.currentThread().interrupt();
-      assertThatThrownBy(() -> draw(draft(request, false), Progress.NONE))
-          .isInstanceOf(InterruptedRunException.class);
-    } finally {
-      assertThat(Thread.interrupted()).isTrue();
+      assertThatThrownBy(() -> engine.run(interrupting, told -> draw(draft(request, false), told)))
+          .isInstanceOf(InterruptedRunException.class)
+          .hasMessageContaining("after step 2 of 6");
+      assertThat(Thread.interrupted()).as("the thread is still interrupted").isTrue();
+      assertThat(RunState.read(folder.resolve("cat.resume")).done()).isEqualTo(2);
     }
   }
 

@@ -27,7 +27,8 @@ public final class AnimatedPreview {
       throw new IllegalArgumentException(
           "A preview of " + width + "x" + height + " pixels; both sides must be even");
     }
-    // compression_level is the effort, 0..6: at 0 it takes half the time and 3 % more bytes.
+    // compression_level is the effort, 0..6: 0 is up to twice as fast as 4 for 20 to 40 % more
+    // bytes.
     Encoding encoding =
         new Encoding(
             "webp",

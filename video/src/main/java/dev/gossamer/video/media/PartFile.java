@@ -2,6 +2,7 @@ package dev.gossamer.video.media;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -79,9 +80,11 @@ record PartFile(Path target) {
     if (e instanceof NoSuchFileException) {
       return "no such file or folder";
     }
-    if (e instanceof FileSystemException refused && refused.getReason() != null) {
-      return refused.getReason();
+    if (e instanceof AccessDeniedException) {
+      return "access denied";
     }
-    return e instanceof java.nio.file.AccessDeniedException ? "access denied" : e.getMessage();
+    return e instanceof FileSystemException refused && refused.getReason() != null
+        ? refused.getReason()
+        : e.getMessage();
   }
 }

@@ -42,6 +42,24 @@ final class PixelScaler implements AutoCloseable {
     return open(from, fullRange ? FULL_RANGE : VIDEO_RANGE, to, FULL_RANGE, matrix);
   }
 
+  /** A frame at another size, smoothly. */
+  static Frame resized(Frame frame, int width, int height) {
+    if (frame.width() == width && frame.height() == height) {
+      return frame;
+    }
+    Ffmpeg.boot();
+    int format = avutil.AV_PIX_FMT_RGB24;
+    Side from = new Side(frame.width(), frame.height(), format);
+    Side to = new Side(width, height, format);
+    try (PixelScaler scaler = open(from, FULL_RANGE, to, FULL_RANGE, swscale.SWS_CS_DEFAULT);
+        Picture source = Picture.allocate(frame.width(), frame.height(), format);
+        Picture target = Picture.allocate(width, height, format)) {
+      source.put(frame);
+      scaler.scale(source, target);
+      return target.toFrame();
+    }
+  }
+
   private static PixelScaler open(Side from, int fromRange, Side to, int toRange, int matrix) {
     // Bicubic enlarges smoothly; to make smaller, swscale widens the same kernel, so that nothing
     // flickers. The other flags ask for exact arithmetic, independent of the processor.

@@ -16,6 +16,7 @@ import org.bytedeco.ffmpeg.avutil.AVFrame;
 import org.bytedeco.ffmpeg.global.avcodec;
 import org.bytedeco.ffmpeg.global.avformat;
 import org.bytedeco.ffmpeg.global.avutil;
+import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -28,6 +29,9 @@ import org.bytedeco.javacpp.PointerScope;
  * @param colours the matrix that the file names, for example {@code bt709} or {@code unknown}
  */
 public record VideoFile(Frames frames, double framesPerSecond, String codec, String colours) {
+  /** Pixels; what claims to be larger is damaged or hostile. */
+  private static final long LARGEST_PICTURE = 1L << 26;
+
   /**
    * Decodes a file.
    *
@@ -78,8 +82,13 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
             new Frames(frames),
             stream.avg_frame_rate().den() == 0 ? 0 : avutil.av_q2d(stream.avg_frame_rate()),
             avcodec.avcodec_get_name(decoder.codec_id()).getString(),
-            avutil.av_color_space_name(stream.codecpar().color_space()).getString());
+            colours(stream));
       }
+    }
+
+    private static String colours(AVStream stream) {
+      BytePointer name = avutil.av_color_space_name(stream.codecpar().color_space());
+      return name == null ? "unknown" : name.getString();
     }
 
     private AVStream openStream() {
@@ -104,6 +113,7 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
       }
       check(avcodec.avcodec_parameters_to_context(decoder, stream.codecpar()));
       decoder.thread_count(1);
+      decoder.max_pixels(LARGEST_PICTURE);
       check(avcodec.avcodec_open2(decoder, codec, (AVDictionary) null));
       return stream;
     }

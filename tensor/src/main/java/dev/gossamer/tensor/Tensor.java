@@ -18,6 +18,7 @@ public final class Tensor implements AutoCloseable {
   private TorchTensor handle;
   private Scope owner;
   private long[] shape;
+  private DType dtype;
 
   private Tensor(TorchTensor handle) {
     this.handle = handle;
@@ -203,7 +204,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   public DType dtype() {
-    return DType.ofTorchCode(handle().dtype());
+    TorchTensor open = handle();
+    if (dtype == null) {
+      dtype = DType.ofTorchCode(open.dtype());
+    }
+    return dtype;
   }
 
   public Device device() {
@@ -729,6 +734,14 @@ public final class Tensor implements AutoCloseable {
   /** x / sqrt(mean(x^2) + eps) * weight over the last dimension; weight may be null. */
   public Tensor rmsNorm(Tensor weight, double eps) {
     return own(handle().rmsNorm(handleOrNull(weight), eps));
+  }
+
+  /**
+   * Rotates neighbouring pairs of the last dimension: (a, b) with the table's (c, s) gives (a c - b
+   * s, a s + b c). FLOAT32; the table broadcasts over the other dimensions.
+   */
+  public Tensor rotatePairs(Tensor table) {
+    return own(handle().rotatePairs(table.handle()));
   }
 
   /** Group normalisation of [N, C, ...]. */

@@ -299,6 +299,17 @@ public final class Tensor implements AutoCloseable {
     return own(handle().toDevice(device.toString()));
   }
 
+  /** View of the same bytes as another type of the same width. */
+  public Tensor reinterpret(DType dtype) {
+    return own(handle().reinterpret(dtype.torchCode()));
+  }
+
+  /** Bitwise or with whole numbers, in place. Returns this tensor. */
+  public Tensor orInPlace(Tensor bits) {
+    handle().orInPlace(bits.handle());
+    return this;
+  }
+
   // Products into memory that exists: for inner loops that must not allocate
 
   /** out = left right, for matrices or batches of them; {@code out} has the result's shape. */

@@ -478,6 +478,15 @@ public final class TorchTensor implements AutoCloseable {
     return of("maskedFill", () -> scalar(value, s -> at.masked_fill(mask.at, s)));
   }
 
+  /** The same bytes read as another type of the same width. */
+  public TorchTensor reinterpret(int dtype) {
+    return of("view", () -> at.view(type(dtype)));
+  }
+
+  public void orInPlace(TorchTensor bits) {
+    change("bitwise_or_", () -> at.bitwise_or_(bits.at));
+  }
+
   public TorchTensor toType(int dtype) {
     return of("toType", () -> at.to(type(dtype)));
   }
@@ -703,12 +712,12 @@ public final class TorchTensor implements AutoCloseable {
     return of(
         "conv2d",
         () ->
-            onednn()
-                ? optional(
-                    bias,
-                    b -> torch.mkldnn_convolution(at, weight.at, b, padding, stride, dilation, 1))
-                : optional(
-                    bias, b -> torch.conv2d(at, weight.at, b, stride, padding, dilation, 1)));
+            optional(
+                bias,
+                b ->
+                    onednn()
+                        ? torch.mkldnn_convolution(at, weight.at, b, padding, stride, dilation, 1)
+                        : torch.conv2d(at, weight.at, b, stride, padding, dilation, 1)));
   }
 
   public TorchTensor conv3d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
@@ -716,12 +725,12 @@ public final class TorchTensor implements AutoCloseable {
     return of(
         "conv3d",
         () ->
-            onednn()
-                ? optional(
-                    bias,
-                    b -> torch.mkldnn_convolution(at, weight.at, b, padding, stride, dilation, 1))
-                : optional(
-                    bias, b -> torch.conv3d(at, weight.at, b, stride, padding, dilation, 1)));
+            optional(
+                bias,
+                b ->
+                    onednn()
+                        ? torch.mkldnn_convolution(at, weight.at, b, padding, stride, dilation, 1)
+                        : torch.conv3d(at, weight.at, b, stride, padding, dilation, 1)));
   }
 
   /**

@@ -141,12 +141,7 @@ public final class Parameters {
             "Download the weights again");
       }
       DType wanted = keepFloat32.test(entry.name()) ? DType.FLOAT32 : floating;
-      Tensor arranged = arrangement.apply(stored);
-      if (arranged == stored && stored.dtype() == wanted && device.isCpu()) {
-        return owner.adopt(stored); // itself: a view would not keep the file mapped
-      }
-      Tensor loaded = arranged.to(wanted).to(device);
-      return owner.adopt(arranged.dtype() == wanted && device.isCpu() ? loaded.copy() : loaded);
+      return owner.adopt(arrangement.apply(stored).to(wanted).to(device));
     }
   }
 

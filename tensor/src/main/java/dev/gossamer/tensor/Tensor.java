@@ -18,6 +18,7 @@ public final class Tensor implements AutoCloseable {
   private TorchTensor handle;
   private Scope owner;
   private long[] shape;
+  private DType dtype;
 
   private Tensor(TorchTensor handle) {
     this.handle = handle;
@@ -203,7 +204,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   public DType dtype() {
-    return DType.ofTorchCode(handle().dtype());
+    TorchTensor open = handle();
+    if (dtype == null) {
+      dtype = DType.ofTorchCode(open.dtype());
+    }
+    return dtype;
   }
 
   public Device device() {
@@ -292,6 +297,17 @@ public final class Tensor implements AutoCloseable {
   /** The tensor on a device; a view if it is there already. */
   public Tensor to(Device device) {
     return own(handle().toDevice(device.toString()));
+  }
+
+  /** View of the same bytes as another type of the same width. */
+  public Tensor reinterpret(DType dtype) {
+    return own(handle().reinterpret(dtype.torchCode()));
+  }
+
+  /** Bitwise or with whole numbers, in place. Returns this tensor. */
+  public Tensor orInPlace(Tensor bits) {
+    handle().orInPlace(bits.handle());
+    return this;
   }
 
   // Products into memory that exists: for inner loops that must not allocate
@@ -729,6 +745,14 @@ public final class Tensor implements AutoCloseable {
   /** x / sqrt(mean(x^2) + eps) * weight over the last dimension; weight may be null. */
   public Tensor rmsNorm(Tensor weight, double eps) {
     return own(handle().rmsNorm(handleOrNull(weight), eps));
+  }
+
+  /**
+   * Rotates neighbouring pairs of the last dimension: (a, b) with the table's (c, s) gives (a c - b
+   * s, a s + b c). FLOAT32; the table broadcasts over the other dimensions.
+   */
+  public Tensor rotatePairs(Tensor table) {
+    return own(handle().rotatePairs(table.handle()));
   }
 
   /** Group normalisation of [N, C, ...]. */

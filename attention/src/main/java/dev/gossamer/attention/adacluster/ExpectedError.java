@@ -1,0 +1,28 @@
+package dev.gossamer.attention.adacluster;
+
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+
+/**
+ * How much a cluster's single point gets wrong, per key that the cure costs (our step beyond the
+ * paper). With the tail, what matters is not the mass of a cluster but the error of its pseudo-key:
+ * score = W v / n, with W the {@link QueryMass}, n the cluster's size, and v = s^2 sum_t
+ * mean(q_t^2) var_t(k) the variance of the logits inside the cluster as the queries of the group
+ * see them.
+ */
+public record ExpectedError() implements ClusterScorer {
+  @Override
+  public String name() {
+    return "expectedError";
+  }
+
+  @Override
+  public Tensor score(ScoredHead head) {
+    try (Scope scope = Scope.open()) {
+      Tensor mass = new QueryMass().score(head);
+      Tensor squares = head.groupMeans(head.scaledQueries().square());
+      Tensor variance = squares.matmul(head.statistics().variances().transpose(0, 1));
+      return scope.keep(mass.mul(variance).div(head.statistics().sizes().transpose(0, 1)));
+    }
+  }
+}

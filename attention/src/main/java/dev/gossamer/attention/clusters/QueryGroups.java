@@ -1,0 +1,84 @@
+package dev.gossamer.attention.clusters;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * Ranges of queries, sorted by cluster, that share one selection of key clusters: whole clusters as
+ * in the paper, or equal cuts of them, so that a large cluster chooses more finely and no range is
+ * longer than the attention's tiles.
+ */
+public final class QueryGroups {
+  private final int[] offsets;
+
+  private QueryGroups(int[] offsets) {
+    this.offsets = offsets;
+  }
+
+  /** One group per non-empty cluster. */
+  public static QueryGroups clusters(ClusterLayout layout) {
+    return cuts(layout, Integer.MAX_VALUE);
+  }
+
+  /** Each non-empty cluster in the fewest equal parts of at most {@code most} queries. */
+  public static QueryGroups cuts(ClusterLayout layout, int most) {
+    int[] offsets = new int[layout.tokens() + 1];
+    int groups = 0;
+    for (int cluster = 0; cluster < layout.clusters(); cluster++) {
+      int size = layout.size(cluster);
+      int parts = (int) ((size + (long) most - 1) / most);
+      for (int part = 0; part < parts; part++) {
+        offsets[groups++] = layout.start(cluster) + (int) ((long) size * part / parts);
+      }
+    }
+    offsets[groups] = layout.tokens();
+    return new QueryGroups(Arrays.copyOf(offsets, groups + 1));
+  }
+
+  public int count() {
+    return offsets.length - 1;
+  }
+
+  /** Sorted position of a group's first query. */
+  public int start(int group) {
+    return offsets[group];
+  }
+
+  public int size(int group) {
+    return offsets[group + 1] - offsets[group];
+  }
+
+  /** INT64 [tokens]: the group at each sorted position. */
+  public Tensor ofPositions() {
+    int[] groups = new int[offsets[count()]];
+    for (int group = 0; group < count(); group++) {
+      Arrays.fill(groups, offsets[group], offsets[group + 1], group);
+    }
+    return Tensor.of(groups, groups.length).to(DType.INT64);
+  }
+
+  /** float32 [groups, 1]: queries of each group. */
+  public Tensor sizes() {
+    float[] sizes = new float[count()];
+    for (int group = 0; group < sizes.length; group++) {
+      sizes[group] = size(group);
+    }
+    return Tensor.of(sizes, sizes.length, 1);
+  }
+
+  /**
+   * INT64 [groups * each]: evenly spaced sorted positions of each group, some of them repeatedly if
+   * a group has fewer queries than that.
+   */
+  public Tensor samples(int each) {
+    int[] positions = new int[count() * each];
+    for (int group = 0; group < count(); group++) {
+      for (int sample = 0; sample < each; sample++) {
+        positions[group * each + sample] =
+            start(group) + (int) ((2L * sample + 1) * size(group) / (2L * each));
+      }
+    }
+    return Tensor.of(positions, positions.length).to(DType.INT64);
+  }
+}

@@ -1,0 +1,200 @@
+package dev.gossamer.attention.clusters;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * Attention of query groups to their own key clusters, on a processor (AdaCluster 1.5).
+ *
+ * <p>The keys of a group, runs of whole clusters, are copied behind each other into a small buffer;
+ * product, softmax and product then stay in the second-level cache. Small groups of about equal
+ * length are multiplied together; a large group passes over its keys in several tiles of rows.
+ * There are no token-level index lists and no matrix of queries by keys. Rows are padded to
+ * multiples of {@value #ROW_STEP} and keys to multiples of {@value #KEY_STEP}, because the matrix
+ * library prepares a kernel for every shape that it meets. Scores are as wide as the products'
+ * type; the softmax adds up in float32.
+ */
+public final class VariableBlockAttention {
+  static final int KEY_STEP = 64;
+  private static final int ROW_STEP = 16;
+  private static final int MOST_ROWS = 128;
+  private static final int MOST_GROUPS = 16;
+  private static final int SCORES_AT_ONCE = 1 << 18;
+  private static final int SCORES_OF_A_PASS = 1 << 19;
+
+  private final Operands operands;
+  private final ClusterLayout keyLayout;
+  private final QueryGroups groups;
+  private final KeySelection selection;
+  private final Optional<ClusterTail> tail;
+  private final ByteBuffer queryRows;
+  private final ByteBuffer keyRows;
+  private final ByteBuffer valueRows;
+
+  /**
+   * A group as work: its rows in equal passes over its keys.
+   *
+   * @param keys keys and points, padded
+   * @param rows rows of a pass, padded
+   */
+  private record Item(int group, int keys, int rows, int passes) {}
+
+  /**
+   * @param tail points for the clusters that a group does not select, if they are to count
+   */
+  public VariableBlockAttention(
+      Operands operands,
+      ClusterLayout keyLayout,
+      QueryGroups groups,
+      KeySelection selection,
+      Optional<ClusterTail> tail) {
+    if (selection.groups() != groups.count()) {
+      throw new IllegalArgumentException(
+          selection.groups() + " selections for " + groups.count() + " query groups");
+    }
+    this.operands = operands;
+    this.keyLayout = keyLayout;
+    this.groups = groups;
+    this.selection = selection;
+    this.tail = tail;
+    this.queryRows = operands.queries().memory();
+    this.keyRows = operands.keys().memory();
+    this.valueRows = operands.values().memory();
+  }
+
+  /**
+   * Computes a range of groups; ranges that do not overlap may run on different threads.
+   *
+   * @param output {@code [tokens, headDim]}, contiguous, in the type of the products: rows in
+   *     sorted order, of which those of the groups are written; rows without any key become zero
+   * @param workspace scratch memory, used by one thread at a time
+   */
+  public void attend(int firstGroup, int endGroup, Tensor output, Workspace workspace) {
+    List<Item> items = items(firstGroup, endGroup);
+    int next = 0;
+    while (next < items.size()) {
+      int count = batchFrom(items, next);
+      List<Item> batch = items.subList(next, next + count);
+      int keys = batch.get(count - 1).keys(); // ascending: the last is the longest
+      if (keys == 0) {
+        batch.forEach(
+            item ->
+                output.narrow(0, groups.start(item.group()), groups.size(item.group())).fill(0));
+      } else {
+        attend(batch, keys, output, workspace);
+      }
+      next += count;
+    }
+  }
+
+  private List<Item> items(int firstGroup, int endGroup) {
+    int points = tail.map(ClusterTail::clusters).orElse(0);
+    List<Item> items = new ArrayList<>();
+    for (int group = firstGroup; group < endGroup; group++) {
+      int keys = padded(selection.keys(group, keyLayout) + points, KEY_STEP);
+      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / ROW_STEP * ROW_STEP;
+      int most = Math.max(ROW_STEP, Math.min(MOST_ROWS, fitting));
+      int size = groups.size(group);
+      int passes = (size + most - 1) / most;
+      items.add(new Item(group, keys, padded((size + passes - 1) / passes, ROW_STEP), passes));
+    }
+    items.sort(
+        Comparator.comparingInt(Item::rows)
+            .thenComparingInt(Item::keys)
+            .thenComparingInt(Item::group));
+    return items;
+  }
+
+  private static int padded(int count, int step) {
+    return (count + step - 1) / step * step;
+  }
+
+  /** How many items from {@code first} on make one batch: a power of two, all of equal rows. */
+  private static int batchFrom(List<Item> items, int first) {
+    Item head = items.get(first);
+    int most = 1;
+    while (head.passes() == 1 && first + most < items.size() && most < MOST_GROUPS) {
+      Item next = items.get(first + most);
+      if (next.passes() > 1
+          || next.rows() != head.rows()
+          || next.keys() > head.keys() + head.keys() / 16
+          || (most + 1L) * next.rows() * next.keys() > SCORES_AT_ONCE) {
+        break;
+      }
+      most++;
+    }
+    return Integer.highestOneBit(most);
+  }
+
+  private void attend(List<Item> batch, int keys, Tensor output, Workspace workspace) {
+    Item head = batch.get(0);
+    Workspace.Batch memory =
+        workspace.batch(batch.size(), head.rows(), keys, operands.headDim(), operands.queries());
+    if (tail.isPresent() && workspace.tailIsStale(tail.get(), memory)) {
+      for (int slot = 0; slot < batch.size(); slot++) {
+        memory.copyTail(slot, tail.get());
+      }
+    }
+    for (int slot = 0; slot < batch.size(); slot++) {
+      copyKeys(memory, slot, batch.get(slot).group());
+    }
+    ByteBuffer written = output.memory();
+    for (int pass = 0; pass < head.passes(); pass++) {
+      for (int slot = 0; slot < batch.size(); slot++) {
+        int group = batch.get(slot).group();
+        int from = groups.start(group) + pass * head.rows();
+        memory.copyQueries(slot, queryRows, from, rowsOf(group, pass, head.rows()));
+      }
+      memory.multiply();
+      for (int slot = 0; slot < batch.size(); slot++) {
+        int group = batch.get(slot).group();
+        int from = groups.start(group) + pass * head.rows();
+        memory.copyOutput(slot, written, from, rowsOf(group, pass, head.rows()));
+      }
+    }
+  }
+
+  private int rowsOf(int group, int pass, int rows) {
+    return Math.max(0, Math.min(rows, groups.size(group) - pass * rows));
+  }
+
+  private void copyKeys(Workspace.Batch memory, int slot, int group) {
+    int filled = 0;
+    if (tail.isPresent()) {
+      filled = tail.get().clusters();
+      memory.showTail(slot, tail.get());
+    }
+    int position = selection.start(group);
+    int end = selection.end(group);
+    while (position < end) {
+      int first = selection.cluster(position);
+      int last = first;
+      if (tail.isPresent()) {
+        memory.hidePoint(slot, first);
+      }
+      while (position + 1 < end && selection.cluster(position + 1) == last + 1) {
+        last++;
+        position++;
+        if (tail.isPresent()) {
+          memory.hidePoint(slot, last);
+        }
+      }
+      int from = keyLayout.start(first);
+      int rows = keyLayout.start(last + 1) - from;
+      memory.copyKeys(slot, filled, keyRows, valueRows, from, rows);
+      filled += rows;
+      position++;
+    }
+    memory.padKeys(slot, filled);
+  }
+
+  /** The type in which the products are computed. */
+  public DType products() {
+    return operands.queries().dtype();
+  }
+}

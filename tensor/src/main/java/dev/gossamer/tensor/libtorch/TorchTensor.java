@@ -24,11 +24,8 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongOptional;
-<<<<<<< HEAD
-import org.bytedeco.pytorch.PointerConsumer;
-=======
 import org.bytedeco.pytorch.MemoryFormatOptional;
->>>>>>> dit
+import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;

@@ -640,7 +640,7 @@ public final class TorchTensor implements AutoCloseable {
    * convolves it four times slower, and not channels last.
    */
   private boolean onednn() {
-    return Context.hasMKLDNN() && !at.is_cuda() && at.scalar_type() == ScalarType.Float;
+    return Context.hasMKLDNN() && !at.is_cuda() && at.scalar_type().value == ScalarType.Float.value;
   }
 
   public TorchTensor pad(double value, long... padding) {

@@ -1,7 +1,6 @@
 package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.Parameters;
 import java.util.List;
 
@@ -15,14 +14,10 @@ final class CausalStack {
 
   /** The middle of encoder and decoder: residual block, attention, residual block. */
   static void addMiddle(
-      List<CausalLayer> layers,
-      Parameters parameters,
-      String name,
-      long channels,
-      Threads threads) {
-    layers.add(new ResidualBlock(parameters, name + ".resnets.0", channels, channels, threads));
-    layers.add(new FrameAttention(parameters, name + ".attentions.0", channels, threads));
-    layers.add(new ResidualBlock(parameters, name + ".resnets.1", channels, channels, threads));
+      List<CausalLayer> layers, Parameters parameters, String name, long channels, RowBands bands) {
+    layers.add(new ResidualBlock(parameters, name + ".resnets.0", channels, channels, bands));
+    layers.add(new FrameAttention(parameters, name + ".attentions.0", channels));
+    layers.add(new ResidualBlock(parameters, name + ".resnets.1", channels, channels, bands));
   }
 
   /** Sends one chunk through all layers; frees {@code x}. */

@@ -3,7 +3,6 @@ package dev.gossamer.video.wan;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.Parameters;
 
 /**
@@ -13,29 +12,22 @@ import dev.gossamer.tensor.weights.Parameters;
  */
 final class ChannelNorm {
   private static final double SMALLEST_NORM = 1e-12;
-  // Elements per step: on a processor, several float32 copies of a block fit into a core's cache.
-  private static final long CPU_BLOCK = 1 << 16;
-  private static final long CUDA_BLOCK = 1 << 26;
 
   private final Tensor scale; // [C] float32
-  private final Threads threads;
 
-  private ChannelNorm(Tensor scale, Threads threads) {
+  private ChannelNorm(Tensor scale) {
     this.scale = scale;
-    this.threads = threads;
   }
 
   /** For frames: {@code name.gamma} [C, 1, 1, 1]. */
-  static ChannelNorm ofFrames(Parameters parameters, String name, long channels, Threads threads) {
+  static ChannelNorm ofFrames(Parameters parameters, String name, long channels) {
     return new ChannelNorm(
-        parameters.derive(ChannelNorm::scale, name + ".gamma", channels, 1, 1, 1), threads);
+        parameters.derive(ChannelNorm::scale, name + ".gamma", channels, 1, 1, 1));
   }
 
   /** For pictures: {@code name.gamma} [C, 1, 1]. */
-  static ChannelNorm ofPictures(
-      Parameters parameters, String name, long channels, Threads threads) {
-    return new ChannelNorm(
-        parameters.derive(ChannelNorm::scale, name + ".gamma", channels, 1, 1), threads);
+  static ChannelNorm ofPictures(Parameters parameters, String name, long channels) {
+    return new ChannelNorm(parameters.derive(ChannelNorm::scale, name + ".gamma", channels, 1, 1));
   }
 
   private static Tensor scale(Tensor gamma) {
@@ -43,56 +35,27 @@ final class ChannelNorm {
   }
 
   /** Normalises vectors [.., C]; float32 in the current scope. */
-  Tensor apply(Tensor rows) {
+  Tensor apply(Tensor vectors) {
     try (Scope scope = Scope.open()) {
-      Tensor exact = rows.to(DType.FLOAT32);
+      Tensor exact = vectors.to(DType.FLOAT32);
       Tensor length = exact.norm(-1, true).clampInPlace(SMALLEST_NORM, Float.MAX_VALUE);
       return scope.keep(exact.div(length).mulInPlace(scale));
     }
   }
 
   /**
-   * out = silu(norm(x)), block by block so that intermediate values never leave the cache.
+   * to = silu(norm(from)), for pictures [N, C, H, W] with channels innermost.
    *
-   * @param out [B, C, t, H, W] of any floating type, channels innermost
-   * @param x [B, C, t, H, W]
+   * @param to of any floating type
    */
-  void siluInto(Tensor out, Tensor x) {
-    for (long b = 0; b < x.size(0); b++) {
-      try (Scope scope = Scope.open()) {
-        siluRows(rows(out.select(0, b)), rows(x.select(0, b)));
-      }
-    }
-  }
-
-  /** [C, t, H, W] as one row of channels per pixel; a view, as channels are innermost. */
-  private static Tensor rows(Tensor frames) {
-    return frames.permute(1, 2, 3, 0).reshape(-1, frames.size(0));
-  }
-
-  private void siluRows(Tensor out, Tensor in) {
-    boolean cpu = in.device().isCpu();
-    long total = in.size(0);
-    long atOnce = Math.max(1, (cpu ? CPU_BLOCK : CUDA_BLOCK) / in.size(1));
-    int blocks = Math.toIntExact((total + atOnce - 1) / atOnce);
-    if (cpu) {
-      threads.forEach(blocks, i -> siluBlock(out, in, i * atOnce, atOnce));
-    } else {
-      for (int i = 0; i < blocks; i++) {
-        siluBlock(out, in, i * atOnce, atOnce);
-      }
-    }
-  }
-
-  private void siluBlock(Tensor out, Tensor in, long first, long atOnce) {
+  void siluInto(Tensor to, Tensor from) {
     try (Scope scope = Scope.open()) {
-      long count = Math.min(atOnce, in.size(0) - first);
-      Tensor to = out.narrow(0, first, count);
-      Tensor normal = apply(in.narrow(0, first, count));
+      Tensor out = to.permute(0, 2, 3, 1);
+      Tensor normal = apply(from.permute(0, 2, 3, 1));
       if (to.dtype() == DType.FLOAT32) {
-        Tensor.siluInto(to, normal);
+        Tensor.siluInto(out, normal);
       } else {
-        to.copyFrom(normal.siluInPlace());
+        out.copyFrom(normal.siluInPlace());
       }
     }
   }

@@ -3,7 +3,6 @@ package dev.gossamer.video.wan;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.Parameters;
 
 /**
@@ -21,9 +20,9 @@ final class FrameAttention implements CausalLayer {
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  FrameAttention(Parameters parameters, String name, long channels, Threads threads) {
+  FrameAttention(Parameters parameters, String name, long channels) {
     this.channels = channels;
-    this.norm = ChannelNorm.ofPictures(parameters, name + ".norm", channels, threads);
+    this.norm = ChannelNorm.ofPictures(parameters, name + ".norm", channels);
     // The 1x1 convolutions are linear maps of each pixel's channels.
     this.qkvWeight =
         parameters.derive(

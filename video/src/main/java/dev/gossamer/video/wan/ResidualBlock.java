@@ -2,7 +2,6 @@ package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.Parameters;
 import java.util.function.UnaryOperator;
 
@@ -18,9 +17,9 @@ final class ResidualBlock implements CausalLayer {
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  ResidualBlock(Parameters parameters, String name, long in, long out, Threads threads) {
-    first = new ActivatedConv(parameters, name + ".norm1", name + ".conv1", in, out, threads);
-    second = new ActivatedConv(parameters, name + ".norm2", name + ".conv2", out, out, threads);
+  ResidualBlock(Parameters parameters, String name, long in, long out, RowBands bands) {
+    first = new ActivatedConv(parameters, name + ".norm1", name + ".conv1", in, out, bands);
+    second = new ActivatedConv(parameters, name + ".norm2", name + ".conv2", out, out, bands);
     shortcut =
         in == out
             ? x -> x
@@ -30,8 +29,8 @@ final class ResidualBlock implements CausalLayer {
   @Override
   public Tensor apply(Tensor x, FeatureCache cache) {
     try (Scope scope = Scope.open()) {
-      Tensor y = second.consume(first.apply(x, cache), cache);
-      return scope.keep(y.addInPlace(shortcut.apply(x)));
+      Tensor middle = first.apply(x, cache);
+      return scope.keep(second.applyAndAdd(middle, cache, band -> shortcut.apply(band.of(x))));
     }
   }
 }

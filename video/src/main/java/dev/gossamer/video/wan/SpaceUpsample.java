@@ -4,6 +4,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.wan.RowBands.Band;
 import java.util.List;
 
 /**
@@ -18,8 +19,9 @@ import java.util.List;
  */
 final class SpaceUpsample implements CausalLayer {
   private static final long[] STRIDE = {1, 1};
-  private static final long[] PADDING = {1, 1};
+  private static final long[] PADDING = {0, 1}; // the rows around a band are there;
 
+  private final RowBands bands;
   private final long out;
   private final Tensor weight; // [4 out, in, 2, 2], phases (even, even), (even, odd), ..
   private final Tensor bias; // [4 out]
@@ -27,7 +29,8 @@ final class SpaceUpsample implements CausalLayer {
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  SpaceUpsample(Parameters parameters, String name, long in) {
+  SpaceUpsample(Parameters parameters, String name, long in, RowBands bands) {
+    this.bands = bands;
     this.out = in / 2;
     this.weight =
         parameters.derive(SpaceUpsample::phases, name + ".resample.1.weight", out, in, 3, 3);
@@ -57,27 +60,42 @@ final class SpaceUpsample implements CausalLayer {
 
   @Override
   public Tensor apply(Tensor x, FeatureCache cache) {
-    long h = x.size(3);
-    long w = x.size(4);
     try (Scope scope = Scope.open()) {
-      Tensor large = Activations.empty(x, x.dtype(), out, x.size(2), 2 * h, 2 * w);
-      // [B t, h + 1, w + 1, 4 out]: the padding gives one row and column more than any phase needs
-      Tensor phases =
-          Activations.pictures(x).conv2d(weight, bias, STRIDE, PADDING).permute(0, 2, 3, 1);
-      Tensor pixels = Activations.pictures(large).permute(0, 2, 3, 1).reshape(-1, h, 2, w, 2, out);
-      for (int row = 0; row < 2; row++) {
-        for (int column = 0; column < 2; column++) {
-          pixels
-              .select(2, row)
-              .select(3, column)
-              .copyFrom(
-                  phases
-                      .narrow(1, row, h)
-                      .narrow(2, column, w)
-                      .narrow(3, (2L * row + column) * out, out));
-        }
-      }
+      Tensor large =
+          Activations.empty(
+              x.size(0), out, x.size(2), 2 * x.size(3), 2 * x.size(4), x.dtype(), x.device());
+      bands.forEach(
+          x,
+          band -> {
+            Band twice =
+                new Band(band.video(), 2 * band.first(), 2 * band.count(), 2 * band.height());
+            enlarge(twice.of(large), x, band);
+          });
       return scope.keep(large);
+    }
+  }
+
+  private void enlarge(Tensor large, Tensor x, Band band) {
+    long rows = band.count();
+    long columns = x.size(4);
+    Tensor padded =
+        Activations.empty(1, x.size(1), x.size(2), rows + 2, columns, x.dtype(), x.device());
+    band.inside(padded, 1).copyFrom(band.widened(1).of(x));
+    // [t, rows + 1, columns + 1, 4 out]: one row and column more than any phase needs
+    Tensor phases =
+        Activations.pictures(padded).conv2d(weight, bias, STRIDE, PADDING).permute(0, 2, 3, 1);
+    Tensor pixels = Activations.pictures(large).permute(0, 2, 3, 1);
+    for (int row = 0; row < 2; row++) {
+      for (int column = 0; column < 2; column++) {
+        pixels
+            .every(1, row, 2)
+            .every(2, column, 2)
+            .copyFrom(
+                phases
+                    .narrow(1, row, rows)
+                    .narrow(2, column, columns)
+                    .narrow(3, (2L * row + column) * out, out));
+      }
     }
   }
 }

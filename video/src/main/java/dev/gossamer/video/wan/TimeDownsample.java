@@ -10,26 +10,35 @@ import java.util.Optional;
  * WanResample} in mode {@code downsample3d}, a convolution over three frames with stride 2.
  */
 final class TimeDownsample implements CausalLayer {
+  private final RowBands bands;
   private final Convolution conv;
 
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  TimeDownsample(Parameters parameters, String name, long channels) {
+  TimeDownsample(Parameters parameters, String name, long channels, RowBands bands) {
+    this.bands = bands;
     this.conv = Convolution.halvingTime(parameters, name + ".time_conv", channels);
   }
 
   @Override
   public Tensor apply(Tensor x, FeatureCache cache) {
     Optional<Tensor> before = cache.frames(this);
-    if (before.isEmpty()) {
-      cache.keep(this, x, 1);
-      return x;
-    }
     try (Scope scope = Scope.open()) {
-      Tensor window = Tensor.cat(2, before.get(), x);
-      cache.keep(this, x, 1);
-      return scope.keep(conv.apply(window));
+      Tensor last = x.narrow(2, x.size(2) - 1, 1).copy();
+      if (before.isEmpty()) {
+        cache.put(this, last);
+        return x;
+      }
+      Tensor half = Activations.empty(x, x.size(1), x.size(2) / 2);
+      bands.forEach(
+          x,
+          band -> {
+            Tensor window = Tensor.cat(2, band.of(before.get()), band.of(x));
+            band.of(half).copyFrom(conv.apply(window));
+          });
+      cache.put(this, last);
+      return scope.keep(half);
     }
   }
 }

@@ -15,8 +15,9 @@ final class TimeUpsample implements CausalLayer {
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  TimeUpsample(Parameters parameters, String name, long channels) {
-    this.conv = CausalConv3d.temporal(parameters, name + ".time_conv", channels, 2 * channels);
+  TimeUpsample(Parameters parameters, String name, long channels, RowBands bands) {
+    this.conv =
+        CausalConv3d.temporal(parameters, name + ".time_conv", channels, 2 * channels, bands);
   }
 
   @Override
@@ -25,19 +26,18 @@ final class TimeUpsample implements CausalLayer {
       return x; // and nothing is kept: the second chunk sees zeros before it, as in the reference
     }
     try (Scope scope = Scope.open()) {
-      Tensor pairs = conv.apply(x, cache); // [B, 2 C, t, H, W]
-      long b = x.size(0);
-      long c = x.size(1);
-      long t = x.size(2);
-      long h = x.size(3);
-      long w = x.size(4);
-      Tensor frames =
-          pairs
-              .permute(0, 2, 3, 4, 1)
-              .reshape(b, t, h, w, 2, c)
-              .permute(0, 1, 4, 2, 3, 5)
-              .reshape(b, 2 * t, h, w, c);
-      return scope.keep(frames.permute(0, 4, 1, 2, 3));
+      long channels = x.size(1);
+      Tensor doubled = Activations.empty(x, channels, 2 * x.size(2));
+      conv.convolve(
+          x,
+          cache,
+          Tensor::copyFrom,
+          (pairs, band) -> {
+            Tensor frames = band.of(doubled);
+            frames.every(2, 0, 2).copyFrom(pairs.narrow(1, 0, channels));
+            frames.every(2, 1, 2).copyFrom(pairs.narrow(1, channels, channels));
+          });
+      return scope.keep(doubled);
     }
   }
 }

@@ -48,9 +48,10 @@ public final class WanAutoencoder implements AutoCloseable {
     this.dtype = dtype;
     this.device = device;
     this.weights = weights;
-    this.decoder = new WanDecoder(config, parameters, threads);
+    RowBands bands = new RowBands(threads);
+    this.decoder = new WanDecoder(config, parameters, bands);
     if (parts == Parts.ENCODER_AND_DECODER) {
-      WanEncoder loaded = new WanEncoder(config, parameters, threads);
+      WanEncoder loaded = new WanEncoder(config, parameters, bands);
       this.encoder = () -> loaded;
     } else {
       parameters.ignore(name -> name.startsWith("encoder.") || name.startsWith("quant_conv."));
@@ -103,8 +104,9 @@ public final class WanAutoencoder implements AutoCloseable {
    */
   public static void inspect(WanAutoencoderConfig config, Parameters parameters) {
     try (Threads one = new Threads(1)) {
-      new WanDecoder(config, parameters, one);
-      new WanEncoder(config, parameters, one);
+      RowBands bands = new RowBands(one);
+      new WanDecoder(config, parameters, bands);
+      new WanEncoder(config, parameters, bands);
     }
   }
 

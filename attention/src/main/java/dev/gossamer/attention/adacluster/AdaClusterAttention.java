@@ -48,7 +48,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       reason = whyDense(query, step);
     }
     if (!reason.isEmpty()) {
-      Tensor output = DenseAttention.attend(query, key, value);
+      Tensor output = DenseAttention.attend(query, key, value, session.threads());
       if (step == settings.firstSparseStep(session.plan().steps()) - 1) {
         calibrate(key);
       }

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
@@ -30,6 +31,7 @@ import java.util.function.Function;
  * @param scorer how key clusters are ranked for a query group
  * @param rule how far down the ranking a group goes
  * @param grouping what shares one selection
+ * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
  * @param denseSteps share of the first steps that attend in full
  * @param denseLayers layers that always attend in full
@@ -54,6 +56,7 @@ public record AdaClusterSettings(
     ClusterScorer scorer,
     SelectionRule rule,
     Grouping grouping,
+    int tileQueries,
     Tail tail,
     double denseSteps,
     List<Integer> denseLayers,
@@ -87,7 +90,7 @@ public record AdaClusterSettings(
   public enum Grouping {
     /** A query cluster, as in the paper. */
     CLUSTER,
-    /** At most 48 queries of one cluster: finer where clusters are large. */
+    /** A few dozen queries of one cluster: finer where clusters are large. */
     TILE
   }
 
@@ -122,6 +125,7 @@ public record AdaClusterSettings(
     atLeast(1, iterationsFirst, "itersFirst");
     atLeast(1, iterationsStep, "itersStep");
     atLeast(1, reclusterEvery, "reclusterEvery");
+    atLeast(0, tileQueries, "tileQueries");
     atLeast(0, minTokens, "minTokens");
     share(maxDenseLayerShare, "maxDenseLayerShare");
     share(denseSteps, "denseSteps");
@@ -169,6 +173,7 @@ public record AdaClusterSettings(
           new TensorQuest(),
           new SelectionRule.TopShare(0.15),
           Grouping.CLUSTER,
+          0,
           Tail.OFF,
           0,
           List.of(),
@@ -209,6 +214,14 @@ public record AdaClusterSettings(
     int auto = tail == Tail.CENTROID ? clamp(tokens / 36, 32, 160) : clamp(tokens / 512, 48, 160);
     int wanted = queryClusters > 0 ? queryClusters : auto;
     return Math.min(wanted, Math.max(1, tokens / 32));
+  }
+
+  /**
+   * Most queries of a tile for a sequence. Copying keys pays off over more rows when there are
+   * many.
+   */
+  int tileQueriesFor(int tokens) {
+    return tileQueries > 0 ? tileQueries : tokens < 8192 ? 48 : 96;
   }
 
   /** Clusters of keys for a sequence, where they are fixed. */
@@ -282,6 +295,7 @@ public record AdaClusterSettings(
     setting("scorer", s -> s.scorer.name(), (s, v) -> s.withScorer(scorerNamed(v)));
     setting("rule", s -> s.rule.toString(), (s, v) -> s.withRule(SelectionRule.parse(v)));
     setting("grouping", s -> word(s.grouping), (s, v) -> s.withGrouping(choice(Grouping.class, v)));
+    setting("tileQueries", s -> s.tileQueries, (s, v) -> s.withTileQueries(whole(v)));
     setting("tail", s -> word(s.tail), (s, v) -> s.withTail(choice(Tail.class, v)));
     setting("denseSteps", s -> s.denseSteps, (s, v) -> s.withDenseSteps(real(v)));
     setting("denseLayers", s -> s.denseLayers.toString(), (s, v) -> s.withDenseLayers(wholes(v)));
@@ -376,574 +390,180 @@ public record AdaClusterSettings(
   // One setting by its type
 
   public AdaClusterSettings withQueryPartition(Partition value) {
-    return new AdaClusterSettings(
-        value,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.queryPartition = value);
   }
 
   public AdaClusterSettings withQueryClusters(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        value,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.queryClusters = value);
   }
 
   public AdaClusterSettings withKeyPartition(Partition value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        value,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.keyPartition = value);
   }
 
   public AdaClusterSettings withKeyClusters(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        value,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.keyClusters = value);
   }
 
   public AdaClusterSettings withKeyCounts(KeyCounts value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        value,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.keyCounts = value);
   }
 
   public AdaClusterSettings withFirstKeyClusters(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        value,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.firstKeyClusters = value);
   }
 
   public AdaClusterSettings withTauFactor(double value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        value,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.tauFactor = value);
   }
 
   public AdaClusterSettings withMaxStages(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        value,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.maxStages = value);
   }
 
   public AdaClusterSettings withMaxKeyClusters(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        value,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.maxKeyClusters = value);
   }
 
   public AdaClusterSettings withMaxDenseLayerShare(double value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        value,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.maxDenseLayerShare = value);
   }
 
   public AdaClusterSettings withIterationsFirst(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        value,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.iterationsFirst = value);
   }
 
   public AdaClusterSettings withIterationsStep(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        value,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.iterationsStep = value);
   }
 
   public AdaClusterSettings withReclusterEvery(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        value,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.reclusterEvery = value);
   }
 
   public AdaClusterSettings withScorer(ClusterScorer value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        value,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.scorer = value);
   }
 
   public AdaClusterSettings withRule(SelectionRule value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        value,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.rule = value);
   }
 
   public AdaClusterSettings withGrouping(Grouping value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        value,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.grouping = value);
+  }
+
+  public AdaClusterSettings withTileQueries(int value) {
+    return change(draft -> draft.tileQueries = value);
   }
 
   public AdaClusterSettings withTail(Tail value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        value,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.tail = value);
   }
 
   public AdaClusterSettings withDenseSteps(double value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        value,
-        denseLayers,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.denseSteps = value);
   }
 
   public AdaClusterSettings withDenseLayers(List<Integer> value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        value,
-        text,
-        minTokens,
-        products);
+    return change(draft -> draft.denseLayers = value);
   }
 
   public AdaClusterSettings withText(Text value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        value,
-        minTokens,
-        products);
+    return change(draft -> draft.text = value);
   }
 
   public AdaClusterSettings withMinTokens(int value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        value,
-        products);
+    return change(draft -> draft.minTokens = value);
   }
 
   public AdaClusterSettings withProducts(Products value) {
-    return new AdaClusterSettings(
-        queryPartition,
-        queryClusters,
-        keyPartition,
-        keyClusters,
-        keyCounts,
-        firstKeyClusters,
-        tauFactor,
-        maxStages,
-        maxKeyClusters,
-        maxDenseLayerShare,
-        iterationsFirst,
-        iterationsStep,
-        reclusterEvery,
-        scorer,
-        rule,
-        grouping,
-        tail,
-        denseSteps,
-        denseLayers,
-        text,
-        minTokens,
-        value);
+    return change(draft -> draft.products = value);
+  }
+
+  private AdaClusterSettings change(Consumer<Draft> change) {
+    Draft draft = new Draft(this);
+    change.accept(draft);
+    return draft.settings();
+  }
+
+  /** The same fields, open to one change. */
+  private static final class Draft {
+    private Partition queryPartition;
+    private int queryClusters;
+    private Partition keyPartition;
+    private int keyClusters;
+    private KeyCounts keyCounts;
+    private int firstKeyClusters;
+    private double tauFactor;
+    private int maxStages;
+    private int maxKeyClusters;
+    private double maxDenseLayerShare;
+    private int iterationsFirst;
+    private int iterationsStep;
+    private int reclusterEvery;
+    private ClusterScorer scorer;
+    private SelectionRule rule;
+    private Grouping grouping;
+    private int tileQueries;
+    private Tail tail;
+    private double denseSteps;
+    private List<Integer> denseLayers;
+    private Text text;
+    private int minTokens;
+    private Products products;
+
+    Draft(AdaClusterSettings from) {
+      queryPartition = from.queryPartition;
+      queryClusters = from.queryClusters;
+      keyPartition = from.keyPartition;
+      keyClusters = from.keyClusters;
+      keyCounts = from.keyCounts;
+      firstKeyClusters = from.firstKeyClusters;
+      tauFactor = from.tauFactor;
+      maxStages = from.maxStages;
+      maxKeyClusters = from.maxKeyClusters;
+      maxDenseLayerShare = from.maxDenseLayerShare;
+      iterationsFirst = from.iterationsFirst;
+      iterationsStep = from.iterationsStep;
+      reclusterEvery = from.reclusterEvery;
+      scorer = from.scorer;
+      rule = from.rule;
+      grouping = from.grouping;
+      tileQueries = from.tileQueries;
+      tail = from.tail;
+      denseSteps = from.denseSteps;
+      denseLayers = from.denseLayers;
+      text = from.text;
+      minTokens = from.minTokens;
+      products = from.products;
+    }
+
+    AdaClusterSettings settings() {
+      return new AdaClusterSettings(
+          queryPartition,
+          queryClusters,
+          keyPartition,
+          keyClusters,
+          keyCounts,
+          firstKeyClusters,
+          tauFactor,
+          maxStages,
+          maxKeyClusters,
+          maxDenseLayerShare,
+          iterationsFirst,
+          iterationsStep,
+          reclusterEvery,
+          scorer,
+          rule,
+          grouping,
+          tileQueries,
+          tail,
+          denseSteps,
+          denseLayers,
+          text,
+          minTokens,
+          products);
+    }
   }
 }

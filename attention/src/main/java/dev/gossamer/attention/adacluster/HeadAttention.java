@@ -20,7 +20,6 @@ import java.util.Optional;
  * attend. Runs on one thread, but for the attention itself, which may be cut in chunks.
  */
 final class HeadAttention {
-  private static final int TILE_QUERIES = 48;
   private static final int BLOCK_TOKENS = 64;
 
   private final AdaClusterSession session;
@@ -76,7 +75,7 @@ final class HeadAttention {
     ClusterTail tail = statistics.tail(products);
     QueryGroups groups =
         settings.grouping() == AdaClusterSettings.Grouping.TILE
-            ? QueryGroups.cuts(queries, TILE_QUERIES)
+            ? QueryGroups.cuts(queries, settings.tileQueriesFor(queries.tokens()))
             : QueryGroups.clusters(queries);
     ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail);
     KeySelection selection = select(scored, queries);

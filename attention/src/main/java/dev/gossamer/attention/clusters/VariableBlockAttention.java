@@ -11,20 +11,21 @@ import java.util.Optional;
 /**
  * Attention of query groups to their own key clusters, on a processor (AdaCluster 1.5).
  *
- * <p>Groups are cut into tiles of at most {@value #TILE_ROWS} queries. The keys of a tile, runs of
- * whole clusters, are copied behind each other into a small buffer; a few tiles of about equal
- * length form one batched product, softmax and product that stay in the second-level cache. There
- * are no token-level index lists and no matrix of queries by keys. Rows are padded to multiples of
- * 16 and keys to multiples of {@value #KEY_STEP}, because the matrix library prepares a kernel for
- * every shape that it meets. Scores are as wide as the products' type; the softmax adds up in
- * float32.
+ * <p>The keys of a group, runs of whole clusters, are copied behind each other into a small buffer;
+ * product, softmax and product then stay in the second-level cache. Small groups of about equal
+ * length are multiplied together; a large group passes over its keys in several tiles of rows.
+ * There are no token-level index lists and no matrix of queries by keys. Rows are padded to
+ * multiples of {@value #ROW_STEP} and keys to multiples of {@value #KEY_STEP}, because the matrix
+ * library prepares a kernel for every shape that it meets. Scores are as wide as the products'
+ * type; the softmax adds up in float32.
  */
 public final class VariableBlockAttention {
-  static final int TILE_ROWS = 48;
   static final int KEY_STEP = 64;
   private static final int ROW_STEP = 16;
-  private static final int MOST_TILES = 16;
+  private static final int MOST_ROWS = 128;
+  private static final int MOST_GROUPS = 16;
   private static final int SCORES_AT_ONCE = 1 << 18;
+  private static final int SCORES_OF_A_PASS = 1 << 19;
 
   private final Operands operands;
   private final ClusterLayout keyLayout;
@@ -35,11 +36,13 @@ public final class VariableBlockAttention {
   private final ByteBuffer keyRows;
   private final ByteBuffer valueRows;
 
-  private record Tile(int group, int start, int rows, int keys) {
-    int paddedRows() {
-      return (rows + ROW_STEP - 1) / ROW_STEP * ROW_STEP;
-    }
-  }
+  /**
+   * A group as work: its rows in equal passes over its keys.
+   *
+   * @param keys keys and points, padded
+   * @param rows rows of a pass, padded
+   */
+  private record Item(int group, int keys, int rows, int passes) {}
 
   /**
    * @param tail points for the clusters that a group does not select, if they are to count
@@ -72,14 +75,16 @@ public final class VariableBlockAttention {
    * @param workspace scratch memory, used by one thread at a time
    */
   public void attend(int firstGroup, int endGroup, Tensor output, Workspace workspace) {
-    List<Tile> tiles = tiles(firstGroup, endGroup);
+    List<Item> items = items(firstGroup, endGroup);
     int next = 0;
-    while (next < tiles.size()) {
-      int count = batchFrom(tiles, next);
-      List<Tile> batch = tiles.subList(next, next + count);
+    while (next < items.size()) {
+      int count = batchFrom(items, next);
+      List<Item> batch = items.subList(next, next + count);
       int keys = batch.get(count - 1).keys(); // ascending: the last is the longest
       if (keys == 0) {
-        batch.forEach(tile -> output.narrow(0, tile.start(), tile.rows()).fill(0));
+        batch.forEach(
+            item ->
+                output.narrow(0, groups.start(item.group()), groups.size(item.group())).fill(0));
       } else {
         attend(batch, keys, output, workspace);
       }
@@ -87,60 +92,75 @@ public final class VariableBlockAttention {
     }
   }
 
-  private List<Tile> tiles(int firstGroup, int endGroup) {
+  private List<Item> items(int firstGroup, int endGroup) {
     int points = tail.map(ClusterTail::clusters).orElse(0);
-    List<Tile> tiles = new ArrayList<>();
+    List<Item> items = new ArrayList<>();
     for (int group = firstGroup; group < endGroup; group++) {
+      int keys = padded(selection.keys(group, keyLayout) + points, KEY_STEP);
+      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / ROW_STEP * ROW_STEP;
+      int most = Math.max(ROW_STEP, Math.min(MOST_ROWS, fitting));
       int size = groups.size(group);
-      int keys = selection.keys(group, keyLayout) + points;
-      int padded = (keys + KEY_STEP - 1) / KEY_STEP * KEY_STEP;
-      int parts = (size + TILE_ROWS - 1) / TILE_ROWS;
-      for (int part = 0; part < parts; part++) {
-        int from = (int) ((long) size * part / parts);
-        int to = (int) ((long) size * (part + 1) / parts);
-        tiles.add(new Tile(group, groups.start(group) + from, to - from, padded));
-      }
+      int passes = (size + most - 1) / most;
+      items.add(new Item(group, keys, padded((size + passes - 1) / passes, ROW_STEP), passes));
     }
-    tiles.sort(
-        Comparator.comparingInt(Tile::paddedRows)
-            .thenComparingInt(Tile::keys)
-            .thenComparingInt(Tile::start));
-    return tiles;
+    items.sort(
+        Comparator.comparingInt(Item::rows)
+            .thenComparingInt(Item::keys)
+            .thenComparingInt(Item::group));
+    return items;
   }
 
-  /** How many tiles from {@code first} on make one batch: a power of two, all equally padded. */
-  private static int batchFrom(List<Tile> tiles, int first) {
-    Tile head = tiles.get(first);
+  private static int padded(int count, int step) {
+    return (count + step - 1) / step * step;
+  }
+
+  /** How many items from {@code first} on make one batch: a power of two, all of equal rows. */
+  private static int batchFrom(List<Item> items, int first) {
+    Item head = items.get(first);
     int most = 1;
-    while (first + most < tiles.size()
-        && most < MOST_TILES
-        && tiles.get(first + most).paddedRows() == head.paddedRows()
-        && tiles.get(first + most).keys() <= head.keys() + head.keys() / 16
-        && (most + 1L) * head.paddedRows() * tiles.get(first + most).keys() <= SCORES_AT_ONCE) {
+    while (head.passes() == 1 && first + most < items.size() && most < MOST_GROUPS) {
+      Item next = items.get(first + most);
+      if (next.passes() > 1
+          || next.rows() != head.rows()
+          || next.keys() > head.keys() + head.keys() / 16
+          || (most + 1L) * next.rows() * next.keys() > SCORES_AT_ONCE) {
+        break;
+      }
       most++;
     }
     return Integer.highestOneBit(most);
   }
 
-  private void attend(List<Tile> batch, int keys, Tensor output, Workspace workspace) {
+  private void attend(List<Item> batch, int keys, Tensor output, Workspace workspace) {
+    Item head = batch.get(0);
     Workspace.Batch memory =
-        workspace.batch(
-            batch.size(), batch.get(0).paddedRows(), keys, operands.headDim(), operands.queries());
+        workspace.batch(batch.size(), head.rows(), keys, operands.headDim(), operands.queries());
     if (tail.isPresent() && workspace.tailIsStale(tail.get(), memory)) {
       for (int slot = 0; slot < batch.size(); slot++) {
         memory.copyTail(slot, tail.get());
       }
     }
     for (int slot = 0; slot < batch.size(); slot++) {
-      Tile tile = batch.get(slot);
-      memory.copyQueries(slot, queryRows, tile.start(), tile.rows());
-      copyKeys(memory, slot, tile.group());
+      copyKeys(memory, slot, batch.get(slot).group());
     }
-    memory.multiply();
     ByteBuffer written = output.memory();
-    for (int slot = 0; slot < batch.size(); slot++) {
-      memory.copyOutput(slot, written, batch.get(slot).start(), batch.get(slot).rows());
+    for (int pass = 0; pass < head.passes(); pass++) {
+      for (int slot = 0; slot < batch.size(); slot++) {
+        int group = batch.get(slot).group();
+        int from = groups.start(group) + pass * head.rows();
+        memory.copyQueries(slot, queryRows, from, rowsOf(group, pass, head.rows()));
+      }
+      memory.multiply();
+      for (int slot = 0; slot < batch.size(); slot++) {
+        int group = batch.get(slot).group();
+        int from = groups.start(group) + pass * head.rows();
+        memory.copyOutput(slot, written, from, rowsOf(group, pass, head.rows()));
+      }
     }
+  }
+
+  private int rowsOf(int group, int pass, int rows) {
+    return Math.max(0, Math.min(rows, groups.size(group) - pass * rows));
   }
 
   private void copyKeys(Workspace.Batch memory, int slot, int group) {

@@ -25,8 +25,11 @@ final class WarmAttention implements AutoCloseable {
   private final Attention attention;
   private int step;
 
-  WarmAttention(AttentionSubject subject, TokenGrid grid, long seed, Threads threads) {
-    AttentionPlan plan = new AttentionPlan(1, 1, MANY_STEPS, grid, seed, Set.of(), false);
+  /**
+   * @param recallRows queries of each head from which recall is measured, 0 for none
+   */
+  WarmAttention(AttentionSubject subject, TokenGrid grid, int recallRows, Threads threads) {
+    AttentionPlan plan = new AttentionPlan(1, 1, MANY_STEPS, grid, 0, Set.of(), recallRows);
     this.session = subject.create().open(plan, threads);
     this.attention = session.attention(0, 0);
   }
@@ -44,6 +47,22 @@ final class WarmAttention implements AutoCloseable {
       }
     }
     return this;
+  }
+
+  /**
+   * The first call that clusters, from seeds: methods that count clusters have calibrated by then.
+   *
+   * @return in the current scope
+   */
+  Tensor firstClustered(QueryKeyValue inputs) {
+    for (int call = 1; call < COLD_CALLS; call++) {
+      Tensor output = attend(inputs);
+      if (lastCall().dense().isEmpty()) {
+        return output;
+      }
+      output.close();
+    }
+    throw new IllegalStateException("This method attends in full: " + lastCall().dense());
   }
 
   /** What the last call did. */

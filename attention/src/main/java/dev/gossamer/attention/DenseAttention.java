@@ -77,6 +77,24 @@ public final class DenseAttention implements AttentionMethod {
     return output;
   }
 
+  /**
+   * Exact attention in one call of libtorch, on the threads that it uses inside; on a processor in
+   * float32.
+   *
+   * @param query {@code [batch, heads, tokens, headDim]}, likewise key and value
+   * @return the same shape and type
+   */
+  public static Tensor attend(Tensor query, Tensor key, Tensor value) {
+    double scale = 1 / Math.sqrt(query.size(-1));
+    if (!query.device().isCpu() || query.dtype() == DType.FLOAT64) {
+      return query.scaledDotProductAttention(key, value, null, scale);
+    }
+    return query
+        .to(DType.FLOAT32)
+        .scaledDotProductAttention(key.to(DType.FLOAT32), value.to(DType.FLOAT32), null, scale)
+        .to(query.dtype());
+  }
+
   private static Tensor wholeHead(Tensor q, Tensor k, Tensor v, double scale) {
     DType exact = q.dtype() == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
     return batched(q.to(exact))

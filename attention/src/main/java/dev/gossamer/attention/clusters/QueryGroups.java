@@ -1,5 +1,6 @@
 package dev.gossamer.attention.clusters;
 
+import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import java.util.Arrays;
 
@@ -48,13 +49,13 @@ public final class QueryGroups {
     return offsets[group + 1] - offsets[group];
   }
 
-  /** INT32 [tokens]: the group at each sorted position. */
+  /** INT64 [tokens]: the group at each sorted position. */
   public Tensor ofPositions() {
     int[] groups = new int[offsets[count()]];
     for (int group = 0; group < count(); group++) {
       Arrays.fill(groups, offsets[group], offsets[group + 1], group);
     }
-    return Tensor.of(groups, groups.length);
+    return Tensor.of(groups, groups.length).to(DType.INT64);
   }
 
   /** float32 [groups, 1]: queries of each group. */
@@ -86,16 +87,16 @@ public final class QueryGroups {
       perGroup[group] = wanted;
     }
     return new Samples(
-        Tensor.of(Arrays.copyOf(positions, found), found),
-        Tensor.of(Arrays.copyOf(groups, found), found),
+        Tensor.of(Arrays.copyOf(positions, found), found).to(DType.INT64),
+        Tensor.of(Arrays.copyOf(groups, found), found).to(DType.INT64),
         Tensor.of(perGroup, perGroup.length, 1));
   }
 
   /**
    * A few queries that speak for each group.
    *
-   * @param positions INT32 [samples], sorted positions
-   * @param groups INT32 [samples], the group of each
+   * @param positions INT64 [samples], sorted positions
+   * @param groups INT64 [samples], the group of each
    * @param perGroup float32 [groups, 1], samples of each group
    */
   public record Samples(Tensor positions, Tensor groups, Tensor perGroup) {}

@@ -172,7 +172,7 @@ public final class KMeans {
     try (Scope scope = Scope.open()) {
       Tensor sums =
           Tensor.zeros(DType.FLOAT32, clusters, headDim)
-              .indexAdd(0, Tensor.of(labels, count), points);
+              .indexAdd(0, Tensor.of(labels, count).to(DType.INT64), points);
       Tensor moved;
       Tensor keeps;
       if (metric == Metric.ANGLE) {
@@ -272,7 +272,7 @@ public final class KMeans {
       Tensor rows = points.indexSelect(0, Tensor.of(kept, kept.length));
       Tensor sums =
           Tensor.zeros(DType.FLOAT32, clusters, headDim)
-              .indexAdd(0, Tensor.of(labels, labels.length), rows);
+              .indexAdd(0, Tensor.of(labels, labels.length).to(DType.INT64), rows);
       return scope.keep(sums.div(divisors(sizes)).indexSelect(0, Tensor.of(filled, filled.length)));
     }
   }

@@ -56,4 +56,10 @@ public enum CapturedHead {
     }
     return TokenGrid.video(tokens / frame, grid.height(), grid.width());
   }
+
+  /** As many whole frames as fit into so many tokens, but at least one. */
+  TokenGrid prefixOfAtMost(int tokens) {
+    int frame = grid.height() * grid.width();
+    return prefix(Math.max(1, Math.min(tokens, tokens()) / frame) * frame);
+  }
 }

@@ -29,7 +29,8 @@ final class QualityCharts {
     new Color(0xE69F00),
     new Color(0x009E73),
     new Color(0xD55E00),
-    new Color(0xCC79A7)
+    new Color(0xCC79A7),
+    new Color(0x555555)
   };
   private static final BasicStroke SOLID = new BasicStroke(2f);
   private static final BasicStroke DASHED =

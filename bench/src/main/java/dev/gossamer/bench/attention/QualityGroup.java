@@ -9,7 +9,13 @@ enum QualityGroup {
   /** The partition of the preset {@code default}, ranked by every scorer. */
   SCORERS(
       "Scorers",
-      List.of("expectedError", "queryMass", "tensorQuest", "centroidMass", "pseudoQuest"),
+      List.of(
+          "expectedError",
+          "queryMass",
+          "tensorQuest",
+          "centroidMass",
+          "pseudoQuest",
+          "expectedError(all)"),
       "default+scorer=");
 
   private final String title;

@@ -63,7 +63,9 @@ final class QualityPage {
   private void group(QualityGroup group) {
     text.append("## ").append(group.title()).append("\n\n");
     if (group == QualityGroup.SCORERS) {
-      text.append("All with the partition of the preset `default` and a selection per tile.\n\n");
+      text.append(
+          "All with the partition of the preset `default` and a selection per tile. Scorers that ask"
+              + " the queries themselves ask 16 of each tile, with (all) every one.\n\n");
     }
     text.append("![").append(group.title()).append("](").append(chart(group)).append(")\n\n");
     for (CapturedHead head : CapturedHead.values()) {
@@ -113,7 +115,7 @@ final class QualityPage {
         The preset `default` was decided by a table that a plain PyTorch program made on the same \
         heads before this implementation existed. Here both stand side by side: *earlier -> ours*, \
         in brackets the smallest and largest of %d starts (seeds of the clustering). Selection is \
-        per query cluster, as it was then.
+        per query cluster and every query is asked, as it was then.
 
         """
             .formatted(report.settings().starts()));

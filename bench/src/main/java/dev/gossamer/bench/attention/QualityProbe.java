@@ -55,8 +55,8 @@ final class QualityProbe implements AutoCloseable {
   QualityProbe(
       CapturedHeads captured, CapturedHead head, QualitySettings settings, Threads threads) {
     this.head = head;
-    int tokens = Math.min(settings.mostTokens(), head.tokens());
-    this.grid = head.prefix(tokens);
+    this.grid = head.prefixOfAtMost(settings.mostTokens());
+    int tokens = grid.tokens();
     this.recallRows = settings.recallRows();
     this.threads = threads;
     try (Scope scope = Scope.open()) {

@@ -34,9 +34,14 @@ public final class QualityReport {
   /** Settings that might explain a difference to the earlier table. */
   enum Change {
     NOTHING("as in the table above", ""),
+    FEW("16 queries of each cluster asked, as the presets do", "+scorer=expectedError"),
+    MORE("64 queries of each cluster asked", "+scorer=expectedError(64)"),
     THREE("3 Lloyd iterations", "+itersFirst=3"),
     TEN("10 Lloyd iterations", "+itersFirst=10"),
     TILES("a selection per tile of 48 queries", "+grouping=tile+tileQueries=48"),
+    FEW_IN_TILES(
+        "both: tiles, and 16 queries of each asked",
+        "+grouping=tile+tileQueries=48+scorer=expectedError"),
     BF16("bf16 products", "+products=bfloat16");
 
     private final String title;

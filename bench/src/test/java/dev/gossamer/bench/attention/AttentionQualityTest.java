@@ -30,7 +30,7 @@ class AttentionQualityTest {
         AttentionQuality.run(
             QualitySettings.defaults()
                 .withDensities(List.of(0.1, 0.4))
-                .withMostTokens(1024)
+                .withMostTokens(512)
                 .withStarts(1)
                 .withThreads(1),
             BenchProgress.NONE);

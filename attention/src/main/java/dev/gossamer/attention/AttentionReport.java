@@ -1,5 +1,6 @@
 package dev.gossamer.attention;
 
+import java.util.ArrayList;
 import java.util.IntSummaryStatistics;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -47,6 +48,15 @@ public record AttentionReport(List<Call> calls, List<ClusterLabels> labels) {
    */
   public record ClusterLabels(
       int step, int layer, int branch, int head, int[] queries, int[] keys) {}
+
+  /** This report followed by that of the steps after it. */
+  public AttentionReport then(AttentionReport later) {
+    List<Call> allCalls = new ArrayList<>(calls);
+    allCalls.addAll(later.calls);
+    List<ClusterLabels> allLabels = new ArrayList<>(labels);
+    allLabels.addAll(later.labels);
+    return new AttentionReport(allCalls, allLabels);
+  }
 
   /** Mean density over all calls, dense ones counted as 1. */
   public double density() {

@@ -18,6 +18,7 @@ public final class Tensor implements AutoCloseable {
   private TorchTensor handle;
   private Scope owner;
   private long[] shape;
+  private DType dtype;
 
   private Tensor(TorchTensor handle) {
     this.handle = handle;
@@ -74,6 +75,11 @@ public final class Tensor implements AutoCloseable {
   /** Memory with undefined content, on the processor. */
   public static Tensor empty(DType dtype, long... shape) {
     return own(TorchTensor.empty(shape, dtype.torchCode(), "cpu"));
+  }
+
+  /** Memory with undefined content, on a device. */
+  public static Tensor empty(DType dtype, Device device, long... shape) {
+    return own(TorchTensor.empty(shape, dtype.torchCode(), device.toString()));
   }
 
   public static Tensor zeros(DType dtype, long... shape) {
@@ -198,7 +204,11 @@ public final class Tensor implements AutoCloseable {
   }
 
   public DType dtype() {
-    return DType.ofTorchCode(handle().dtype());
+    TorchTensor open = handle();
+    if (dtype == null) {
+      dtype = DType.ofTorchCode(open.dtype());
+    }
+    return dtype;
   }
 
   public Device device() {
@@ -315,6 +325,11 @@ public final class Tensor implements AutoCloseable {
   /** out = softmax(in) along a dimension; both may be one tensor. */
   public static void softmaxInto(Tensor out, Tensor in, long dim) {
     TorchTensor.softmaxInto(out.handle(), in.handle(), dim);
+  }
+
+  /** out = in * sigmoid(in), of one type; both may be one tensor. */
+  public static void siluInto(Tensor out, Tensor in) {
+    TorchTensor.siluInto(out.handle(), in.handle());
   }
 
   /** out = the entries of {@code in} along a dimension, in the order of {@code index}. */
@@ -730,6 +745,14 @@ public final class Tensor implements AutoCloseable {
   /** x / sqrt(mean(x^2) + eps) * weight over the last dimension; weight may be null. */
   public Tensor rmsNorm(Tensor weight, double eps) {
     return own(handle().rmsNorm(handleOrNull(weight), eps));
+  }
+
+  /**
+   * Rotates neighbouring pairs of the last dimension: (a, b) with the table's (c, s) gives (a c - b
+   * s, a s + b c). FLOAT32; the table broadcasts over the other dimensions.
+   */
+  public Tensor rotatePairs(Tensor table) {
+    return own(handle().rotatePairs(table.handle()));
   }
 
   /** Group normalisation of [N, C, ...]. */

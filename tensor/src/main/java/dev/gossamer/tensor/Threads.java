@@ -3,6 +3,7 @@ package dev.gossamer.tensor;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -82,12 +83,12 @@ public final class Threads implements AutoCloseable {
           }
           return null;
         };
-    int helpers = workers == null ? 0 : Math.min(count - 1, items - 1);
-    List<Helper> asked = new ArrayList<>(helpers);
-    for (int i = 0; i < helpers; i++) {
-      Helper helper = new Helper(loop);
-      asked.add(helper);
-      workers.execute(helper.task);
+    int shares = workers == null ? 0 : Math.min(count - 1, items - 1);
+    List<Share> asked = new ArrayList<>(shares);
+    for (int i = 0; i < shares; i++) {
+      Share share = new Share(loop);
+      asked.add(share);
+      workers.execute(share.task);
     }
     int before = Libtorch.intraOpThreads();
     Throwable failure = null;
@@ -99,20 +100,14 @@ public final class Threads implements AutoCloseable {
     } finally {
       Libtorch.intraOpThreads(before);
     }
-    for (Helper helper : asked) {
-      // A helper that has not begun finds no item left; waiting for it could block on this very
+    for (Share share : asked) {
+      // A share that has not begun finds no item left; waiting for it could block on this very
       // call.
-      if (helper.begun.compareAndSet(false, true)) {
+      if (share.begun.compareAndSet(false, true)) {
         continue;
       }
-      try {
-        helper.task.get();
-      } catch (ExecutionException e) {
-        failure = failure == null ? e.getCause() : failure;
-      } catch (InterruptedException e) {
-        Thread.currentThread().interrupt();
-        failure = failure == null ? e : failure;
-      }
+      Optional<Throwable> ofOther = failureOf(share.task);
+      failure = failure == null ? ofOther.orElse(null) : failure;
     }
     if (failure instanceof RuntimeException e) {
       throw e;
@@ -121,17 +116,55 @@ public final class Threads implements AutoCloseable {
       throw e;
     }
     if (failure != null) {
-      throw new IllegalStateException("Interrupted while waiting for other threads", failure);
+      throw new IllegalStateException("Work on another thread failed", failure);
+    }
+  }
+
+  /**
+   * Waits for another thread's share; empty if it went well. An interruption is put off until the
+   * call is over: the shares use memory that the caller frees afterwards.
+   */
+  private static Optional<Throwable> failureOf(FutureTask<Void> share) {
+    boolean interrupted = false;
+    try {
+      while (true) {
+        try {
+          share.get();
+          return Optional.empty();
+        } catch (ExecutionException e) {
+          return Optional.of(e.getCause());
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    } finally {
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
   /** One thread's share of a call. Whoever sets {@code begun} decides whether it runs at all. */
-  private static final class Helper {
+  private static final class Share {
     private final AtomicBoolean begun = new AtomicBoolean();
     private final FutureTask<Void> task;
 
-    Helper(Callable<Void> loop) {
+    Share(Callable<Void> loop) {
       this.task = new FutureTask<>(() -> begun.compareAndSet(false, true) ? loop.call() : null);
+    }
+  }
+
+  /**
+   * Runs work on the calling thread, with as many of libtorch's own threads inside each operation:
+   * for what is not divided by {@link #forEach}.
+   */
+  public void inside(Runnable work) {
+    int before = Libtorch.intraOpThreads();
+    Libtorch.intraOpThreads(count);
+    try {
+      work.run();
+    } finally {
+      Libtorch.intraOpThreads(before);
     }
   }
 

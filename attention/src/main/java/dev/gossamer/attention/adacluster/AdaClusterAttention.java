@@ -5,6 +5,7 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.util.ArrayList;
@@ -19,6 +20,9 @@ import java.util.TreeSet;
  * centroids from step to step, and spreads the heads over threads.
  */
 final class AdaClusterAttention implements Attention, AutoCloseable {
+  private static final boolean NATIVE_BFLOAT16 = Machine.here().bfloat16();
+  private static final double NEARLY_ALL = 0.95;
+
   private final AdaClusterSession session;
   private final AdaClusterSettings settings;
   private final int layer;
@@ -68,16 +72,25 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     if (settings.denseLayers().contains(layer)) {
       return "chosen layer";
     }
+    if (settings.rule().forTokens((int) query.size(2)) instanceof SelectionRule.Budget budget
+        && budget.share() >= NEARLY_ALL) {
+      return "nearly all keys";
+    }
     return hard ? "hard layer" : "";
   }
 
   /** The type in which this call multiplies. */
   private DType products(Tensor query) {
     return switch (settings.products()) {
+      case AUTO -> NATIVE_BFLOAT16 ? DType.BFLOAT16 : asTheyCome(query);
+      case INPUT -> asTheyCome(query);
       case FLOAT32 -> DType.FLOAT32;
       case BFLOAT16 -> DType.BFLOAT16;
-      case INPUT -> query.dtype() == DType.BFLOAT16 ? DType.BFLOAT16 : DType.FLOAT32;
     };
+  }
+
+  private static DType asTheyCome(Tensor query) {
+    return query.dtype() == DType.BFLOAT16 ? DType.BFLOAT16 : DType.FLOAT32;
   }
 
   private void calibrate(Tensor key) {

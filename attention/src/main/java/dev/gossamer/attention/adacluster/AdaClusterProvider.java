@@ -33,6 +33,11 @@ public final class AdaClusterProvider implements AttentionProvider {
     if (options.density().isPresent()) {
       settings = settings.withRule(new SelectionRule.Budget(options.density().getAsDouble()));
     }
+    // Counts per layer need keys clustered by distance: whoever leaves both leaves the counts
+    // first.
+    if ("fixed".equalsIgnoreCase(options.settings().get("keyCounts"))) {
+      settings = settings.withKeyCounts(AdaClusterSettings.KeyCounts.FIXED);
+    }
     for (String setting : AdaClusterSettings.names()) {
       if (options.settings().containsKey(setting)) {
         settings = settings.with(setting, options.settings().get(setting));

@@ -110,6 +110,8 @@ public record AdaClusterSettings(
 
   /** Type of the matrix products; sums and softmax are float32 inside in any case. */
   public enum Products {
+    /** bf16 where the processor multiplies it natively, else as the tensors come. */
+    AUTO,
     /** As the tensors come. */
     INPUT,
     FLOAT32,
@@ -179,7 +181,7 @@ public record AdaClusterSettings(
           List.of(),
           Text.CLUSTERED,
           2048,
-          Products.INPUT);
+          Products.AUTO);
 
   /** Clusters alone, without the tail: query mass and a budget of a quarter of the keys. */
   public static final AdaClusterSettings CLUSTER =

@@ -36,6 +36,10 @@ public sealed interface SelectionRule {
             limits.size() + " limits and " + shares.size() + " shares", "Use one share more");
       }
       shares.forEach(share -> inUnit(share, "budget"));
+      if (!limits.equals(limits.stream().sorted().toList())) {
+        throw new UsageException(
+            "The limits of a budget are " + limits, "Name them in ascending order");
+      }
     }
 
     @Override
@@ -138,7 +142,7 @@ public sealed interface SelectionRule {
       if (text.contains("<") && text.startsWith("budget(") && text.endsWith(")")) {
         return Graded.parse(text.substring("budget(".length(), text.length() - 1));
       }
-      if (matcher.matches()) {
+      if (matcher.matches() && (matcher.group(3) == null || matcher.group(1).equals("mass"))) {
         double first = Double.parseDouble(matcher.group(2));
         switch (matcher.group(1)) {
           case "budget":

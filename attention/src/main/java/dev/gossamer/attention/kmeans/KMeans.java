@@ -9,7 +9,8 @@ import java.util.Arrays;
 /**
  * Lloyd's iterations over the tokens of one head (AdaCluster 1.2 and 1.3): assign every token to
  * its nearest centroid, move every centroid to its tokens. Deterministic: seeds are spread over the
- * sequence by the golden ratio, sums run in token order, ties go to the lowest centroid.
+ * sequence by the golden ratio, sums run in token order, ties go to the lowest centroid (in bf16,
+ * those of scores below zero to the highest).
  *
  * <p>Not thread-safe; one object per head and call. Tensors belong to the scope in which it is
  * made.
@@ -124,7 +125,8 @@ public final class KMeans {
 
   /**
    * A bf16 number widened to float32 leaves 16 bits free: the cluster goes there, counted down so
-   * that the lowest wins a tie, and one vectorised maximum finds value and place together.
+   * that the lowest wins a tie (the highest, where scores are negative and the order of bits is
+   * turned round), and one vectorised maximum finds value and place together.
    */
   private void readPacked(Tensor scores, Tensor countdown, int clusters, int from, int[] labels) {
     Tensor wide = scores.to(DType.FLOAT32);

@@ -7,10 +7,14 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeSet;
 import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
 
 /**
  * Hands a model its weights by name while it is built, and keeps account: a model asks for each
@@ -19,25 +23,34 @@ import java.util.function.Predicate;
  *
  * <p>A tensor stored in the wanted type is used straight from the mapped file; another is
  * converted, one at a time, so that memory never holds a model twice.
+ *
+ * <p>{@link #load} reads the weights; {@link #inspect} only compares a checkpoint's header with
+ * what the model asks for; {@link #outline} has no checkpoint at all and only notes what is asked.
  */
 public final class Parameters {
-  private final TensorFiles files;
-  private final DType dtype;
+  private final Optional<TensorFiles> files;
+  private final Optional<DType> dtype; // empty: nothing is read
   private final Device device;
   private final Scope owner;
   private final Predicate<String> keepFloat32;
   private final TreeSet<String> unread;
+  private final Map<String, List<Long>> asked = new LinkedHashMap<>();
   private final List<String> problems = new ArrayList<>();
   private long count;
 
   private Parameters(
-      TensorFiles files, DType dtype, Device device, Scope owner, Predicate<String> keepFloat32) {
+      Optional<TensorFiles> files,
+      Optional<DType> dtype,
+      Device device,
+      Scope owner,
+      Predicate<String> keepFloat32) {
     this.files = files;
     this.dtype = dtype;
     this.device = device;
     this.owner = owner;
     this.keepFloat32 = keepFloat32;
-    this.unread = new TreeSet<>(files.entries().keySet());
+    this.unread = new TreeSet<>();
+    files.ifPresent(known -> unread.addAll(known.entries().keySet()));
   }
 
   /**
@@ -48,7 +61,7 @@ public final class Parameters {
    */
   public static Parameters load(
       TensorFiles files, DType dtype, Device device, Scope owner, Predicate<String> keepFloat32) {
-    return new Parameters(files, dtype, device, owner, keepFloat32);
+    return new Parameters(Optional.of(files), Optional.of(dtype), device, owner, keepFloat32);
   }
 
   /**
@@ -56,12 +69,20 @@ public final class Parameters {
    * checkpoint of any size.
    */
   public static Parameters inspect(TensorFiles files, Scope owner) {
-    return new Parameters(files, null, Device.CPU, owner, name -> false);
+    return new Parameters(Optional.of(files), Optional.empty(), Device.CPU, owner, name -> false);
+  }
+
+  /**
+   * Needs no files: every tensor is a zero that only has the right shape, and {@link #asked} tells
+   * what a checkpoint of this model holds.
+   */
+  public static Parameters outline(Scope owner) {
+    return new Parameters(Optional.empty(), Optional.empty(), Device.CPU, owner, name -> false);
   }
 
   /** Whether the files hold a tensor of this name. */
   public boolean has(String name) {
-    return files.has(name);
+    return files.isPresent() && files.get().has(name);
   }
 
   /**
@@ -71,34 +92,56 @@ public final class Parameters {
    * @throws BadInputException if it holds a NaN or an infinite number
    */
   public Tensor get(String name, long... shape) {
+    return derive(UnaryOperator.identity(), name, shape);
+  }
+
+  /**
+   * As {@link #get}, but keeps another arrangement of the stored numbers: another layout in memory,
+   * a transposition, sums. {@code arrangement} gets the tensor as it is stored, on the processor;
+   * its result is then converted. When looking at a checkpoint only, it is not called.
+   */
+  public Tensor derive(UnaryOperator<Tensor> arrangement, String name, long... shape) {
     count += Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    asked.put(name, Arrays.stream(shape).boxed().toList());
     unread.remove(name);
-    SafetensorsFile.Entry entry = files.entries().get(name);
+    if (files.isEmpty()) {
+      return placeholder(shape);
+    }
+    SafetensorsFile.Entry entry = files.get().entries().get(name);
     if (entry == null) {
       problems.add("missing '" + name + "' " + Arrays.toString(shape));
     } else if (!Arrays.equals(entry.sizes(), shape)) {
       problems.add("'" + name + "' is " + entry.shape() + ", expected " + Arrays.toString(shape));
-    } else if (dtype != null) {
-      return read(name, entry);
+    } else if (dtype.isPresent()) {
+      return read(files.get(), entry, dtype.get(), arrangement);
     }
+    return placeholder(shape);
+  }
+
+  /** One zero, seen as the whole shape: costs no memory. */
+  private Tensor placeholder(long... shape) {
     try (Scope scope = Scope.open()) {
-      return owner.adopt(Tensor.zeros(dtype == null ? DType.FLOAT32 : dtype, 1).expand(shape));
+      return owner.adopt(Tensor.zeros(dtype.orElse(DType.FLOAT32), 1).expand(shape));
     }
   }
 
-  private Tensor read(String name, SafetensorsFile.Entry entry) {
+  private Tensor read(
+      TensorFiles from,
+      SafetensorsFile.Entry entry,
+      DType floating,
+      UnaryOperator<Tensor> arrangement) {
     try (Scope scope = Scope.open()) {
-      Tensor stored = files.tensor(name);
-      DType wanted =
-          !entry.dtype().isFloating()
-              ? entry.dtype()
-              : keepFloat32.test(name) ? DType.FLOAT32 : dtype;
-      if (entry.dtype().isFloating() && !stored.isFinite().all().isTrue()) {
+      Tensor stored = from.tensor(entry.name());
+      if (!entry.dtype().isFloating()) {
+        return owner.adopt(stored.to(device));
+      }
+      if (!stored.isFinite().all().isTrue()) {
         throw new BadInputException(
-            "Tensor '" + name + "' in " + files.folder() + " holds NaN or infinite numbers",
+            "Tensor '" + entry.name() + "' in " + from.folder() + " holds NaN or infinite numbers",
             "Download the weights again");
       }
-      return owner.adopt(stored.to(wanted).to(device));
+      DType wanted = keepFloat32.test(entry.name()) ? DType.FLOAT32 : floating;
+      return owner.adopt(arrangement.apply(stored).to(wanted).to(device));
     }
   }
 
@@ -112,16 +155,19 @@ public final class Parameters {
     return count;
   }
 
+  /** Names and shapes asked for so far, in that order. */
+  public Map<String, List<Long>> asked() {
+    return Collections.unmodifiableMap(asked);
+  }
+
   /** What does not fit: missing, misshapen, unexpected; empty for a sound checkpoint. */
   public List<String> problems() {
     List<String> all = new ArrayList<>(problems);
-    unread.forEach(name -> all.add("unexpected '" + name + "' " + entryShape(name)));
+    files.ifPresent(
+        known ->
+            unread.forEach(
+                name -> all.add("unexpected '" + name + "' " + known.entries().get(name).shape())));
     return all;
-  }
-
-  private List<Long> entryShape(String name) {
-    Map<String, SafetensorsFile.Entry> entries = files.entries();
-    return entries.get(name).shape();
   }
 
   /**
@@ -133,7 +179,7 @@ public final class Parameters {
       int shown = Math.min(all.size(), 5);
       throw new BadInputException(
           "The weights in "
-              + files.folder()
+              + files.map(known -> known.folder().toString()).orElse("no folder")
               + " do not fit the model that its config.json describes: "
               + String.join("; ", all.subList(0, shown))
               + (all.size() > shown ? "; and " + (all.size() - shown) + " more" : ""),

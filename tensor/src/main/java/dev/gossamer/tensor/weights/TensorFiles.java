@@ -24,12 +24,16 @@ public final class TensorFiles {
 
   private final Path folder;
   private final Map<String, SafetensorsFile> byName;
+  private final Map<String, SafetensorsFile.Entry> entries;
   private final List<SafetensorsFile> files;
 
   private TensorFiles(
       Path folder, Map<String, SafetensorsFile> byName, List<SafetensorsFile> files) {
     this.folder = folder;
-    this.byName = Collections.unmodifiableMap(byName);
+    this.byName = byName;
+    Map<String, SafetensorsFile.Entry> all = new TreeMap<>();
+    byName.forEach((name, file) -> all.put(name, file.entries().get(name)));
+    this.entries = Collections.unmodifiableMap(all);
     this.files = List.copyOf(files);
   }
 
@@ -104,8 +108,6 @@ public final class TensorFiles {
 
   /** What is known of each tensor, by name. */
   public Map<String, SafetensorsFile.Entry> entries() {
-    Map<String, SafetensorsFile.Entry> entries = new TreeMap<>();
-    byName.forEach((name, file) -> entries.put(name, file.entries().get(name)));
     return entries;
   }
 

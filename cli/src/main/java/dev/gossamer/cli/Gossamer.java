@@ -1,0 +1,124 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.bench.Benchmark;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.ServiceLoader;
+import java.util.function.BooleanSupplier;
+import picocli.AutoComplete.GenerateCompletion;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IHelpSectionRenderer;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The command {@code gossamer}: parses, runs one subcommand, returns its exit code. */
+@Command(
+    name = "gossamer",
+    description = "Text to video with clustered sparse attention, on the JVM.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Gossamer.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    footer = {
+      "",
+      "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input file,",
+      "4 the machine lacks something, 130 interrupted."
+    })
+public final class Gossamer implements Runnable {
+  private static final String SETTING = "--attn.";
+  private static final Duration PATIENCE = Duration.ofSeconds(60);
+  private static final List<GroupedCommands.Group> GROUPS =
+      List.of(
+          new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
+          new GroupedCommands.Group("Tools", "bench", "doctor", "generate-completion"));
+
+  @Spec private CommandSpec spec;
+
+  /** The version that the jar carries. */
+  static final class Version implements IVersionProvider {
+    @Override
+    public String[] getVersion() {
+      String version = Gossamer.class.getPackage().getImplementationVersion();
+      return new String[] {"gossamer " + (version == null ? "(not packaged)" : version)};
+    }
+  }
+
+  public static void main(String[] args) {
+    Interruption interruption = Interruption.listen(PATIENCE);
+    int exitCode = run(Terminal.ofThisProcess(), interruption::asked, args);
+    interruption.commandEnded();
+    System.exit(exitCode);
+  }
+
+  /**
+   * Runs one command line to its end.
+   *
+   * @param interrupted whether the command should stop
+   * @return the exit code
+   */
+  static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
+    FailureLine failures = new FailureLine(terminal);
+    try {
+      return commandLine(terminal, interrupted, failures).execute(separated(args));
+    } catch (OutOfMemoryError e) {
+      return failures.report(e, List.of(args).contains(CommonArguments.VERBOSE));
+    }
+  }
+
+  private static CommandLine commandLine(
+      Terminal terminal, BooleanSupplier interrupted, FailureLine failures) {
+    CommandLine commandLine = new CommandLine(new Gossamer());
+    commandLine
+        .addSubcommand(new GenerateCommand(terminal, interrupted))
+        .addSubcommand(new DecodeCommand(terminal, interrupted))
+        .addSubcommand(new ReplayCommand(terminal, interrupted))
+        .addSubcommand(
+            new CommandLine(new ModelsCommand()).addSubcommand(new InspectCommand(terminal)))
+        .addSubcommand(new DoctorCommand(terminal))
+        .addSubcommand(new GenerateCompletion());
+    addBenchmarks(commandLine);
+    commandLine
+        .setOut(new PrintWriter(terminal.out(), true))
+        .setErr(new PrintWriter(terminal.err(), true))
+        .setUsageHelpAutoWidth(true)
+        .setExecutionExceptionHandler(failures)
+        .setParameterExceptionHandler(failures);
+    Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();
+    sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST_HEADING, help -> "");
+    sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST, new GroupedCommands(GROUPS));
+    return commandLine;
+  }
+
+  private static void addBenchmarks(CommandLine commandLine) {
+    CommandLine bench = new CommandLine(new BenchCommand());
+    ServiceLoader.load(Benchmark.class).forEach(bench::addSubcommand);
+    if (!bench.getSubcommands().isEmpty()) {
+      commandLine.addSubcommand(bench);
+    }
+  }
+
+  /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */
+  private static String[] separated(String[] args) {
+    List<String> separated = new ArrayList<>();
+    for (String arg : args) {
+      if (arg.startsWith(SETTING)) {
+        separated.add("--attn");
+        separated.add(arg.substring(SETTING.length()));
+      } else {
+        separated.add(arg);
+      }
+    }
+    return separated.toArray(String[]::new);
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "No command given");
+  }
+}

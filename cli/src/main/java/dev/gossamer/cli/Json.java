@@ -1,0 +1,34 @@
+package dev.gossamer.cli;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import java.io.PrintStream;
+
+/** Prints the one JSON document of {@code --json}. */
+final class Json {
+  private static final ObjectMapper MAPPER =
+      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+
+  private Json() {}
+
+  /**
+   * @param document maps, lists, records, texts, numbers, truth values
+   */
+  static void print(PrintStream out, Object document) {
+    try {
+      out.println(MAPPER.writeValueAsString(document));
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException("Not a JSON document: " + document, e);
+    }
+  }
+
+  /** A document that is text already, as a part of another. */
+  static Object tree(String json) {
+    try {
+      return MAPPER.readTree(json);
+    } catch (JsonProcessingException e) {
+      throw new IllegalArgumentException("Not a JSON document: " + json, e);
+    }
+  }
+}

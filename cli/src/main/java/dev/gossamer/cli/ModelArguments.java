@@ -1,0 +1,72 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.mini.MiniModel;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
+import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.Residency;
+import dev.gossamer.video.Tiles;
+import java.nio.file.Path;
+import java.util.Locale;
+import picocli.CommandLine.Option;
+
+/** Which model, and where and how it computes. */
+final class ModelArguments {
+  @Option(
+      names = "--model",
+      paramLabel = "DIR",
+      description =
+          "Wan 2.1 text-to-video checkpoint in diffusers layout (default: the mini model).")
+  private Path model;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      description = "Compute in fp32, bf16 or fp16 (default: ${DEFAULT-VALUE}).")
+  private String dtype = ModelOptions.defaults().dtype().optionName();
+
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
+  private String device = ModelOptions.defaults().device().toString();
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Processor threads that compute (default: all cores, here ${DEFAULT-VALUE}).")
+  private int threads = ModelOptions.defaults().threads();
+
+  @Option(
+      names = "--residency",
+      paramLabel = "POLICY",
+      description =
+          "keep: the whole model stays in memory; staged: one part at a time; auto: keep if it fits"
+              + " (default: ${DEFAULT-VALUE}).")
+  private String residency = ModelOptions.defaults().residency().name().toLowerCase(Locale.ROOT);
+
+  @Option(
+      names = "--tiles",
+      paramLabel = "WHEN",
+      description =
+          "on: decode large frames in overlapping tiles, with less memory and slightly other pixels;"
+              + " off (default: ${DEFAULT-VALUE}).")
+  private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
+
+  /** The checkpoint's folder; unpacks the mini model if it is the one. */
+  Path folder() {
+    return model == null ? MiniModel.folder() : model;
+  }
+
+  /**
+   * @throws dev.gossamer.tensor.failure.UsageException if a value is not one of the known
+   */
+  ModelOptions options() {
+    return ModelOptions.defaults()
+        .withDtype(DType.ofOption(dtype))
+        .withDevice(Device.of(device))
+        .withThreads(threads)
+        .withResidency(Choice.of(Residency.class, "residency", residency))
+        .withTiles(Choice.of(Tiles.class, "tiles", tiles));
+  }
+}

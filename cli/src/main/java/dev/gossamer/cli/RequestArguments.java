@@ -1,0 +1,68 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.attention.AttentionMethod;
+import dev.gossamer.video.TextToVideo;
+import dev.gossamer.video.VideoRequest;
+import picocli.CommandLine.Option;
+
+/** What to draw, beside the prompt; what is not given is as the checkpoint draws best. */
+final class RequestArguments {
+  @Option(
+      names = "--frames",
+      paramLabel = "N",
+      description = "Frames, a multiple of 4 plus 1 (default: mini model 33, Wan 2.1 81).")
+  private Integer frames;
+
+  @Option(
+      names = "--size",
+      paramLabel = "WxH",
+      converter = FrameSize.Converter.class,
+      description =
+          "Width and height in pixels, multiples of 16 (default: mini model 256x256, Wan 2.1"
+              + " 832x480).")
+  private FrameSize size;
+
+  @Option(
+      names = "--steps",
+      paramLabel = "N",
+      description = "Denoising steps (default: mini model 20, Wan 2.1 50).")
+  private Integer steps;
+
+  @Option(
+      names = "--guidance",
+      paramLabel = "WEIGHT",
+      description =
+          "Weight of the prompt against the negative one; 1 leaves that out and halves the work"
+              + " (default: mini model 4, Wan 2.1 5).")
+  private Double guidance;
+
+  @Option(
+      names = "--negative",
+      paramLabel = "TEXT",
+      description = "What not to draw (default: nothing).")
+  private String negative = "";
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      description = "Seed of everything random (default: ${DEFAULT-VALUE}).")
+  private long seed;
+
+  /**
+   * @throws dev.gossamer.tensor.failure.UsageException if a value is out of its range
+   */
+  VideoRequest request(TextToVideo model, String prompt, AttentionMethod attention) {
+    VideoRequest request =
+        model.request(prompt).withNegative(negative).withSeed(seed).withAttention(attention);
+    if (frames != null) {
+      request = request.withFrames(frames);
+    }
+    if (size != null) {
+      request = request.withSize(size.width(), size.height());
+    }
+    if (steps != null) {
+      request = request.withSteps(steps);
+    }
+    return guidance == null ? request : request.withGuidance(guidance);
+  }
+}

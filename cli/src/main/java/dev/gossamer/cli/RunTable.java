@@ -1,0 +1,76 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.video.AttentionSummary;
+import dev.gossamer.video.RunReport;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** The short table at the end of a run. */
+final class RunTable {
+  private RunTable() {}
+
+  static String of(RunReport report) {
+    AttentionSummary attention = report.attention();
+    StringBuilder table = new StringBuilder();
+    row(table, "Seconds", seconds(report.seconds()));
+    row(
+        table,
+        "Attention",
+        String.format(
+            Locale.ROOT,
+            "%s, density %.3f%s, %.1f s",
+            report.settings().attention().method(),
+            attention.density(),
+            attention.pseudoKeys() > 0
+                ? String.format(Locale.ROOT, " and %.3f in the tail", attention.pseudoKeys())
+                : "",
+            attention.seconds()));
+    AttentionSummary.Clusters clusters = attention.clusters();
+    row(
+        table,
+        "Clusters",
+        clusters.max() == 0
+            ? "none"
+            : String.format(
+                "min %d, median %d, max %d per layer",
+                clusters.min(), clusters.median(), clusters.max()));
+    row(
+        table,
+        "In full",
+        attention.denseLayers().isEmpty()
+            ? "no layer"
+            : attention.denseLayers().size() == attention.perLayer().size()
+                ? "all layers"
+                : "layers "
+                    + attention.denseLayers().stream()
+                        .map(String::valueOf)
+                        .collect(Collectors.joining(", ")));
+    report.compare().ifPresent(compare -> row(table, "Against dense", against(compare)));
+    row(
+        table,
+        "Peak memory",
+        report.peakMemoryBytes() == 0 ? "unknown" : Amounts.bytes(report.peakMemoryBytes()));
+    return table.toString().stripTrailing();
+  }
+
+  private static String seconds(Map<String, Double> stages) {
+    return stages.entrySet().stream()
+        .map(stage -> String.format(Locale.ROOT, "%s %.2f", stage.getKey(), stage.getValue()))
+        .collect(Collectors.joining(", "));
+  }
+
+  private static String against(RunReport.Comparison compare) {
+    return String.format(
+        Locale.ROOT,
+        "PSNR %.1f dB, SSIM %.3f; attention %.2fx, whole %.2fx as fast",
+        compare.psnr(),
+        compare.ssim(),
+        compare.attentionSpeedup(),
+        compare.totalSpeedup());
+  }
+
+  private static void row(StringBuilder table, String label, String value) {
+    table.append(String.format("%-14s%s%n", label, value));
+  }
+}

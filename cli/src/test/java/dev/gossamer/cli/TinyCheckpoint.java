@@ -1,0 +1,74 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.tensor.Golden;
+import dev.gossamer.tensor.weights.SafetensorsFile;
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * The tiny random Wan checkpoint of golden wan_pipeline: as it is, or a copy with something wrong.
+ */
+final class TinyCheckpoint {
+  static final String TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors";
+  static final String TEXT = "text_encoder/model.safetensors";
+  static final String VAE = "vae/diffusion_pytorch_model.safetensors";
+
+  private TinyCheckpoint() {}
+
+  static Path folder() {
+    return Golden.path("/goldens/wan_pipeline/checkpoint");
+  }
+
+  static Path copyTo(Path target) throws IOException {
+    Path source = folder();
+    try (Stream<Path> paths = Files.walk(source)) {
+      for (Path path : paths.toList()) {
+        Path copy = target.resolve(source.relativize(path).toString());
+        if (Files.isDirectory(path)) {
+          Files.createDirectories(copy);
+        } else {
+          Files.copy(path, copy);
+        }
+      }
+    }
+    return target;
+  }
+
+  /** Cuts some bytes off the end. */
+  static void truncate(Path file, int bytes) throws IOException {
+    try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
+      access.setLength(access.length() - bytes);
+    }
+  }
+
+  /** Makes the first number of a float32 tensor NaN. */
+  static void poison(Path file, String tensor) throws IOException {
+    long offset = SafetensorsFile.open(file).entries().get(tensor).offset();
+    try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
+      access.seek(offset);
+      access.write(new byte[] {0, 0, (byte) 0xc0, 0x7f});
+    }
+  }
+
+  static void replace(Path file, String text, String by) throws IOException {
+    String before = Files.readString(file);
+    if (!before.contains(text)) {
+      throw new IllegalArgumentException(file + " has no " + text);
+    }
+    Files.writeString(file, before.replace(text, by));
+  }
+
+  /** A command that generates a small video from this checkpoint, with more arguments. */
+  static String[] generate(Path model, Path out, String... more) {
+    return Stream.of(
+            List.of("generate", "a cat", "--model", model.toString(), "--out", out.toString()),
+            List.of("--size", "48x32", "--frames", "9", "--steps", "3", "--threads", "2"),
+            List.of(more))
+        .flatMap(List::stream)
+        .toArray(String[]::new);
+  }
+}

@@ -1,0 +1,56 @@
+package dev.gossamer.video;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.weights.SafetensorsFile;
+import dev.gossamer.tensor.weights.TensorFiles;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * One component of a checkpoint, looked at without loading it.
+ *
+ * @param name of its folder, for example {@code transformer}
+ * @param className what it says it is
+ * @param files safetensors files that hold it
+ * @param tensors in these files
+ * @param parameters numbers in these files
+ * @param bytesByType bytes in these files by element type, as safetensors names it
+ * @param problems tensors that are missing, misshapen or unexpected, in words; empty if it is sound
+ */
+public record ComponentInspection(
+    String name,
+    String className,
+    int files,
+    int tensors,
+    long parameters,
+    Map<String, Long> bytesByType,
+    List<String> problems) {
+  public ComponentInspection {
+    bytesByType = Map.copyOf(bytesByType);
+    problems = List.copyOf(problems);
+  }
+
+  /** Counts what the files hold. */
+  public static ComponentInspection of(
+      String name, String className, TensorFiles files, List<String> problems) {
+    Map<String, Long> bytes = new TreeMap<>();
+    long parameters = 0;
+    for (SafetensorsFile.Entry entry : files.entries().values()) {
+      bytes.merge(entry.dtype().safetensorsName(), entry.bytes(), Long::sum);
+      parameters += entry.bytes() / entry.dtype().bytes();
+    }
+    return new ComponentInspection(
+        name, className, files.files().size(), files.entries().size(), parameters, bytes, problems);
+  }
+
+  /** Bytes of some tensors once their floating numbers are of another type. */
+  public static long bytesAs(DType dtype, Iterable<SafetensorsFile.Entry> entries) {
+    long bytes = 0;
+    for (SafetensorsFile.Entry entry : entries) {
+      long count = entry.bytes() / entry.dtype().bytes();
+      bytes += entry.dtype().isFloating() ? count * dtype.bytes() : entry.bytes();
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,76 @@
+package dev.gossamer.video;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
+
+/**
+ * How a model is loaded and where it runs.
+ *
+ * @param dtype type of the transformer's and text encoder's weights and products
+ * @param decoderDtype type of the autoencoder's; float32 as in the reference, unless memory is
+ *     short
+ * @param device where it runs
+ * @param threads processor threads that compute
+ * @param residency how long weights stay in memory
+ * @param tiles whether frames are decoded in tiles
+ */
+public record ModelOptions(
+    DType dtype, DType decoderDtype, Device device, int threads, Residency residency, Tiles tiles) {
+  private static final int MAX_THREADS = 1024;
+
+  /**
+   * @throws UsageException if a type is not one to compute in, or the threads are none or too many
+   */
+  public ModelOptions {
+    checkCompute("dtype", dtype, device);
+    checkCompute("decoder dtype", decoderDtype, device);
+    if (threads < 1 || threads > MAX_THREADS) {
+      throw new UsageException(
+          "Cannot compute on " + threads + " threads", "Use 1 to " + MAX_THREADS);
+    }
+  }
+
+  private static void checkCompute(String what, DType dtype, Device device) {
+    if (dtype != DType.FLOAT32 && dtype != DType.BFLOAT16 && dtype != DType.FLOAT16) {
+      throw new UsageException(
+          "Cannot compute with " + what + " " + dtype.optionName(), "Use fp32, bf16 or fp16");
+    }
+    if (dtype == DType.FLOAT16 && device.isCpu()) {
+      throw new UsageException(
+          "Cannot compute with " + what + " fp16 on a processor", "Use bf16 or fp32");
+    }
+  }
+
+  /** float32 on the processor, with all its threads. */
+  public static ModelOptions defaults() {
+    return new ModelOptions(
+        DType.FLOAT32, DType.FLOAT32, Device.CPU, Threads.available(), Residency.AUTO, Tiles.OFF);
+  }
+
+  /** Type of the transformer and the text encoder. */
+  public ModelOptions withDtype(DType type) {
+    return new ModelOptions(type, decoderDtype, device, threads, residency, tiles);
+  }
+
+  public ModelOptions withDecoderDtype(DType type) {
+    return new ModelOptions(dtype, type, device, threads, residency, tiles);
+  }
+
+  public ModelOptions withDevice(Device where) {
+    return new ModelOptions(dtype, decoderDtype, where, threads, residency, tiles);
+  }
+
+  public ModelOptions withThreads(int count) {
+    return new ModelOptions(dtype, decoderDtype, device, count, residency, tiles);
+  }
+
+  public ModelOptions withResidency(Residency policy) {
+    return new ModelOptions(dtype, decoderDtype, device, threads, policy, tiles);
+  }
+
+  public ModelOptions withTiles(Tiles choice) {
+    return new ModelOptions(dtype, decoderDtype, device, threads, residency, choice);
+  }
+}

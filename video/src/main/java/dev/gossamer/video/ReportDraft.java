@@ -1,0 +1,148 @@
+package dev.gossamer.video;
+
+import dev.gossamer.attention.AttentionReport;
+import dev.gossamer.tensor.Machine;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** A {@link RunReport} while its run goes on: told of each thing as it happens. */
+final class ReportDraft {
+  private final Path folder;
+  private final VideoEngine engine;
+  private final MemoryPlan memory;
+  private final VideoRequest request;
+  private final RunOptions run;
+  private final List<FileFingerprint> outputs = new ArrayList<>();
+  private AttentionReport attention = new AttentionReport(List.of(), List.of());
+  private Optional<RunReport.Comparison> comparison = Optional.empty();
+  private String noise = "";
+  private String latents = "";
+  private String frames = "";
+
+  ReportDraft(
+      Path folder, VideoEngine engine, MemoryPlan memory, VideoRequest request, RunOptions run) {
+    this.folder = folder;
+    this.engine = engine;
+    this.memory = memory;
+    this.request = request;
+    this.run = run;
+  }
+
+  Path folder() {
+    return folder;
+  }
+
+  ReportDraft noise(Tensor start) {
+    noise = sha(start);
+    return this;
+  }
+
+  ReportDraft drawn(VideoEngine.Drawn drawn) {
+    attention = drawn.attention();
+    latents = sha(drawn.latents());
+    return this;
+  }
+
+  private static String sha(Tensor tensor) {
+    try (Scope scope = Scope.open()) {
+      return new Sha256().add(tensor.to(dev.gossamer.tensor.Device.CPU).contiguous()).hex();
+    }
+  }
+
+  ReportDraft frames(FrameOutputs decoded) {
+    frames = decoded.sha256();
+    return this;
+  }
+
+  ReportDraft output(Path file) {
+    outputs.add(FileFingerprint.output(file));
+    return this;
+  }
+
+  ReportDraft comparison(RunReport.Comparison result) {
+    comparison = Optional.of(result);
+    return this;
+  }
+
+  /** Writes the finished report; the file is whole or what it was before. */
+  RunReport write(Path file, StageClock clock) {
+    RunReport report = finished(clock);
+    Path part = file.resolveSibling(file.getFileName() + ".part");
+    try {
+      Files.writeString(part, report.json() + "\n");
+      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new EnvironmentException(
+          "Cannot write " + file + ": " + RunFiles.reason(e),
+          "Check that the folder is writable and has room",
+          e);
+    }
+    return report;
+  }
+
+  private RunReport finished(StageClock clock) {
+    return new RunReport(
+        RunReport.FORMAT,
+        request.prompt(),
+        request.negative(),
+        request.seed(),
+        settings(),
+        versions(),
+        Machine.here(),
+        engine.model().tokens(request).tokens(),
+        engine.model().cost(request),
+        RunReport.Memory.of(memory),
+        clock.seconds(),
+        PeakMemory.bytes(),
+        AttentionSummary.of(attention),
+        comparison,
+        engine.weights(),
+        noise,
+        latents,
+        frames,
+        outputs);
+  }
+
+  private RunReport.Settings settings() {
+    ModelOptions options = engine.options();
+    VideoModel model = engine.model();
+    return new RunReport.Settings(
+        folder.toAbsolutePath().normalize().toString(),
+        model.name(),
+        request.frames(),
+        request.width(),
+        request.height(),
+        request.steps(),
+        request.guidance(),
+        model.defaults().framesPerSecond(),
+        RunReport.Attention.of(request.attention()),
+        options.dtype().optionName(),
+        options.decoderDtype().optionName(),
+        options.device().toString(),
+        options.threads(),
+        engine.residency().name().toLowerCase(Locale.ROOT),
+        options.tiles().name().toLowerCase(Locale.ROOT),
+        run.noise().map(path -> path.toAbsolutePath().normalize().toString()).orElse(""),
+        model.settings());
+  }
+
+  private static Map<String, String> versions() {
+    Map<String, String> versions = new TreeMap<>();
+    String own = TextToVideo.class.getPackage().getImplementationVersion();
+    versions.put("gossamer", own == null ? "development" : own);
+    versions.put("java", Runtime.version().toString());
+    versions.put("libtorch", Machine.backend().version());
+    return versions;
+  }
+}

@@ -1,0 +1,132 @@
+package dev.gossamer.video;
+
+import com.fasterxml.jackson.annotation.JsonPropertyOrder;
+import dev.gossamer.attention.AttentionMethod;
+import dev.gossamer.tensor.Machine;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * How a video was made: the provenance that is written beside it as JSON, and from which {@link
+ * Replay} makes it again.
+ *
+ * @param format name and version of this form
+ * @param prompt what was asked for
+ * @param negative what was not wanted
+ * @param seed of everything random
+ * @param settings everything else that decides the video
+ * @param versions of the programs that did the work
+ * @param machine where they ran
+ * @param tokens video tokens in each self-attention
+ * @param cost floating-point operations, were all attention dense
+ * @param memory what was planned
+ * @param seconds per stage: load, text, transformer, decode, write, total
+ * @param peakMemoryBytes largest resident size of the process so far, mapped weights included; 0
+ *     where the system does not say
+ * @param attention what the self-attentions did
+ * @param compare this video against the dense one, if asked for
+ * @param weights the weight files
+ * @param noiseSha256 over the starting noise's float32 bytes
+ * @param latentsSha256 over the final latents' float32 bytes
+ * @param framesSha256 over the frames as 8-bit {@code [frames, height, width, 3]}
+ * @param outputs the files that were written
+ */
+@JsonPropertyOrder({"format", "prompt", "negative", "seed"})
+public record RunReport(
+    String format,
+    String prompt,
+    String negative,
+    long seed,
+    Settings settings,
+    Map<String, String> versions,
+    Machine machine,
+    long tokens,
+    CostPlan cost,
+    Memory memory,
+    Map<String, Double> seconds,
+    long peakMemoryBytes,
+    AttentionSummary attention,
+    Optional<Comparison> compare,
+    List<FileFingerprint> weights,
+    String noiseSha256,
+    String latentsSha256,
+    String framesSha256,
+    List<FileFingerprint> outputs) {
+  static final String FORMAT = "gossamer report 1";
+
+  /**
+   * What decides a video beside prompt and seed.
+   *
+   * @param model folder of the checkpoint
+   * @param modelName what the checkpoint is
+   * @param noise file of the starting noise, empty if it came from the seed
+   * @param sampling the model's own settings, as the scheduler's
+   */
+  public record Settings(
+      String model,
+      String modelName,
+      int frames,
+      int width,
+      int height,
+      int steps,
+      double guidance,
+      int framesPerSecond,
+      Attention attention,
+      String dtype,
+      String decoderDtype,
+      String device,
+      int threads,
+      String residency,
+      String tiles,
+      String noise,
+      Map<String, Object> sampling) {}
+
+  /** Method of attention, with every setting. */
+  public record Attention(String method, Map<String, Object> settings) {
+    static Attention of(AttentionMethod method) {
+      return new Attention(method.name(), method.settings());
+    }
+  }
+
+  /**
+   * The memory plan in short.
+   *
+   * @param neededBytes at the worst moment
+   * @param freeBytes before the run; -1 if unknown
+   */
+  public record Memory(long neededBytes, long freeBytes) {
+    static Memory of(MemoryPlan plan) {
+      return new Memory(plan.needed(), plan.free().orElse(-1));
+    }
+  }
+
+  /**
+   * This video against the one that dense attention makes of the same noise, on decoded frames
+   * before compression, in float64.
+   *
+   * @param psnr mean over frames, dB, against a peak of 1; infinite if they are the same
+   * @param ssim mean over frames
+   * @param attentionSpeedup seconds in dense attention over seconds in this one
+   * @param totalSpeedup seconds of the whole with dense attention over seconds of the whole with
+   *     this one; stages that both share count alike
+   * @param denseAttentionSeconds seconds in dense attention
+   * @param denseTransformerSeconds seconds of denoising with dense attention
+   * @param psnrPerFrame one per frame
+   * @param ssimPerFrame one per frame
+   */
+  public record Comparison(
+      double psnr,
+      double ssim,
+      double attentionSpeedup,
+      double totalSpeedup,
+      double denseAttentionSeconds,
+      double denseTransformerSeconds,
+      List<Double> psnrPerFrame,
+      List<Double> ssimPerFrame) {}
+
+  /** The report as JSON, indented; numbers that are not finite become null. */
+  public String json() {
+    return ReportJson.write(this);
+  }
+}

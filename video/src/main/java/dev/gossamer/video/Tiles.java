@@ -1,0 +1,7 @@
+package dev.gossamer.video;
+
+/** Whether large frames are decoded in overlapping tiles: less memory, slightly other pixels. */
+public enum Tiles {
+  OFF,
+  ON
+}

@@ -1,0 +1,283 @@
+package dev.gossamer.video;
+
+import dev.gossamer.attention.AttentionPlan;
+import dev.gossamer.attention.AttentionReport;
+import dev.gossamer.tensor.Generator;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Iterator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Function;
+
+/**
+ * A model at work: keeps its parts in memory or frees them as the memory plan wants, remembers
+ * encoded prompts, and turns requests into latents. One video at a time.
+ */
+final class VideoEngine implements AutoCloseable {
+  private static final int PROMPTS = 16;
+
+  private final VideoModel model;
+  private final ModelOptions options;
+  private final Threads threads;
+  private final Map<String, PromptEncoding> prompts = new LinkedHashMap<>(16, 0.75f, true);
+  private List<FileFingerprint> weights = List.of();
+  private Residency residency = Residency.KEEP;
+
+  VideoEngine(VideoModel model, ModelOptions options, Threads threads) {
+    this.model = model;
+    this.options = options;
+    this.threads = threads;
+  }
+
+  /** Runs one video's work: on all threads of the options, and stopping where it is wished. */
+  <T> T run(Progress progress, Function<Progress, T> work) {
+    List<T> result = new ArrayList<>(1);
+    threads.inside(() -> result.add(Interruptible.run(progress, work)));
+    return result.get(0);
+  }
+
+  VideoModel model() {
+    return model;
+  }
+
+  ModelOptions options() {
+    return options;
+  }
+
+  Residency residency() {
+    return residency;
+  }
+
+  /** How parts stay from now on, as a {@link MemoryPlan} decided. */
+  void residency(Residency decided) {
+    residency = decided;
+  }
+
+  /** What tells the weights from others; read once. */
+  List<FileFingerprint> weights() {
+    if (weights.isEmpty()) {
+      weights = model.weightFiles().stream().map(FileFingerprint::weights).toList();
+    }
+    return weights;
+  }
+
+  /**
+   * What to draw, and what to note on the way.
+   *
+   * @param stage as which progress is told
+   * @param unfinished where the state goes until it is done
+   * @param finished where the latents go when it is done
+   * @param resume whether to go on from these files if they are there
+   * @param trajectory whether the latents after each step are kept
+   * @param explained steps whose cluster labels are kept
+   * @param recall whether recall is measured
+   */
+  record Draft(
+      VideoRequest request,
+      Stage stage,
+      Optional<Path> unfinished,
+      Optional<Path> finished,
+      boolean resume,
+      boolean trajectory,
+      Set<Integer> explained,
+      boolean recall) {}
+
+  /**
+   * Final latents and how they came to be.
+   *
+   * @param latents {@link VideoModel#latentShape} float32, in the caller's scope
+   * @param seconds of denoising, those before an interruption included
+   * @param trajectory latents after each step by name, in the caller's scope
+   */
+  record Drawn(
+      Tensor latents, AttentionReport attention, double seconds, Map<String, Tensor> trajectory) {}
+
+  /**
+   * Makes latents from noise, or goes on where an earlier run stopped.
+   *
+   * @param noise {@link VideoModel#latentShape} float32
+   */
+  Drawn draw(
+      Draft draft, Tensor noise, StageClock clock, Progress progress, Denoising.Observer observer) {
+    VideoRequest request = draft.request();
+    RunIdentity identity = identity(request, noise);
+    Optional<RunState> saved = saved(draft, identity, progress);
+    if (saved.isPresent() && saved.get().done() == request.steps()) {
+      RunState state = saved.get();
+      return new Drawn(
+          state.latents(), state.attention(), state.seconds(), steps(state.under("step_")));
+    }
+    List<PromptEncoding> branches = encode(request, clock);
+    load(VideoPart.TRANSFORMER, clock);
+    Denoising.Setting setting =
+        new Denoising.Setting(
+            model,
+            request,
+            identity,
+            threads,
+            options.device(),
+            new AttentionPlan(
+                model.attentionLayers(),
+                model.branches(request),
+                request.steps(),
+                model.tokens(request),
+                request.seed(),
+                draft.explained(),
+                draft.recall()),
+            draft.trajectory());
+    try (Denoising denoising = new Denoising(setting, branches, noise)) {
+      saved.ifPresent(denoising::restore);
+      denoising.run(
+          draft.stage(),
+          progress,
+          new Checkpoints(draft.unfinished()),
+          saved.isPresent() ? observer : replacing(draft, observer));
+      draft.finished().ifPresent(file -> denoising.state().write(file));
+      draft.unfinished().ifPresent(VideoEngine::delete);
+      Map<String, Tensor> trajectory = new LinkedHashMap<>();
+      denoising.trajectory().forEach((name, step) -> trajectory.put(name, step.copy()));
+      return new Drawn(
+          denoising.latents().copy(), denoising.attention(), denoising.seconds(), trajectory);
+    }
+  }
+
+  /** A run that begins anew takes the place of an earlier one, once it has something to show. */
+  private static Denoising.Observer replacing(Draft draft, Denoising.Observer observer) {
+    return (done, denoising) -> {
+      if (done == 1) {
+        draft.finished().ifPresent(VideoEngine::delete);
+      }
+      observer.after(done, denoising);
+    };
+  }
+
+  private static Map<String, Tensor> steps(Map<String, Tensor> byNumber) {
+    Map<String, Tensor> named = new LinkedHashMap<>();
+    byNumber.forEach((number, step) -> named.put("step_" + number, step));
+    return named;
+  }
+
+  private RunIdentity identity(VideoRequest request, Tensor noise) {
+    return RunIdentity.of(request, options, weights(), new Sha256().add(noise).hex());
+  }
+
+  /** What an earlier run of this very request left, if the draft wants to go on from it. */
+  private Optional<RunState> saved(Draft draft, RunIdentity identity, Progress progress) {
+    for (Optional<Path> file : List.of(draft.finished(), draft.unfinished())) {
+      if (file.isPresent() && Files.exists(file.get())) {
+        if (!draft.resume()) {
+          progress.note(
+              "Beginning anew, in place of the run saved in "
+                  + file.get()
+                  + "; --resume would go on from it");
+          return Optional.empty();
+        }
+        RunState state = RunState.read(file.get());
+        Optional<String> difference = state.identity().difference(identity);
+        if (difference.isPresent()) {
+          throw new UsageException(
+              "Cannot go on from " + file.get() + ": " + difference.get(),
+              "Repeat the request as it was, or run without --resume to begin anew");
+        }
+        progress.note(
+            "Going on from "
+                + file.get()
+                + ": "
+                + state.done()
+                + " of "
+                + state.steps()
+                + " steps");
+        return Optional.of(state);
+      }
+    }
+    if (draft.resume()) {
+      progress.note("No interrupted run to go on from; beginning anew");
+    }
+    return Optional.empty();
+  }
+
+  /** The starting noise of a request's seed, float32 on the processor, in the current scope. */
+  Tensor noise(VideoRequest request) {
+    try (Generator generator = Generator.seeded(request.seed())) {
+      return model.noise(generator, request);
+    }
+  }
+
+  /** Encodings of prompt and, if it is wanted, negative; remembered ones are not made again. */
+  private List<PromptEncoding> encode(VideoRequest request, StageClock clock) {
+    List<String> texts =
+        model.branches(request) == 1
+            ? List.of(request.prompt())
+            : List.of(request.prompt(), request.negative());
+    if (!prompts.keySet().containsAll(texts)) {
+      load(VideoPart.TEXT, clock);
+      clock.time(
+          Stage.TEXT, () -> texts.forEach(text -> prompts.computeIfAbsent(text, model::encode)));
+    }
+    List<PromptEncoding> encodings = new ArrayList<>();
+    texts.forEach(text -> encodings.add(prompts.get(text)));
+    forgetOldest();
+    return encodings;
+  }
+
+  private void forgetOldest() {
+    Iterator<PromptEncoding> oldest = prompts.values().iterator();
+    while (prompts.size() > PROMPTS) {
+      oldest.next().close();
+      oldest.remove();
+    }
+  }
+
+  /** Makes sure that a part is there and, if memory is short, that no other is. */
+  void load(VideoPart part, StageClock clock) {
+    if (residency == Residency.STAGED) {
+      for (VideoPart other : VideoPart.values()) {
+        if (other != part) {
+          model.release(other);
+        }
+      }
+    }
+    if (!model.isLoaded(part)) {
+      clock.time(Stage.LOAD, () -> model.load(part));
+    }
+  }
+
+  /** Latents to frames; loads the decoder if it is not there. */
+  void decode(Tensor latents, FrameSink sink, StageClock clock, Progress progress) {
+    load(VideoPart.DECODER, clock);
+    progress.begin(Stage.DECODE, (int) latents.size(2));
+    long start = System.nanoTime();
+    try (Scope scope = Scope.open()) {
+      model.decode(latents, sink);
+    }
+    double seconds = StageClock.since(start);
+    clock.add(Stage.DECODE, seconds);
+    progress.end(Stage.DECODE, seconds);
+  }
+
+  static void delete(Path file) {
+    try {
+      Files.deleteIfExists(file);
+    } catch (java.io.IOException e) {
+      throw new dev.gossamer.tensor.failure.EnvironmentException(
+          "Cannot delete " + file + ": " + RunFiles.reason(e), "Delete it by hand", e);
+    }
+  }
+
+  @Override
+  public void close() {
+    prompts.values().forEach(PromptEncoding::close);
+    prompts.clear();
+    model.close();
+    threads.close();
+  }
+}

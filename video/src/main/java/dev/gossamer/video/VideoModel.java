@@ -1,0 +1,106 @@
+package dev.gossamer.video;
+
+import dev.gossamer.attention.AttentionSession;
+import dev.gossamer.attention.TokenGrid;
+import dev.gossamer.tensor.Generator;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.video.schedulers.Schedule;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * An opened checkpoint of some {@link VideoFamily}: all that {@link TextToVideo} needs to know of
+ * it. Parts load their weights when they are first used, or by {@link #load}. One video at a time.
+ */
+public interface VideoModel extends AutoCloseable {
+  /** What it is, in a few words, for example {@code Wan 2.1 text-to-video, 30 layers}. */
+  String name();
+
+  VideoDefaults defaults();
+
+  VideoGeometry geometry();
+
+  /** Self-attentions of the transformer. */
+  int attentionLayers();
+
+  /** What decides a video beside the request, by name, for the report: the scheduler's settings. */
+  Map<String, Object> settings();
+
+  /** All weight files, for the report. */
+  List<Path> weightFiles();
+
+  CostPlan cost(VideoRequest request);
+
+  /**
+   * Bytes of a part's weights as they are loaded.
+   *
+   * @param options the model's own, or others to find out what they would change
+   */
+  long weightBytes(VideoPart part, ModelOptions options);
+
+  /**
+   * Bytes that a part needs beside its weights while it works on this request with this attention.
+   *
+   * @param options the model's own, or others to find out what they would change
+   */
+  long workBytes(VideoPart part, VideoRequest request, ModelOptions options);
+
+  boolean isLoaded(VideoPart part);
+
+  /**
+   * Loads a part's weights; does nothing if they are there.
+   *
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit the configuration
+   */
+  void load(VideoPart part);
+
+  /** Frees a part's weights; does nothing if they are not there. */
+  void release(VideoPart part);
+
+  /** Shape of the latents: {@code [1, channels, frames, height, width]}. */
+  long[] latentShape(VideoRequest request);
+
+  /**
+   * Draws the starting noise as the reference does.
+   *
+   * @return {@link #latentShape} float32, on the processor, in the current scope
+   */
+  Tensor noise(Generator generator, VideoRequest request);
+
+  /** Roles of the tokens in the self-attentions. */
+  TokenGrid tokens(VideoRequest request);
+
+  /** Predictions per step: 2 where guidance needs a pass of its own for the negative prompt. */
+  int branches(VideoRequest request);
+
+  /** Runs the text encoders on a prompt. */
+  PromptEncoding encode(String prompt);
+
+  /**
+   * Sets the transformer up for one video.
+   *
+   * @param prompts prompt, and negative if there are two branches
+   * @param session attentions for {@link #attentionLayers} layers; the denoiser does not close it
+   * @return to be closed after the video
+   */
+  Denoiser denoiser(VideoRequest request, List<PromptEncoding> prompts, AttentionSession session);
+
+  /**
+   * The noise levels of a video.
+   *
+   * @throws dev.gossamer.tensor.failure.UsageException if it cannot be made in so many steps
+   */
+  Schedule schedule(int steps);
+
+  /**
+   * Decodes latents frame by frame; memory does not grow with their number.
+   *
+   * @param latents {@link #latentShape}, float32, as the scheduler left them
+   * @param sink takes each run of frames; may throw to stop
+   */
+  void decode(Tensor latents, FrameSink sink);
+
+  @Override
+  void close();
+}

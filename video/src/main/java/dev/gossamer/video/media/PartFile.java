@@ -1,0 +1,90 @@
+package dev.gossamer.video.media;
+
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/**
+ * A file that is whole or absent: written as {@code name.part} beside its target and renamed when
+ * it is complete. The rename is atomic, so a reader of the target sees the old file or the new one.
+ *
+ * @param target what the file will be called
+ */
+record PartFile(Path target) {
+  /**
+   * @throws EnvironmentException if the target cannot be a file here
+   */
+  PartFile {
+    if (Files.isDirectory(target)) {
+      throw new EnvironmentException(
+          "Cannot write " + target + ": it is a folder", "Name a file inside it");
+    }
+    Path folder = target.toAbsolutePath().getParent();
+    if (!Files.isDirectory(folder)) {
+      throw new EnvironmentException(
+          "Cannot write " + target + ": there is no folder " + folder, "Make that folder first");
+    }
+  }
+
+  /** Where the content goes until it is complete. */
+  Path path() {
+    return target.resolveSibling(target.getFileName() + ".part");
+  }
+
+  /** Writes everything and renames; leaves nothing behind on failure. */
+  static void write(Path target, byte[] content) {
+    PartFile part = new PartFile(target);
+    try {
+      Files.write(part.path(), content);
+    } catch (IOException e) {
+      part.discard();
+      throw part.failure(reason(e), e);
+    }
+    part.commit();
+  }
+
+  /** Gives the content its final name. */
+  void commit() {
+    try {
+      Files.move(
+          path(), target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    } catch (IOException e) {
+      discard();
+      throw failure(reason(e), e);
+    }
+  }
+
+  /** Removes what was written so far. */
+  void discard() {
+    try {
+      Files.deleteIfExists(path());
+    } catch (IOException e) {
+      // The folder itself has gone or turned read-only; the failure that led here says so.
+      return;
+    }
+  }
+
+  EnvironmentException failure(String found, Throwable cause) {
+    return new EnvironmentException(
+        "Cannot write " + target + ": " + found,
+        "Check that the folder exists, is writable and has room",
+        cause);
+  }
+
+  private static String reason(IOException e) {
+    if (e instanceof NoSuchFileException) {
+      return "no such file or folder";
+    }
+    if (e instanceof AccessDeniedException) {
+      return "access denied";
+    }
+    return e instanceof FileSystemException refused && refused.getReason() != null
+        ? refused.getReason()
+        : e.getMessage();
+  }
+}

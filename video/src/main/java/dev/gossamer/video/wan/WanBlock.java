@@ -1,0 +1,108 @@
+package dev.gossamer.video.wan;
+
+import dev.gossamer.attention.Attention;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.Activation;
+import dev.gossamer.tensor.nn.FeedForward;
+import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.weights.Parameters;
+
+/**
+ * One layer: self-attention over the video, attention to the text, feed-forward. The residual
+ * stream is float32 in every model type.
+ *
+ * <p>Only the self-attention looks at more than one token, so all else runs through a run of tokens
+ * from end to end while it is in the cache, and needs no memory for more than that run.
+ */
+final class WanBlock {
+  private final Tensor table; // [1, 6, width]
+  private final WanSelfAttention selfAttention;
+  private final LayerNorm textNorm;
+  private final WanCrossAttention crossAttention;
+  private final FeedForward feedForward;
+  private final double eps;
+
+  WanBlock(Parameters parameters, String prefix, WanTransformerConfig config) {
+    int width = config.width();
+    this.table = parameters.get(prefix + ".scale_shift_table", 1, 6, width);
+    this.selfAttention = WanSelfAttention.of(parameters, prefix + ".attn1", config);
+    this.textNorm = LayerNorm.of(parameters, prefix + ".norm2", width, config.eps());
+    this.crossAttention = WanCrossAttention.of(parameters, prefix + ".attn2", config);
+    this.feedForward =
+        FeedForward.of(parameters, prefix + ".ffn", width, config.inner(), Activation.GELU_TANH);
+    this.eps = config.eps();
+  }
+
+  /** {@code [1, 6, width]}. */
+  Tensor table() {
+    return table;
+  }
+
+  WanSelfAttention selfAttention() {
+    return selfAttention;
+  }
+
+  WanCrossAttention crossAttention() {
+    return crossAttention;
+  }
+
+  FeedForward feedForward() {
+    return feedForward;
+  }
+
+  LayerNorm textNorm() {
+    return textNorm;
+  }
+
+  /**
+   * @param x residual stream {@code [batch, tokens, width]} FLOAT32, changed in place
+   * @param modulation {@code [1, 6, width]} FLOAT32, from {@link WanConditioning#modulate}
+   * @param rotation {@code [tokens, headDim]} FLOAT32, from the rotary embedding
+   */
+  void apply(
+      Tensor x,
+      Tensor modulation,
+      Tensor rotation,
+      TextAttention text,
+      Attention attention,
+      int step,
+      RowRuns runs) {
+    try (Scope scope = Scope.open()) {
+      Tensor vectors = table.add(modulation);
+      LayerNorm attentionNorm = modulated(vectors, 0);
+      LayerNorm feedForwardNorm = modulated(vectors, 3);
+      Tensor attentionGate = vectors.select(1, 2);
+      Tensor feedForwardGate = vectors.select(1, 5);
+
+      WanSelfAttention.Heads heads = selfAttention.room(x);
+      runs.forEach(
+          x.size(1),
+          (start, rows) ->
+              selfAttention.project(
+                  attentionNorm.apply(x.narrow(1, start, rows)),
+                  rotation.narrow(0, start, rows),
+                  heads,
+                  start));
+
+      Tensor attended = attention.attend(heads.query(), heads.key(), heads.value(), step);
+
+      runs.forEach(
+          x.size(1),
+          (start, rows) -> {
+            Tensor run = x.narrow(1, start, rows);
+            run.addMulInPlace(selfAttention.output(attended, start, rows), attentionGate);
+            run.addInPlace(text.apply(textNorm.apply(run)));
+            run.addMulInPlace(feedForward.apply(feedForwardNorm.apply(run)), feedForwardGate);
+          });
+    }
+  }
+
+  /** LN(x) (1 + scale) + shift, with shift at {@code first} and scale behind it. */
+  LayerNorm modulated(Tensor vectors, int first) {
+    return new LayerNorm(
+        vectors.select(1, first + 1).flatten(0, 1).add(1),
+        vectors.select(1, first).flatten(0, 1),
+        eps);
+  }
+}

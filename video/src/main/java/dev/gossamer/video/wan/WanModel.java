@@ -1,0 +1,388 @@
+package dev.gossamer.video.wan;
+
+import dev.gossamer.attention.AttentionSession;
+import dev.gossamer.attention.TokenGrid;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Generator;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.SafetensorsFile;
+import dev.gossamer.video.ComponentInspection;
+import dev.gossamer.video.CostPlan;
+import dev.gossamer.video.Denoiser;
+import dev.gossamer.video.FrameSink;
+import dev.gossamer.video.LoadedOnDemand;
+import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.PromptEncoding;
+import dev.gossamer.video.Tiles;
+import dev.gossamer.video.VideoDefaults;
+import dev.gossamer.video.VideoGeometry;
+import dev.gossamer.video.VideoModel;
+import dev.gossamer.video.VideoPart;
+import dev.gossamer.video.VideoRequest;
+import dev.gossamer.video.schedulers.Schedule;
+import dev.gossamer.video.text.PromptCleaning;
+import dev.gossamer.video.text.T5Config;
+import dev.gossamer.video.text.T5Encoder;
+import dev.gossamer.video.text.TokenIds;
+import dev.gossamer.video.text.Tokenizer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Predicate;
+
+/**
+ * A Wan 2.1 text-to-video checkpoint at work: the steps of diffusers' {@code WanPipeline}.
+ *
+ * <p>The text encoder runs on the prompt's own tokens, without padding; the transformer attends to
+ * 512 rows, of which those behind the prompt are zero. Latents are float32 between steps. The
+ * autoencoder has its own type.
+ */
+final class WanModel implements VideoModel {
+  private static final int TEXT_ROWS = 512;
+  private static final int FRAMES_PER_SECOND = 16;
+
+  /** Checkpoints narrower than this are small ones for trying out: the 1.3B model has 1536. */
+  private static final int SMALL = 1024;
+
+  private static final VideoDefaults SMALL_DEFAULTS =
+      new VideoDefaults(33, 256, 256, 20, 4, FRAMES_PER_SECOND);
+  private static final VideoDefaults RELEASED_DEFAULTS =
+      new VideoDefaults(81, 832, 480, 50, 5, FRAMES_PER_SECOND);
+
+  /** Rows of a token that a branch holds at once, those of a clustered attention included. */
+  private static final int ROWS_AT_WORK = 14;
+
+  private final WanFamily.Configs configs;
+  private final ModelOptions options;
+  private final LoadedOnDemand<TextPart> text;
+  private final LoadedOnDemand<WanTransformer> transformer;
+  private final LoadedOnDemand<WanAutoencoder> autoencoder;
+
+  /** What makes a prompt into rows. */
+  private record TextPart(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
+    @Override
+    public void close() {
+      tokenizer.close();
+      encoder.close();
+    }
+  }
+
+  WanModel(WanFamily.Configs configs, ModelOptions options, Threads threads) {
+    this.configs = configs;
+    this.options = options;
+    this.text = new LoadedOnDemand<>(this::openText);
+    this.transformer =
+        new LoadedOnDemand<>(
+            () -> WanFamily.transformer(configs, options.dtype(), options.device()));
+    Path vae = configs.checkpoint().component(WanFamily.VAE);
+    this.autoencoder =
+        new LoadedOnDemand<>(
+            () ->
+                WanAutoencoder.load(
+                    configs.files(WanFamily.VAE),
+                    ModelConfig.read(vae.resolve("config.json")),
+                    options.decoderDtype(),
+                    options.device(),
+                    WanAutoencoder.Parts.DECODER,
+                    threads));
+  }
+
+  private TextPart openText() {
+    Tokenizer tokenizer = Tokenizer.open(configs.checkpoint().component("tokenizer"));
+    try {
+      return new TextPart(
+          tokenizer,
+          T5Encoder.open(
+              configs.checkpoint().component(WanFamily.TEXT_ENCODER),
+              textDtype(options),
+              options.device()));
+    } catch (RuntimeException | Error e) {
+      tokenizer.close();
+      throw e;
+    }
+  }
+
+  /** float16 overflows in this encoder. */
+  private static DType textDtype(ModelOptions options) {
+    return options.dtype() == DType.FLOAT16 ? DType.BFLOAT16 : options.dtype();
+  }
+
+  private LoadedOnDemand<?> part(VideoPart part) {
+    return switch (part) {
+      case TEXT -> text;
+      case TRANSFORMER -> transformer;
+      case DECODER -> autoencoder;
+    };
+  }
+
+  @Override
+  public String name() {
+    WanTransformerConfig shape = configs.transformer();
+    return "Wan 2.1 text-to-video, "
+        + shape.layers()
+        + " layers of "
+        + shape.heads()
+        + " heads of "
+        + shape.headDim();
+  }
+
+  @Override
+  public VideoDefaults defaults() {
+    return configs.transformer().width() < SMALL ? SMALL_DEFAULTS : RELEASED_DEFAULTS;
+  }
+
+  @Override
+  public VideoGeometry geometry() {
+    WanTransformerConfig shape = configs.transformer();
+    int ratio = configs.autoencoder().spatialRatio();
+    int multiple = ratio * Math.max(shape.patchHeight(), shape.patchWidth());
+    return new VideoGeometry(
+        configs.autoencoder().temporalRatio(),
+        ratio,
+        multiple,
+        shape.longestAxis() * shape.patchFrames(),
+        shape.longestAxis() * multiple);
+  }
+
+  @Override
+  public int attentionLayers() {
+    return configs.transformer().layers();
+  }
+
+  @Override
+  public Map<String, Object> settings() {
+    Map<String, Object> settings = new LinkedHashMap<>();
+    settings.put("scheduler", configs.scheduler().name());
+    settings.putAll(configs.scheduler().settings());
+    return settings;
+  }
+
+  @Override
+  public List<Path> weightFiles() {
+    return configs
+        .checkpoint()
+        .weightFiles(WanFamily.TEXT_ENCODER, WanFamily.TRANSFORMER, WanFamily.VAE);
+  }
+
+  @Override
+  public CostPlan cost(VideoRequest request) {
+    WanTransformerConfig shape = configs.transformer();
+    VideoGeometry geometry = geometry();
+    long tokens = tokens(request).tokens();
+    double area =
+        (double) geometry.latentSize(request.height()) * geometry.latentSize(request.width());
+    T5Config encoder = configs.text();
+    double perToken =
+        2.0
+            * encoder.blocks()
+            * encoder.width()
+            * (4.0 * encoder.heads() * encoder.headWidth() + 3.0 * encoder.hidden());
+    double words = 2 + request.prompt().length() / 4.0 + request.negative().length() / 4.0;
+    return new CostPlan(
+        tokens,
+        request.steps() * branches(request),
+        WanCost.transformer(shape, tokens, TEXT_ROWS),
+        WanCost.attention(shape, tokens),
+        perToken * words,
+        WanCost.decode(configs.autoencoder(), geometry.latentFrames(request.frames()), area));
+  }
+
+  @Override
+  public long weightBytes(VideoPart part, ModelOptions wanted) {
+    return switch (part) {
+      case TEXT -> bytes(WanFamily.TEXT_ENCODER, textDtype(wanted), name -> true);
+      case TRANSFORMER -> bytes(WanFamily.TRANSFORMER, wanted.dtype(), name -> true);
+      case DECODER ->
+          bytes(
+              WanFamily.VAE,
+              wanted.decoderDtype(),
+              name -> name.startsWith("decoder.") || name.startsWith("post_quant_conv."));
+    };
+  }
+
+  private long bytes(String component, DType dtype, Predicate<String> names) {
+    List<SafetensorsFile.Entry> counted = new ArrayList<>();
+    configs
+        .files(component)
+        .entries()
+        .forEach(
+            (name, entry) -> {
+              if (names.test(name)) {
+                counted.add(entry);
+              }
+            });
+    return ComponentInspection.bytesAs(dtype, counted);
+  }
+
+  @Override
+  public long workBytes(VideoPart part, VideoRequest request, ModelOptions wanted) {
+    WanTransformerConfig shape = configs.transformer();
+    long rowBytes = (long) Float.BYTES * shape.width();
+    return switch (part) {
+      case TEXT ->
+          (long) Float.BYTES
+              * TEXT_ROWS
+              * (4L * configs.text().heads() * TEXT_ROWS + 4L * configs.text().hidden());
+      case TRANSFORMER -> {
+        long branches = branches(request);
+        long atOnce = wanted.device().isCpu() ? branches : 1;
+        long texts = 2L * branches * shape.layers() * TEXT_ROWS * shape.width();
+        yield atOnce * ROWS_AT_WORK * tokens(request).tokens() * rowBytes
+            + texts * wanted.dtype().bytes();
+      }
+      case DECODER -> {
+        long[] latents = latentShape(request);
+        long activations =
+            new DecodeMemory(configs.autoencoder(), wanted.decoderDtype())
+                .bytes(1, latents[2], latents[3], latents[4], tiling(wanted));
+        yield activations + activations / 2; // what the convolutions use inside
+      }
+    };
+  }
+
+  private static Tiling tiling(ModelOptions options) {
+    return options.tiles() == Tiles.ON ? Tiling.REFERENCE : Tiling.OFF;
+  }
+
+  @Override
+  public boolean isLoaded(VideoPart part) {
+    return part(part).isLoaded();
+  }
+
+  @Override
+  public void load(VideoPart part) {
+    part(part).get();
+  }
+
+  @Override
+  public void release(VideoPart part) {
+    part(part).close();
+  }
+
+  @Override
+  public long[] latentShape(VideoRequest request) {
+    VideoGeometry geometry = geometry();
+    return new long[] {
+      1,
+      configs.transformer().inChannels(),
+      geometry.latentFrames(request.frames()),
+      geometry.latentSize(request.height()),
+      geometry.latentSize(request.width())
+    };
+  }
+
+  @Override
+  public Tensor noise(Generator generator, VideoRequest request) {
+    return generator.normal(latentShape(request));
+  }
+
+  @Override
+  public TokenGrid tokens(VideoRequest request) {
+    WanTransformerConfig shape = configs.transformer();
+    long[] latents = latentShape(request);
+    return TokenGrid.video(
+        (int) latents[2] / shape.patchFrames(),
+        (int) latents[3] / shape.patchHeight(),
+        (int) latents[4] / shape.patchWidth());
+  }
+
+  @Override
+  public int branches(VideoRequest request) {
+    return request.guided() ? 2 : 1;
+  }
+
+  @Override
+  public Schedule schedule(int steps) {
+    return configs.scheduler().plan(steps);
+  }
+
+  @Override
+  public PromptEncoding encode(String prompt) {
+    TextPart part = text.get();
+    try (Scope scope = Scope.open()) {
+      TokenIds ids = part.tokenizer().encode(PromptCleaning.clean(prompt), TEXT_ROWS);
+      Tensor rows = part.encoder().encode(Tensor.of(ids.ids(), 1, ids.count()));
+      return new PromptEncoding(Map.of("rows", rows));
+    }
+  }
+
+  @Override
+  public Denoiser denoiser(
+      VideoRequest request, List<PromptEncoding> prompts, AttentionSession session) {
+    WanTransformer loaded = transformer.get();
+    List<TextContext> contexts = new ArrayList<>();
+    try (Scope scope = Scope.open()) {
+      for (PromptEncoding prompt : prompts) {
+        Tensor rows = prompt.tensor("rows").to(loaded.dtype());
+        int valid = (int) rows.size(1);
+        contexts.add(loaded.prepare(rows.pad(0, 0, 0, 0, TEXT_ROWS - valid), valid));
+      }
+    }
+    return new WanDenoiser(loaded, contexts, session, request.guidance());
+  }
+
+  /** The transformer with the prompts of one video. */
+  private record WanDenoiser(
+      WanTransformer model, List<TextContext> contexts, AttentionSession session, double weight)
+      implements Denoiser {
+    @Override
+    public int branches() {
+      return contexts.size();
+    }
+
+    @Override
+    public Tensor predict(Tensor latents, double timestep, int step, int branch) {
+      try (Scope scope = Scope.open()) {
+        return scope.keep(
+            model.predict(
+                latents.to(model.dtype()), timestep, contexts.get(branch), session, branch, step));
+      }
+    }
+
+    @Override
+    public double guidance(int step, double timestep) {
+      return weight;
+    }
+
+    @Override
+    public void close() {
+      contexts.forEach(TextContext::close);
+    }
+  }
+
+  @Override
+  public void decode(Tensor latents, FrameSink sink) {
+    WanAutoencoder loaded = autoencoder.get();
+    try (Scope scope = Scope.open()) {
+      loaded.decode(
+          loaded.denormalise(latents.to(options.device())),
+          CodecOptions.PLAIN.withTiling(tiling(options)),
+          chunk -> sink.accept(pixels(chunk)));
+    }
+  }
+
+  /** [1, 3, t, H, W] in -1..1 to [t, 3, H, W] in 0..1, on the processor. */
+  private static Tensor pixels(Tensor chunk) {
+    return chunk
+        .select(0, 0)
+        .permute(1, 0, 2, 3)
+        .to(Device.CPU)
+        .div(2)
+        .add(0.5)
+        .clamp(0, 1)
+        .contiguous();
+  }
+
+  @Override
+  public void close() {
+    text.close();
+    transformer.close();
+    autoencoder.close();
+  }
+}

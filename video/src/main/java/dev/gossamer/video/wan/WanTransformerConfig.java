@@ -1,0 +1,129 @@
+package dev.gossamer.video.wan;
+
+import dev.gossamer.tensor.nn.RotaryEmbedding;
+import dev.gossamer.tensor.weights.ModelConfig;
+import java.util.List;
+
+/**
+ * The shape of a Wan 2.1 text-to-video transformer.
+ *
+ * @param patchFrames latent frames of a token
+ * @param patchHeight latent rows of a token
+ * @param patchWidth latent columns of a token
+ * @param heads attention heads
+ * @param headDim width of a head, even; the model's width is heads * headDim
+ * @param inChannels latent channels, in and out
+ * @param textDim width of a text encoder's row
+ * @param frequencies width of the timestep's sinusoid
+ * @param inner width inside the feed-forward layers
+ * @param layers blocks
+ * @param eps of every normalisation
+ * @param longestAxis tokens that an axis may have
+ */
+public record WanTransformerConfig(
+    int patchFrames,
+    int patchHeight,
+    int patchWidth,
+    int heads,
+    int headDim,
+    int inChannels,
+    int textDim,
+    int frequencies,
+    int inner,
+    int layers,
+    double eps,
+    int longestAxis) {
+  private static final double THETA = 10_000;
+  private static final String TEXT_TO_VIDEO =
+      "This build runs Wan 2.1 text-to-video checkpoints only";
+  private static final int WIDEST = 1 << 16;
+
+  public WanTransformerConfig {
+    if (Math.min(patchFrames, Math.min(patchHeight, patchWidth)) < 1
+        || Math.min(inChannels, Math.min(textDim, Math.min(inner, longestAxis))) < 1
+        || Math.min(heads, layers) < 1
+        || headDim < 6
+        || headDim % 2 != 0
+        || frequencies < 2
+        || frequencies % 2 != 0
+        || !(eps > 0)) {
+      throw new IllegalArgumentException("No Wan transformer has these sizes");
+    }
+  }
+
+  /**
+   * Reads a transformer's {@code config.json}; missing keys take the values of diffusers, which are
+   * those of the 14B model.
+   *
+   * @throws dev.gossamer.tensor.failure.BadInputException if it is another model (image-to-video,
+   *     Wan 2.2) or holds sizes that none has
+   */
+  public static WanTransformerConfig of(ModelConfig config) {
+    String[] imageKeys = {"image_dim", "added_kv_proj_dim", "pos_embed_seq_len"};
+    for (String key : imageKeys) {
+      config.require(!config.has(key), key, "That is image-to-video. " + TEXT_TO_VIDEO);
+    }
+    int in = size(config, "in_channels", 16);
+    int out = size(config, "out_channels", in);
+    config.require(
+        in == out, "in_channels", "That is not " + out + " as out_channels. " + TEXT_TO_VIDEO);
+    config.require(in != 48, "in_channels", "That is Wan 2.2. " + TEXT_TO_VIDEO);
+    config.require(
+        config.className().equals("WanTransformer3DModel"), "_class_name", TEXT_TO_VIDEO);
+    config.require(
+        config.text("qk_norm", "rms_norm_across_heads").equals("rms_norm_across_heads"),
+        "qk_norm",
+        TEXT_TO_VIDEO);
+    config.require(config.flag("cross_attn_norm", true), "cross_attn_norm", TEXT_TO_VIDEO);
+    int[] patch = config.wholes("patch_size", 1, 2, 2);
+    config.require(
+        patch.length == 3 && patch[0] >= 1 && patch[1] >= 1 && patch[2] >= 1,
+        "patch_size",
+        "Three sizes from 1 on are expected");
+    int headDim = size(config, "attention_head_dim", 128);
+    config.require(
+        headDim >= 6 && headDim % 2 == 0, "attention_head_dim", "An even size is expected");
+    int frequencies = size(config, "freq_dim", 256);
+    config.require(frequencies % 2 == 0, "freq_dim", "An even size is expected");
+    double eps = config.real("eps", 1e-6);
+    config.require(eps > 0 && eps < 1, "eps", "A number between 0 and 1 is expected");
+    return new WanTransformerConfig(
+        patch[0],
+        patch[1],
+        patch[2],
+        size(config, "num_attention_heads", 40),
+        headDim,
+        in,
+        size(config, "text_dim", 4096),
+        frequencies,
+        size(config, "ffn_dim", 13824),
+        size(config, "num_layers", 40),
+        eps,
+        size(config, "rope_max_seq_len", 1024));
+  }
+
+  private static int size(ModelConfig config, String key, int whenMissing) {
+    int size = config.whole(key, whenMissing);
+    config.require(size >= 1 && size <= WIDEST, key, "A size from 1 to " + WIDEST + " is expected");
+    return size;
+  }
+
+  /** Width of the residual stream. */
+  public int width() {
+    return heads * headDim;
+  }
+
+  /** Numbers of one token's patch of latents. */
+  public int patchSize() {
+    return inChannels * patchFrames * patchHeight * patchWidth;
+  }
+
+  /**
+   * The head vector's parts for time, height and width: height and width each take a third, rounded
+   * down to whole pairs, time the rest.
+   */
+  RotaryEmbedding rotaryEmbedding() {
+    int side = 2 * (headDim / 6);
+    return new RotaryEmbedding(THETA, List.of(headDim - 2 * side, side, side));
+  }
+}

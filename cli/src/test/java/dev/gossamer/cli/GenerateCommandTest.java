@@ -109,19 +109,19 @@ class GenerateCommandTest {
   }
 
   @Test
-  void decodeMakesTheSameVideoFromKeptLatents() {
-    assertThat(generate("cat.mp4", "--keep-latents").exitCode()).isZero();
-    CommandRun run =
-        CommandRun.of(
-            "decode",
-            "" + temp.resolve("cat.latents.safetensors"),
-            "--model",
-            "" + TinyCheckpoint.folder(),
-            "--out",
-            "" + temp.resolve("again.mp4"));
+  void decodeMakesTheSameFramesFromKeptLatents() throws IOException {
+    JsonNode report = JSON.readTree(generate("cat.mp4", "--keep-latents", "--json").out());
+    Path latents = temp.resolve("cat.latents.safetensors");
+    Path again = temp.resolve("again.mp4");
+    String[] decode = {"decode", "" + latents, "--model", "" + TinyCheckpoint.folder()};
+    CommandRun run = CommandRun.of(with(decode, "--out", "" + again, "--json"));
     assertThat(run.exitCode()).as(run.err()).isZero();
-    assertThat(run.out()).isEqualTo(temp.resolve("again.mp4") + System.lineSeparator());
-    assertThat(temp.resolve("again.mp4")).hasSameBinaryContentAs(temp.resolve("cat.mp4"));
+    assertThat(JSON.readTree(run.out()).path("framesSha256"))
+        .isEqualTo(report.path("framesSha256"));
+    assertThat(CommandRun.of(decode).out().strip())
+        .as("without --out beside the latents, where cat.mp4 is there already")
+        .isEqualTo("" + temp.resolve("cat-2.mp4"));
+    assertThat(names()).contains("again.mp4", "again.png", "cat-2.mp4");
   }
 
   @Test
@@ -186,6 +186,10 @@ class GenerateCommandTest {
     public boolean getAsBoolean() {
       return left-- <= 0;
     }
+  }
+
+  private static String[] with(String[] command, String... more) {
+    return Stream.of(command, more).flatMap(Stream::of).toArray(String[]::new);
   }
 
   private CommandRun generate(String out, String... more) {

@@ -1,8 +1,10 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -26,6 +28,8 @@ public record ComponentInspection(
     long parameters,
     Map<String, Long> bytesByType,
     List<String> problems) {
+  private static final int SHOWN = 5;
+
   public ComponentInspection {
     bytesByType = Map.copyOf(bytesByType);
     problems = List.copyOf(problems);
@@ -42,6 +46,24 @@ public record ComponentInspection(
     }
     return new ComponentInspection(
         name, className, files.files().size(), files.entries().size(), parameters, bytes, problems);
+  }
+
+  /**
+   * Refuses a component that cannot be loaded.
+   *
+   * @throws BadInputException that lists the first problems, if there are any
+   */
+  public void check(Path checkpoint) {
+    if (!problems.isEmpty()) {
+      int shown = Math.min(problems.size(), SHOWN);
+      throw new BadInputException(
+          "The weights in "
+              + checkpoint.resolve(name)
+              + " do not fit the model that its config.json describes: "
+              + String.join("; ", problems.subList(0, shown))
+              + (problems.size() > shown ? "; and " + (problems.size() - shown) + " more" : ""),
+          "'gossamer models inspect' lists everything; is the config from another model?");
+    }
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

@@ -1,11 +1,13 @@
 package dev.gossamer.video;
 
 import dev.gossamer.attention.DenseAttention;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.EnvironmentException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -47,10 +49,13 @@ public final class TextToVideo implements AutoCloseable {
    * Opens a checkpoint in diffusers' folder layout.
    *
    * @throws BadInputException if it is not there, damaged, or of a family that is not known
+   * @throws EnvironmentException if the device is not there
    */
   public static TextToVideo open(Path checkpoint, ModelOptions options) {
     Checkpoint found = Checkpoint.open(checkpoint);
     VideoFamily family = family(found);
+    checkDevice(options.device());
+    family.inspect(found).forEach(part -> part.check(checkpoint));
     Threads threads = new Threads(options.threads());
     try {
       VideoModel model = family.open(found, options, threads);
@@ -58,6 +63,18 @@ public final class TextToVideo implements AutoCloseable {
     } catch (RuntimeException | Error e) {
       threads.close();
       throw e;
+    }
+  }
+
+  private static void checkDevice(Device device) {
+    if (!device.isCpu() && !Machine.backend().cuda()) {
+      throw new EnvironmentException(
+          "Cannot run on "
+              + device
+              + ": libtorch "
+              + Machine.backend().version()
+              + " here sees no NVIDIA card",
+          "'gossamer doctor' names what is missing; or use --device cpu");
     }
   }
 

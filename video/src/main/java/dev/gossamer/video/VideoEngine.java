@@ -116,6 +116,7 @@ final class VideoEngine implements AutoCloseable {
       return new Drawn(
           state.latents(), state.attention(), state.seconds(), steps(state.under("step_")));
     }
+    loadAll(clock);
     List<PromptEncoding> branches = encode(request, clock);
     load(VideoPart.TRANSFORMER, clock);
     Denoising.Setting setting =
@@ -234,6 +235,15 @@ final class VideoEngine implements AutoCloseable {
     while (prompts.size() > PROMPTS) {
       oldest.next().close();
       oldest.remove();
+    }
+  }
+
+  /** Loads every part that may stay, so that damaged weights are found before any work is done. */
+  private void loadAll(StageClock clock) {
+    if (residency == Residency.KEEP) {
+      for (VideoPart part : VideoPart.values()) {
+        load(part, clock);
+      }
     }
   }
 

@@ -44,8 +44,7 @@ class ReadmeTest {
   void everyLineOfJavaInTheReadmeStandsHere() throws IOException {
     String readme = Files.readString(Path.of("../README.md"));
     String java = readme.substring(readme.indexOf("```java") + 7);
-    List<String> lines =
-        java.substring(0, java.indexOf("```")).lines().map(String::strip).toList();
+    List<String> lines = java.substring(0, java.indexOf("```")).lines().map(String::strip).toList();
     List<String> here = Files.readString(SOURCE).lines().map(String::strip).toList();
     assertThat(lines).hasSizeGreaterThan(10);
     assertThat(here).containsAll(lines);

@@ -181,7 +181,7 @@ public record AdaClusterSettings(
           List.of(),
           Text.CLUSTERED,
           2048,
-          Products.AUTO);
+          Products.INPUT);
 
   /** Clusters alone, without the tail: query mass and a budget of a quarter of the keys. */
   public static final AdaClusterSettings CLUSTER =

@@ -1,5 +1,6 @@
 package dev.gossamer.attention.adacluster;
 
+import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -7,10 +8,11 @@ import dev.gossamer.tensor.failure.UsageException;
 
 /**
  * Attention mass that the queries of a group themselves give to each cluster, seen as one point: W
- * = mean over the group's queries of softmax over clusters of s q.c + log n (PARK's scorer). Evenly
- * spaced queries speak for their group; the fewer, the more of what single queries want is missed.
+ * = mean over the group's queries of softmax over clusters of s q.c + log n (PARK's scorer). A
+ * sample of evenly spaced queries speaks for large groups; the fewer, the more of what single
+ * queries want is missed.
  *
- * @param samples queries that speak for each group; {@link #ALL} for every query
+ * @param samples queries that speak for a group, on average; {@link #ALL} for every query
  */
 public record QueryMass(int samples) implements ClusterScorer {
   /** Every query speaks for itself. */
@@ -45,19 +47,23 @@ public record QueryMass(int samples) implements ClusterScorer {
   @Override
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
-      if (samples == ALL) {
-        return scope.keep(
-            head.groupMeans(masses(head.operands().queries(), head).to(DType.FLOAT32)));
+      int tokens = (int) head.operands().queries().size(0);
+      int stride = (int) Math.max(1, tokens / ((long) head.groups().count() * samples));
+      Tensor mass;
+      if (stride == 1) {
+        mass = masses(head.operands().queries(), head);
+        return scope.keep(head.groupMeans(mass));
       }
-      Tensor positions = head.groups().samples(samples);
-      Tensor masses = masses(head.operands().queries().indexSelect(0, positions), head);
-      return scope.keep(
-          masses.reshape(head.groups().count(), samples, -1).mean(false, 1).to(DType.FLOAT32));
+      QueryGroups.Samples sample = head.groups().samples(stride);
+      mass = masses(head.operands().queries().indexSelect(0, sample.positions()), head);
+      Tensor sums =
+          Tensor.zeros(DType.FLOAT32, head.groups().count(), mass.size(1))
+              .indexAdd(0, sample.groups(), mass);
+      return scope.keep(sums.div(sample.perGroup()));
     }
   }
 
-  /** [queries, clusters]: how each query spreads its attention over the clusters. */
   private static Tensor masses(Tensor queries, ScoredHead head) {
-    return queries.matmul(head.tail().keys().transpose(0, 1)).softmax(-1);
+    return queries.matmul(head.tail().keys().transpose(0, 1)).softmax(-1).to(DType.FLOAT32);
   }
 }

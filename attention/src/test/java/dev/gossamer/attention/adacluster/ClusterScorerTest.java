@@ -88,7 +88,7 @@ class ClusterScorerTest {
   @Test
   void queryMassRanksByTheMeanOverQueries() {
     try (Scope scope = Scope.open()) {
-      double[][] scores = ScoredHeads.scores(new QueryMass(QueryMass.ALL), head, groups);
+      double[][] scores = ScoredHeads.scores(new QueryMass(), head, groups);
       for (int u = 0; u < groups.count(); u++) {
         assertRanksAs(queryMass(u), scores[u]);
       }
@@ -124,8 +124,7 @@ class ClusterScorerTest {
       }
     }
     try (Scope scope = Scope.open()) {
-      double[][] scores =
-          ScoredHeads.scores(new ExpectedError(new QueryMass(QueryMass.ALL)), head, groups);
+      double[][] scores = ScoredHeads.scores(new ExpectedError(), head, groups);
       for (int u = 0; u < groups.count(); u++) {
         double[] expected = queryMass(u);
         double[][] rows = ScoredHeads.queriesOf(head, groups, u);

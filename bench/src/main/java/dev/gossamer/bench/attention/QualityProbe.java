@@ -85,7 +85,7 @@ final class QualityProbe implements AutoCloseable {
   Measured measure(AttentionSubject subject, int starts) {
     try (Scope scope = Scope.open();
         WarmAttention attention =
-            new WarmAttention(subject.everywhere(), grid, recallRows, threads)) {
+            new WarmAttention(inFloat32(subject).everywhere(), grid, recallRows, threads)) {
       Tensor output = attention.firstClustered(copies(starts));
       List<Double> errors = new ArrayList<>();
       for (int start = 0; start < starts; start++) {
@@ -100,6 +100,12 @@ final class QualityProbe implements AutoCloseable {
           call.recall(),
           errors);
     }
+  }
+
+  private static AttentionSubject inFloat32(AttentionSubject subject) {
+    return subject.options().settings().containsKey("products")
+        ? subject
+        : subject.with("products", "float32");
   }
 
   private QueryKeyValue copies(int count) {

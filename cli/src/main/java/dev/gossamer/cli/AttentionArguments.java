@@ -5,16 +5,12 @@ import dev.gossamer.attention.AttentionMethod;
 import dev.gossamer.attention.AttentionOptions;
 import dev.gossamer.attention.AttentionProvider;
 import java.util.Iterator;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import picocli.CommandLine.Option;
 
 /** How the transformer's self-attention is computed. */
 final class AttentionArguments {
-  /** The first of these that is on the class path is the default. */
-  private static final List<String> PREFERRED = List.of("adacluster", "dense");
-
   /** The names of all methods, for help and completion. */
   static final class Names implements Iterable<String> {
     @Override
@@ -28,7 +24,7 @@ final class AttentionArguments {
       paramLabel = "METHOD",
       completionCandidates = Names.class,
       description = "One of: ${COMPLETION-CANDIDATES} (default: ${DEFAULT-VALUE}).")
-  private String method = standard();
+  private String method = "adacluster";
 
   @Option(
       names = "--preset",
@@ -67,11 +63,5 @@ final class AttentionArguments {
       options = options.withSetting(setting.getKey(), setting.getValue());
     }
     return AttentionCatalog.create(method, options);
-  }
-
-  private static String standard() {
-    List<String> found =
-        AttentionCatalog.providers().stream().map(AttentionProvider::name).toList();
-    return PREFERRED.stream().filter(found::contains).findFirst().orElseThrow();
   }
 }

@@ -20,7 +20,7 @@ class GenerateCommandTest {
 
   @Test
   void writesVideoSheetAndReportAndPrintsThePath() throws IOException {
-    CommandRun run = generate("cat.mp4");
+    CommandRun run = generate("cat.mp4", "--attention", "dense");
     assertThat(run.exitCode()).as(run.err()).isZero();
     assertThat(run.out()).isEqualTo(temp.resolve("cat.mp4") + System.lineSeparator());
     assertThat(names()).containsExactlyInAnyOrder("cat.mp4", "cat.png", "cat.json");

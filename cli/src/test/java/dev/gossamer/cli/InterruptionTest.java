@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -20,9 +21,10 @@ class InterruptionTest {
   @TempDir Path temp;
 
   @Test
+  @Tag("slow")
   void aSignalEndsTheRunAfterItsStepWithItsStateSaved() throws Exception {
     Path err = temp.resolve("err.txt");
-    Process process = start(err, "--steps", "1000", "--size", "256x256");
+    Process process = start(err, "--steps", "1000", "--size", "128x128");
     Path state = temp.resolve("cat.resume");
     while (process.isAlive() && !Files.exists(state)) {
       process.waitFor(20, TimeUnit.MILLISECONDS);

@@ -299,7 +299,7 @@ class AdaClusterTest {
   @Test
   void halfPrecisionInputsLoseNothingInside() {
     AdaClusterSettings settings =
-        quick(AdaClusterSettings.DEFAULT).withRule(new SelectionRule.Budget(1));
+        quick(AdaClusterSettings.DEFAULT).withRule(new SelectionRule.TopShare(1));
     double[][] output =
         attend(
             settings,
@@ -317,7 +317,7 @@ class AdaClusterTest {
     double[][] k = VIDEO.key(0, 0, 0, 0);
     double[][] v = VIDEO.value(0, 0, 0, 0);
     AdaClusterSettings settings =
-        quick(AdaClusterSettings.DEFAULT).withRule(new SelectionRule.Budget(1));
+        quick(AdaClusterSettings.DEFAULT).withRule(new SelectionRule.TopShare(1));
     double[][] exact = attend(settings, DType.FLOAT32, q, k, v);
     double[][] coarse =
         attend(settings.withProducts(AdaClusterSettings.Products.BFLOAT16), DType.FLOAT32, q, k, v);

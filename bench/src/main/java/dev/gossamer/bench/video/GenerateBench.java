@@ -51,7 +51,7 @@ public final class GenerateBench {
     try (TextToVideo model = TextToVideo.open(settings.model(), settings.options());
         ScratchFolder scratch = ScratchFolder.make()) {
       GenerateBench bench = new GenerateBench(settings, model, progress);
-      for (FrameSize size : settings.sizes()) {
+      for (VideoSize size : settings.sizes()) {
         bench.measure(size, scratch.path());
       }
       return new BenchReport(machine.document(), bench.document(), bench.rows);
@@ -107,7 +107,7 @@ public final class GenerateBench {
     }
   }
 
-  private void measure(FrameSize size, Path folder) {
+  private void measure(VideoSize size, Path folder) {
     List<Entrant> entrants = new ArrayList<>();
     // The subject goes first: its time to the first step is that of a fresh process.
     for (AttentionSubject subject : settings.subjects()) {
@@ -130,7 +130,7 @@ public final class GenerateBench {
     }
   }
 
-  private VideoRequest request(FrameSize size, AttentionMethod method) {
+  private VideoRequest request(VideoSize size, AttentionMethod method) {
     VideoRequest request =
         model
             .request(settings.prompt())
@@ -165,7 +165,7 @@ public final class GenerateBench {
   }
 
   private static BenchRow row(
-      FrameSize size, Entrant subject, Entrant dense, Timing timing, Timing denseTiming) {
+      VideoSize size, Entrant subject, Entrant dense, Timing timing, Timing denseTiming) {
     VideoRequest request = subject.request;
     String name = request.frames() + " frames " + size + ", " + request.steps() + " steps";
     Timing attention = subject.timing(report -> report.attention().seconds());

@@ -24,7 +24,7 @@ public record GenerateBenchSettings(
     ModelOptions options,
     String prompt,
     List<AttentionSubject> subjects,
-    List<FrameSize> sizes,
+    List<VideoSize> sizes,
     OptionalInt frames,
     OptionalInt steps,
     int runs) {
@@ -54,7 +54,7 @@ public record GenerateBenchSettings(
         options,
         "a rocket flies up in space",
         AttentionSubject.parseAll("default"),
-        List.of(new FrameSize(256, 256), new FrameSize(128, 128)),
+        List.of(new VideoSize(256, 256), new VideoSize(128, 128)),
         OptionalInt.empty(),
         OptionalInt.empty(),
         3);
@@ -64,7 +64,7 @@ public record GenerateBenchSettings(
     return new GenerateBenchSettings(model, options, prompt, several, sizes, frames, steps, runs);
   }
 
-  public GenerateBenchSettings withSizes(List<FrameSize> several) {
+  public GenerateBenchSettings withSizes(List<VideoSize> several) {
     return new GenerateBenchSettings(
         model, options, prompt, subjects, several, frames, steps, runs);
   }

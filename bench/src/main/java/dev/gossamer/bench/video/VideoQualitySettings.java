@@ -24,7 +24,7 @@ public record VideoQualitySettings(
     ModelOptions options,
     List<String> prompts,
     List<AttentionSubject> subjects,
-    FrameSize size,
+    VideoSize size,
     int frames,
     int steps,
     double guidance,
@@ -72,7 +72,7 @@ public record VideoQualitySettings(
         options,
         PROMPTS,
         AttentionSubject.parseAll(SUBJECTS),
-        new FrameSize(256, 256),
+        new VideoSize(256, 256),
         33,
         20,
         4,
@@ -89,7 +89,7 @@ public record VideoQualitySettings(
         model, options, prompts, several, size, frames, steps, guidance, seed);
   }
 
-  public VideoQualitySettings withSize(FrameSize one) {
+  public VideoQualitySettings withSize(VideoSize one) {
     return new VideoQualitySettings(
         model, options, prompts, subjects, one, frames, steps, guidance, seed);
   }

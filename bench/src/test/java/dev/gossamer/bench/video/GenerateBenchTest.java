@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class GenerateBenchTest {
   private static final GenerateBenchSettings SMALL =
       GenerateBenchSettings.of(MiniModel.folder(), ModelOptions.defaults())
-          .withSizes(List.of(new FrameSize(96, 96)))
+          .withSizes(List.of(new VideoSize(96, 96)))
           .withFrames(5)
           .withSteps(2)
           .withRuns(1);
@@ -50,11 +50,5 @@ class GenerateBenchTest {
   void refusesToMeasureNothing() {
     assertThatThrownBy(() -> SMALL.withRuns(0)).isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> SMALL.withSizes(List.of())).isInstanceOf(UsageException.class);
-  }
-
-  @Test
-  void aSizeIsWidthByHeight() {
-    assertThat(FrameSize.parse("832x480")).isEqualTo(new FrameSize(832, 480));
-    assertThatThrownBy(() -> FrameSize.parse("832")).isInstanceOf(UsageException.class);
   }
 }

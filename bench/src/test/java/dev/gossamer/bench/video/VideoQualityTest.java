@@ -27,7 +27,7 @@ class VideoQualityTest {
           .withSubjects(
               AttentionSubject.parseAll(
                   "default@.25+minTokens=0+denseSteps=0,sparge@.5+minTokens=0+denseSteps=0"))
-          .withSize(new FrameSize(96, 96))
+          .withSize(new VideoSize(96, 96))
           .withFrames(5)
           .withSteps(2);
 

@@ -1,12 +1,10 @@
 package dev.gossamer.cli;
 
-import dev.gossamer.bench.Benchmark;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.ServiceLoader;
 import java.util.function.BooleanSupplier;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
@@ -80,9 +78,12 @@ public final class Gossamer implements Runnable {
         .addSubcommand(new ReplayCommand(terminal, interrupted))
         .addSubcommand(
             new CommandLine(new ModelsCommand()).addSubcommand(new InspectCommand(terminal)))
+        .addSubcommand(
+            new CommandLine(new BenchCommand())
+                .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
+                .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new GenerateCompletion());
-    addBenchmarks(commandLine);
     commandLine
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
@@ -93,14 +94,6 @@ public final class Gossamer implements Runnable {
     sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST_HEADING, help -> "");
     sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST, new GroupedCommands(GROUPS));
     return commandLine;
-  }
-
-  private static void addBenchmarks(CommandLine commandLine) {
-    CommandLine bench = new CommandLine(new BenchCommand());
-    ServiceLoader.load(Benchmark.class).forEach(bench::addSubcommand);
-    if (!bench.getSubcommands().isEmpty()) {
-      commandLine.addSubcommand(bench);
-    }
   }
 
   /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */

@@ -12,6 +12,9 @@ import java.util.Map;
 
 /** What {@link AttentionQuality} found: a page, its charts, and the figures as JSON. */
 public final class QualityReport {
+  /** The page. */
+  public static final String PAGE = "attention.md";
+
   private final QualitySettings settings;
   private final List<QualityPoint> points;
   private final List<Reproduced> reproduced;
@@ -117,7 +120,7 @@ public final class QualityReport {
   public void write(Path folder) {
     try {
       Files.createDirectories(folder);
-      Files.writeString(folder.resolve("attention.md"), markdown());
+      Files.writeString(folder.resolve(PAGE), markdown());
       Files.writeString(folder.resolve("attention.json"), json() + "\n");
       for (QualityGroup group : QualityGroup.values()) {
         QualityCharts.write(points, group, folder.resolve(QualityPage.chart(group)));

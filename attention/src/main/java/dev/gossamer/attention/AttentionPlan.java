@@ -11,7 +11,8 @@ import java.util.Set;
  * @param grid roles of the tokens
  * @param seed seed of the video
  * @param explained steps whose cluster labels the report keeps
- * @param measureRecall whether the report estimates recall, at the price of some exact rows
+ * @param recallRows queries of each head from which the report estimates recall, at the price of so
+ *     many exact rows; 0 leaves recall out
  */
 public record AttentionPlan(
     int layers,
@@ -20,12 +21,41 @@ public record AttentionPlan(
     TokenGrid grid,
     long seed,
     Set<Integer> explained,
-    boolean measureRecall) {
+    int recallRows) {
+  private static final int FEW_ROWS = 16;
+
   public AttentionPlan {
-    if (layers < 1 || branches < 1 || steps < 1) {
+    if (layers < 1 || branches < 1 || steps < 1 || recallRows < 0) {
       throw new IllegalArgumentException(
-          "No plan: " + layers + " layers, " + branches + " branches, " + steps + " steps");
+          "No plan: "
+              + layers
+              + " layers, "
+              + branches
+              + " branches, "
+              + steps
+              + " steps, "
+              + recallRows
+              + " rows for recall");
     }
     explained = Set.copyOf(explained);
+  }
+
+  /**
+   * @param measureRecall whether the report estimates recall, from a few queries of each head
+   */
+  public AttentionPlan(
+      int layers,
+      int branches,
+      int steps,
+      TokenGrid grid,
+      long seed,
+      Set<Integer> explained,
+      boolean measureRecall) {
+    this(layers, branches, steps, grid, seed, explained, measureRecall ? FEW_ROWS : 0);
+  }
+
+  /** Whether the report estimates recall. */
+  public boolean measureRecall() {
+    return recallRows > 0;
   }
 }

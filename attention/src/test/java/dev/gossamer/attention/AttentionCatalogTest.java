@@ -4,56 +4,75 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class AttentionCatalogTest {
   @Test
-  void findsDenseByName() {
-    assertThat(AttentionCatalog.create("dense", AttentionOptions.defaults()))
-        .isInstanceOf(DenseAttention.class);
+  void findsTheMethodsOrderedByName() {
+    assertThat(AttentionCatalog.providers().stream().map(AttentionProvider::name))
+        .containsExactly("adacluster", "dense", "sparge", "svg2");
   }
 
   @Test
-  void everyMethodCarriesTheNameOfItsProvider() {
-    for (AttentionProvider provider : AttentionCatalog.providers()) {
-      assertThat(provider.create(AttentionOptions.defaults()).name()).isEqualTo(provider.name());
-    }
+  void describesEachMethodInOneLine() {
+    assertThat(AttentionCatalog.providers())
+        .allSatisfy(
+            provider ->
+                assertThat(provider.description())
+                    .isNotBlank()
+                    .doesNotContain("\n")
+                    .doesNotEndWith("."));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adacluster", "dense", "sparge", "svg2"})
+  void makesAMethodThatKnowsItsName(String name) {
+    AttentionMethod method = AttentionCatalog.create(name, AttentionOptions.defaults());
+    assertThat(method.name()).isEqualTo(name);
+    assertThat(method.settings().isEmpty()).isEqualTo(name.equals("dense"));
   }
 
   @Test
-  void anUnknownNameIsAnsweredWithTheKnownOnes() {
-    assertThatThrownBy(() -> AttentionCatalog.create("sparse", AttentionOptions.defaults()))
+  void refusesAnUnknownMethodAndNamesTheKnownOnes() {
+    assertThatThrownBy(() -> AttentionCatalog.create("flash", AttentionOptions.defaults()))
         .isInstanceOf(UsageException.class)
-        .hasMessageContaining("Unknown attention 'sparse'. Use one of: ")
-        .hasMessageContaining("dense");
+        .hasMessageContaining("'flash'")
+        .hasMessageContaining("adacluster, dense, sparge, svg2");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adacluster", "dense", "sparge", "svg2"})
+  void refusesAPresetThatTheMethodLacks(String name) {
+    assertThatThrownBy(
+            () -> AttentionCatalog.create(name, AttentionOptions.defaults().withPreset("turbo")))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("'turbo'")
+        .hasMessageNotContaining("\n");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adacluster", "dense", "sparge", "svg2"})
+  void refusesASettingThatTheMethodLacks(String name) {
+    assertThatThrownBy(
+            () ->
+                AttentionCatalog.create(
+                    name, AttentionOptions.defaults().withSetting("speed", "high")))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("'speed'")
+        .hasMessageNotContaining("\n");
   }
 
   @Test
-  void denseRefusesWhatItDoesNotKnow() {
-    AttentionOptions none = AttentionOptions.defaults();
-    for (AttentionOptions wrong :
-        List.of(none.withPreset("paper"), none.withDensity(.5), none.withSetting("kq", "65"))) {
-      assertThatThrownBy(() -> AttentionCatalog.create("dense", wrong))
-          .isInstanceOf(UsageException.class)
-          .hasMessageContaining("'dense' has no");
-    }
-  }
-
-  @Test
-  void unknownSettingsAndPresetsAreAnsweredWithTheKnownOnes() {
-    AttentionOptions wrong = AttentionOptions.defaults().withPreset("papr").withSetting("k", "65");
-    assertThatThrownBy(() -> wrong.requirePreset("m", List.of("paper", "default")))
-        .hasMessage("Attention 'm' has no preset 'papr'. It has: default, paper");
-    assertThatThrownBy(() -> wrong.requireSettings("m", List.of("kq", "k0")))
-        .hasMessage("Attention 'm' has no setting 'k'. It has: k0, kq");
-  }
-
-  @Test
-  void densityIsAShare() {
-    for (double wrong : new double[] {0, -.1, 1.01, Double.NaN}) {
-      assertThatThrownBy(() -> AttentionOptions.defaults().withDensity(wrong))
-          .isInstanceOf(UsageException.class);
+  void densityIsForSparseMethodsOnly() {
+    AttentionOptions third = AttentionOptions.defaults().withDensity(0.3);
+    assertThatThrownBy(() -> AttentionCatalog.create("dense", third))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("density");
+    for (String name : new String[] {"adacluster", "sparge", "svg2"}) {
+      assertThat(AttentionCatalog.create(name, third).settings())
+          .containsEntry("rule", "budget(0.3)");
     }
   }
 }

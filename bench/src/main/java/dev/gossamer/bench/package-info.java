@@ -1,5 +1,6 @@
 /**
- * The reproducible comparisons behind every figure in the documents; each is a {@link
- * dev.gossamer.bench.Benchmark} of the command line.
+ * The reproducible comparisons behind every figure in the documents. What all of them share is
+ * here: {@link dev.gossamer.bench.TurnByTurn} measures, {@link dev.gossamer.bench.BenchReport}
+ * tells. Read on in {@code attention} and {@code video}.
  */
 package dev.gossamer.bench;

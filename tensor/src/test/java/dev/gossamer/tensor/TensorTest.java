@@ -7,8 +7,10 @@ import dev.gossamer.tensor.failure.GossamerException;
 import java.lang.ref.ReferenceQueue;
 import java.lang.ref.WeakReference;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
 
 class TensorTest {
@@ -168,5 +170,48 @@ class TensorTest {
       }
     }
     assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void rotatesPairsLikeComplexNumbers() {
+    try (Scope scope = Scope.open()) {
+      Tensor x = Tensor.of(new float[] {1, 2, 3, 4}, 2, 2);
+      Tensor table = Tensor.of(new float[] {0, 1}, 1, 2);
+      assertThat(x.rotatePairs(table).toFloats()).containsExactly(-2, 1, -4, 3);
+      assertThat(x.toFloats()).containsExactly(1, 2, 3, 4);
+    }
+  }
+
+  @Test
+  void viewsKeepForeignMemoryAlive() {
+    try (Scope outer = Scope.open()) {
+      List<WeakReference<ByteBuffer>> memory = new ArrayList<>();
+      List<Tensor> views = new ArrayList<>();
+      for (UnaryOperator<Tensor> view :
+          List.<UnaryOperator<Tensor>>of(
+              x -> x.to(DType.FLOAT32),
+              x -> x.to(Device.CPU),
+              x -> x.reshape(2, 2),
+              x -> x.narrow(0, 0, 4),
+              x -> x.unsqueeze(0).transpose(0, 1),
+              x -> x.expand(3, 4).select(0, 1),
+              Tensor::contiguous)) {
+        views.add(viewOverForeignMemory(outer, view, memory));
+      }
+      System.gc();
+      assertThat(memory).allSatisfy(reference -> assertThat(reference.get()).isNotNull());
+      assertThat(views).allSatisfy(view -> assertThat(view.toFloats()).contains(7));
+    }
+  }
+
+  /** Nobody but the view refers to the memory when this returns. */
+  private static Tensor viewOverForeignMemory(
+      Scope outer, UnaryOperator<Tensor> view, List<WeakReference<ByteBuffer>> memory) {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(16).order(ByteOrder.nativeOrder());
+    buffer.putFloat(4, 7);
+    memory.add(new WeakReference<>(buffer));
+    try (Scope scope = Scope.open()) {
+      return outer.adopt(view.apply(Tensor.over(buffer, DType.FLOAT32, 4)));
+    }
   }
 }

@@ -181,7 +181,7 @@ public record AdaClusterSettings(
           List.of(),
           Text.CLUSTERED,
           2048,
-          Products.AUTO);
+          Products.INPUT);
 
   /** Clusters alone, without the tail: query mass and a budget of a quarter of the keys. */
   public static final AdaClusterSettings CLUSTER =
@@ -294,7 +294,7 @@ public record AdaClusterSettings(
     setting("itersFirst", s -> s.iterationsFirst, (s, v) -> s.withIterationsFirst(whole(v)));
     setting("itersStep", s -> s.iterationsStep, (s, v) -> s.withIterationsStep(whole(v)));
     setting("reclusterEvery", s -> s.reclusterEvery, (s, v) -> s.withReclusterEvery(whole(v)));
-    setting("scorer", s -> s.scorer.name(), (s, v) -> s.withScorer(scorerNamed(v)));
+    setting("scorer", s -> s.scorer.name(), (s, v) -> s.withScorer(ClusterScorer.parse(v)));
     setting("rule", s -> s.rule.toString(), (s, v) -> s.withRule(SelectionRule.parse(v)));
     setting("grouping", s -> word(s.grouping), (s, v) -> s.withGrouping(choice(Grouping.class, v)));
     setting("tileQueries", s -> s.tileQueries, (s, v) -> s.withTileQueries(whole(v)));
@@ -335,25 +335,6 @@ public record AdaClusterSettings(
     Map<String, Object> map = new LinkedHashMap<>();
     PRINTERS.forEach((name, printer) -> map.put(name, printer.apply(this)));
     return map;
-  }
-
-  private static ClusterScorer scorerNamed(String name) {
-    List<ClusterScorer> all =
-        List.of(
-            new ExpectedError(),
-            new QueryMass(),
-            new TensorQuest(),
-            new CentroidMass(),
-            new PseudoQuest());
-    return all.stream()
-        .filter(scorer -> scorer.name().equalsIgnoreCase(name))
-        .findFirst()
-        .orElseThrow(
-            () ->
-                new UsageException(
-                    "Unknown scorer '" + name + "'",
-                    "Use one of: "
-                        + String.join(", ", all.stream().map(ClusterScorer::name).toList())));
   }
 
   private static String word(Enum<?> value) {

@@ -9,20 +9,27 @@ import dev.gossamer.tensor.Tensor;
  * score = W v / n, with W the {@link QueryMass}, n the cluster's size, and v = s^2 sum_t
  * mean(q_t^2) var_t(k) the variance of the logits inside the cluster as the queries of the group
  * see them.
+ *
+ * @param mass how W is found
  */
-public record ExpectedError() implements ClusterScorer {
+public record ExpectedError(QueryMass mass) implements ClusterScorer {
+  /** W from a few queries of each group. */
+  public ExpectedError() {
+    this(new QueryMass());
+  }
+
   @Override
   public String name() {
-    return "expectedError";
+    return mass.named("expectedError");
   }
 
   @Override
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
-      Tensor mass = new QueryMass().score(head);
+      Tensor weights = mass.score(head);
       Tensor squares = head.groupMeans(head.scaledQueries().square());
       Tensor variance = squares.matmul(head.statistics().variances().transpose(0, 1));
-      return scope.keep(mass.mul(variance).div(head.statistics().sizes().transpose(0, 1)));
+      return scope.keep(weights.mul(variance).div(head.statistics().sizes().transpose(0, 1)));
     }
   }
 }

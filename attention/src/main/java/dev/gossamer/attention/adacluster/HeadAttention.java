@@ -106,7 +106,7 @@ final class HeadAttention {
         queries.nonEmpty(),
         keys.nonEmpty(),
         session.plan().measureRecall()
-            ? RecallProbe.estimate(operands, groups, selection, keys)
+            ? RecallProbe.estimate(operands, groups, selection, keys, session.plan().recallRows())
             : Double.NaN);
   }
 

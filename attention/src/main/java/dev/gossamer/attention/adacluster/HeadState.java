@@ -54,15 +54,20 @@ final class HeadState {
 
   void save(String prefix, Map<String, Tensor> state) {
     if (queryCentroids != null) {
-      state.put(prefix + "queries", queryCentroids);
+      state.put(prefix + "queries", view(queryCentroids));
     }
     if (keyCentroids != null) {
-      state.put(prefix + "keys", keyCentroids);
+      state.put(prefix + "keys", view(keyCentroids));
     }
     if (queryLabels.length > 0) {
       state.put(prefix + "queryLabels", Tensor.of(queryLabels, queryLabels.length));
       state.put(prefix + "keyLabels", Tensor.of(keyLabels, keyLabels.length));
     }
+  }
+
+  /** The same memory in the current scope: a later step frees the centroids themselves. */
+  private static Tensor view(Tensor centroids) {
+    return centroids.narrow(0, 0, centroids.size(0));
   }
 
   TreeSet<String> restore(String prefix, Map<String, Tensor> state, Scope owner) {

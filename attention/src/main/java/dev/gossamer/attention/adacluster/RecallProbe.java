@@ -10,17 +10,18 @@ import dev.gossamer.tensor.Tensor;
 
 /**
  * Recall of attention mass: how much of a query's exact softmax lies on the keys that its group
- * selected, estimated from a few evenly spaced queries.
+ * selected, estimated from evenly spaced queries.
  */
 final class RecallProbe {
-  private static final int ROWS = 16;
-
   private RecallProbe() {}
 
+  /**
+   * @param most how many queries to look at; all, if there are no more
+   */
   static double estimate(
-      Operands operands, QueryGroups groups, KeySelection selection, ClusterLayout keys) {
+      Operands operands, QueryGroups groups, KeySelection selection, ClusterLayout keys, int most) {
     int tokens = (int) operands.queries().size(0);
-    int rows = Math.min(ROWS, tokens);
+    int rows = Math.min(most, tokens);
     int[] positions = new int[rows];
     for (int row = 0; row < rows; row++) {
       positions[row] = (int) ((row + 0.5) * tokens / rows);

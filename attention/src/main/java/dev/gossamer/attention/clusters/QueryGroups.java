@@ -68,17 +68,36 @@ public final class QueryGroups {
   }
 
   /**
-   * INT64 [groups * each]: evenly spaced sorted positions of each group, some of them repeatedly if
-   * a group has fewer queries than that.
+   * Evenly spaced sorted positions, about every {@code stride}-th and at least one of each group.
+   *
+   * @return position and group of each sample
    */
-  public Tensor samples(int each) {
-    int[] positions = new int[count() * each];
+  public Samples samples(int stride) {
+    int[] positions = new int[offsets[count()]];
+    int[] groups = new int[positions.length];
+    float[] perGroup = new float[count()];
+    int found = 0;
     for (int group = 0; group < count(); group++) {
-      for (int sample = 0; sample < each; sample++) {
-        positions[group * each + sample] =
-            start(group) + (int) ((2L * sample + 1) * size(group) / (2L * each));
+      int size = size(group);
+      int wanted = Math.max(1, size / stride);
+      for (int sample = 0; sample < wanted; sample++) {
+        positions[found] = start(group) + (int) ((2L * sample + 1) * size / (2L * wanted));
+        groups[found++] = group;
       }
+      perGroup[group] = wanted;
     }
-    return Tensor.of(positions, positions.length).to(DType.INT64);
+    return new Samples(
+        Tensor.of(Arrays.copyOf(positions, found), found).to(DType.INT64),
+        Tensor.of(Arrays.copyOf(groups, found), found).to(DType.INT64),
+        Tensor.of(perGroup, perGroup.length, 1));
   }
+
+  /**
+   * A few queries that speak for each group.
+   *
+   * @param positions INT64 [samples], sorted positions
+   * @param groups INT64 [samples], the group of each
+   * @param perGroup float32 [groups, 1], samples of each group
+   */
+  public record Samples(Tensor positions, Tensor groups, Tensor perGroup) {}
 }

@@ -51,17 +51,22 @@ class QueryGroupsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {1, 3, 16})
-  void samplesEveryGroupEvenlyAndInsideItself(int each) {
+  @ValueSource(ints = {1, 3, 10, 500})
+  void samplesEveryGroupAtLeastOnceAndInsideItself(int stride) {
     try (Scope scope = Scope.open()) {
       ClusterLayout layout = ClusterLayout.of(Tokens.labels(8, 300, 20), 20);
       QueryGroups groups = QueryGroups.cuts(layout, 12);
-      int[] positions = groups.samples(each).toInts();
-      assertThat(positions).hasSize(groups.count() * each);
+      QueryGroups.Samples samples = groups.samples(stride);
+      int[] positions = samples.positions().toInts();
+      int[] of = samples.groups().toInts();
+      int[] found = new int[groups.count()];
       for (int i = 0; i < positions.length; i++) {
-        int group = i / each;
-        assertThat(positions[i]).isBetween(groups.start(group), groups.start(group + 1) - 1);
+        assertThat(positions[i]).isBetween(groups.start(of[i]), groups.start(of[i] + 1) - 1);
+        found[of[i]]++;
       }
+      assertThat(positions).doesNotHaveDuplicates();
+      assertThat(samples.perGroup().toInts()).isEqualTo(found);
+      assertThat(IntStream.of(found).min().getAsInt()).isPositive();
     }
   }
 }

@@ -18,8 +18,13 @@ public class GossamerException extends RuntimeException {
   }
 
   public GossamerException(String message, String remedy, Throwable cause) {
-    super(remedy.isEmpty() ? message : message + ". " + remedy, cause);
+    super(oneLine(remedy.isEmpty() ? message : message + ". " + remedy), cause);
     this.remedy = remedy;
+  }
+
+  /** Names out of files end up in messages; they must not break the line or steer a terminal. */
+  private static String oneLine(String message) {
+    return message.replaceAll("\\R|\\p{Cntrl}", " ");
   }
 
   /** What the reader can do about it; may be empty. */

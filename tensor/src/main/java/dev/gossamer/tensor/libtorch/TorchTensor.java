@@ -24,6 +24,7 @@ import org.bytedeco.pytorch.Device;
 import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.MemoryFormatOptional;
 import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
@@ -53,6 +54,7 @@ public final class TorchTensor implements AutoCloseable {
   private static final AtomicLong LIVE = new AtomicLong();
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
+  private static final MemoryFormatOptional NO_FORMAT = new MemoryFormatOptional();
   private static final ScalarOptional EUCLIDEAN = new ScalarOptional(new Scalar(2.0));
 
   /**
@@ -825,7 +827,7 @@ public final class TorchTensor implements AutoCloseable {
         DeviceOptional optional = new DeviceOptional(device);
         TensorOptions plain = new TensorOptions(at.scalar_type());
         TensorOptions options = plain.device(optional)) {
-      return at.to(options, false, false, new org.bytedeco.pytorch.MemoryFormatOptional());
+      return at.to(options, false, false, NO_FORMAT);
     }
   }
 

@@ -4,9 +4,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 
 /**
- * Layer normalisation over the last dimension, calculated in float32 (biased variance). A
- * normalisation without weights that a timestep then scales and shifts is the same with weight 1 +
- * scale and bias shift.
+ * Layer normalisation over the last dimension, calculated in float32 (biased variance).
  *
  * @param weight {@code [width]}
  * @param bias {@code [width]}
@@ -17,6 +15,16 @@ public record LayerNorm(Tensor weight, Tensor bias, double eps) {
   public static LayerNorm of(Parameters parameters, String prefix, long width, double eps) {
     return new LayerNorm(
         parameters.get(prefix + ".weight", width), parameters.get(prefix + ".bias", width), eps);
+  }
+
+  /**
+   * LN(x) (1 + scale) + shift: what a timestep makes of a normalisation without weights.
+   *
+   * @param shift {@code [1, width]}
+   * @param scale {@code [1, width]}
+   */
+  public static LayerNorm modulated(Tensor shift, Tensor scale, double eps) {
+    return new LayerNorm(scale.flatten(0, 1).add(1), shift.flatten(0, 1), eps);
   }
 
   /**

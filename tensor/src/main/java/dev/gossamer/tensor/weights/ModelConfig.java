@@ -19,6 +19,9 @@ import java.util.function.Function;
  * key of the wrong kind is an error that names file and key.
  */
 public final class ModelConfig {
+  private static final long MAX_BYTES = 16 << 20;
+  private static final int MAX_QUOTED = 120;
+
   private final Path path;
   private final JsonNode root;
 
@@ -36,6 +39,11 @@ public final class ModelConfig {
           "Cannot read " + path + ": no such file", "Is this a folder in diffusers' layout?");
     }
     try {
+      if (Files.size(path) > MAX_BYTES) {
+        throw new BadInputException(
+            "Cannot read " + path + ": " + Files.size(path) + " bytes are no configuration",
+            "Download the file again");
+      }
       JsonNode root = new ObjectMapper().readTree(path.toFile());
       if (root == null || !root.isObject()) {
         throw new BadInputException(
@@ -82,7 +90,7 @@ public final class ModelConfig {
   }
 
   public double real(String key, double whenMissing) {
-    return value(key, whenMissing, "a number", n -> n.isNumber() ? n.asDouble() : null);
+    return value(key, whenMissing, "a number", n -> isReal(n) ? n.asDouble() : null);
   }
 
   public boolean flag(String key, boolean whenMissing) {
@@ -114,7 +122,7 @@ public final class ModelConfig {
         "a list of numbers",
         n -> {
           List<Double> list = new ArrayList<>();
-          n.forEach(item -> list.add(item.isNumber() ? item.asDouble() : null));
+          n.forEach(item -> list.add(isReal(item) ? item.asDouble() : null));
           return n.isArray() && !list.contains(null)
               ? list.stream().mapToDouble(Double::doubleValue).toArray()
               : null;
@@ -129,7 +137,7 @@ public final class ModelConfig {
         n -> {
           boolean[] list = new boolean[n.size()];
           for (int i = 0; i < list.length; i++) {
-            if (!n.get(i).isBoolean()) {
+            if (!n.path(i).isBoolean()) {
               return null;
             }
             list[i] = n.get(i).asBoolean();
@@ -158,7 +166,7 @@ public final class ModelConfig {
   public void require(boolean holds, String key, String remedy) {
     if (!holds) {
       throw new BadInputException(
-          "Cannot use " + path + ": '" + key + "' is " + root.path(key), remedy);
+          "Cannot use " + path + ": '" + key + "' is " + quoted(root.path(key)), remedy);
     }
   }
 
@@ -170,10 +178,20 @@ public final class ModelConfig {
     T value = as.apply(node);
     if (value == null) {
       throw new BadInputException(
-          "Cannot use " + path + ": '" + key + "' is " + node + ", not " + kind,
+          "Cannot use " + path + ": '" + key + "' is " + quoted(node) + ", not " + kind,
           "Correct the file or download it again");
     }
     return value;
+  }
+
+  private static boolean isReal(JsonNode node) {
+    return node.isNumber() && Double.isFinite(node.asDouble());
+  }
+
+  /** What the file says, short enough for a message. */
+  private static String quoted(JsonNode node) {
+    String text = node.toString();
+    return text.length() <= MAX_QUOTED ? text : text.substring(0, MAX_QUOTED) + "...";
   }
 
   @Override

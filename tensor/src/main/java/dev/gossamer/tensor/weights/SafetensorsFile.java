@@ -1,12 +1,13 @@
 package dev.gossamer.tensor.weights;
 
-import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -35,10 +37,12 @@ import java.util.Map;
  */
 public final class SafetensorsFile {
   private static final long MAX_HEADER_BYTES = 100L << 20;
+  private static final int MAX_DIMENSIONS = 32;
+  private static final int MAX_QUOTED = 120;
   private static final ObjectMapper JSON =
       JsonMapper.builder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .enable(JsonParser.Feature.INCLUDE_SOURCE_IN_LOCATION)
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
           .build();
 
   /**
@@ -135,8 +139,12 @@ public final class SafetensorsFile {
   private static Entry entry(Path path, String name, JsonNode node, long dataStart, long fileSize) {
     JsonNode shapeNode = node.path("shape");
     JsonNode offsets = node.path("data_offsets");
-    if (!node.path("dtype").isTextual() || !shapeNode.isArray() || offsets.size() != 2) {
-      throw bad(path, "tensor '" + name + "' lacks a dtype, shape or data_offsets");
+    String who = "tensor '" + quoted(name) + "'";
+    if (!node.path("dtype").isTextual()
+        || !shapeNode.isArray()
+        || !offsets.isArray()
+        || offsets.size() != 2) {
+      throw bad(path, who + " lacks a dtype, shape or data_offsets");
     }
     DType dtype =
         Arrays.stream(DType.values())
@@ -146,35 +154,20 @@ public final class SafetensorsFile {
                 () ->
                     bad(
                         path,
-                        "tensor '"
-                            + name
-                            + "' has the unknown dtype "
-                            + node.path("dtype").asText()));
-    List<Long> shape = new ArrayList<>();
-    long bytes = dtype.bytes();
-    for (JsonNode dim : shapeNode) {
-      if (!dim.isIntegralNumber() || !dim.canConvertToLong() || dim.asLong() < 0) {
-        throw bad(path, "tensor '" + name + "' has the shape " + shapeNode);
-      }
-      shape.add(dim.asLong());
-      try {
-        bytes = Math.multiplyExact(bytes, dim.asLong());
-      } catch (ArithmeticException e) {
-        throw bad(path, "tensor '" + name + "' has the shape " + shapeNode + ", more than fits");
-      }
-    }
+                        who + " has the unknown dtype " + quoted(node.get("dtype").asText())));
+    List<Long> shape = shape(path, who, shapeNode);
+    long bytes = bytes(path, who, shape, dtype);
     if (!whole(offsets.get(0)) || !whole(offsets.get(1))) {
-      throw bad(path, "tensor '" + name + "' has the data_offsets " + offsets);
+      throw bad(path, who + " has the data_offsets " + quoted(offsets.toString()));
     }
     long begin = offsets.get(0).asLong();
     long end = offsets.get(1).asLong();
     if (begin < 0 || end < begin || end > fileSize - dataStart) {
       throw bad(
           path,
-          "tensor '"
-              + name
-              + "' lies at "
-              + offsets
+          who
+              + " lies at "
+              + quoted(offsets.toString())
               + ", outside of the file's "
               + (fileSize - dataStart)
               + " bytes of data; the file may be truncated");
@@ -182,18 +175,45 @@ public final class SafetensorsFile {
     if (end - begin != bytes) {
       throw bad(
           path,
-          "tensor '"
-              + name
-              + "' has "
+          who
+              + " has "
               + (end - begin)
               + " bytes, but "
               + dtype.safetensorsName()
               + " "
-              + shapeNode
+              + shape
               + " needs "
               + bytes);
     }
-    return new Entry(name, dtype, List.copyOf(shape), dataStart + begin, bytes);
+    return new Entry(name, dtype, shape, dataStart + begin, bytes);
+  }
+
+  private static List<Long> shape(Path path, String who, JsonNode sizes) {
+    List<Long> shape = new ArrayList<>();
+    for (JsonNode size : sizes) {
+      if (!whole(size) || size.asLong() < 0 || shape.size() == MAX_DIMENSIONS) {
+        throw bad(path, who + " has the shape " + quoted(sizes.toString()));
+      }
+      shape.add(size.asLong());
+    }
+    return List.copyOf(shape);
+  }
+
+  private static long bytes(Path path, String who, List<Long> shape, DType dtype) {
+    long withoutZeros = dtype.bytes();
+    try {
+      for (long size : shape) {
+        withoutZeros = Math.multiplyExact(withoutZeros, Math.max(size, 1));
+      }
+    } catch (ArithmeticException e) {
+      throw bad(path, who + " has the shape " + shape + ", more than fits");
+    }
+    return shape.contains(0L) ? 0 : withoutZeros;
+  }
+
+  /** Text out of the file, short enough for a message. */
+  private static String quoted(String text) {
+    return text.length() <= MAX_QUOTED ? text : text.substring(0, MAX_QUOTED) + "...";
   }
 
   private static boolean whole(JsonNode number) {
@@ -207,7 +227,9 @@ public final class SafetensorsFile {
       Entry before = byOffset.get(i - 1);
       Entry after = byOffset.get(i);
       if (before.offset() + before.bytes() > after.offset()) {
-        throw bad(path, "tensors '" + before.name() + "' and '" + after.name() + "' overlap");
+        throw bad(
+            path,
+            "tensors '" + quoted(before.name()) + "' and '" + quoted(after.name()) + "' overlap");
       }
     }
   }
@@ -248,32 +270,35 @@ public final class SafetensorsFile {
     if (entry.bytes() > Integer.MAX_VALUE) {
       return largeTensor(entry);
     }
-    ByteBuffer mapped = map(entry.offset(), entry.bytes());
-    if (entry.offset() % entry.dtype().bytes() != 0) {
-      // A mapped address is as odd as its offset; libtorch wants whole elements.
-      ByteBuffer aligned =
-          ByteBuffer.allocateDirect((int) entry.bytes()).order(ByteOrder.nativeOrder());
-      mapped = aligned.put(mapped).rewind();
-    }
-    return Tensor.over(mapped, entry.dtype(), entry.sizes());
+    return piece(entry, 0, entry.bytes() / entry.dtype().bytes(), entry.sizes());
   }
 
-  /** One mapping covers at most 2 GiB: a larger tensor is copied together from slabs of rows. */
+  /** One mapping covers at most 2 GiB: a larger tensor is copied together from pieces. */
   private Tensor largeTensor(Entry entry) {
-    long[] sizes = entry.sizes();
-    long rowBytes = entry.bytes() / sizes[0];
-    long rowsAtOnce = Math.max(1, (1L << 30) / rowBytes);
-    Tensor whole = Tensor.empty(entry.dtype(), sizes);
-    for (long row = 0; row < sizes[0]; row += rowsAtOnce) {
-      long rows = Math.min(rowsAtOnce, sizes[0] - row);
-      long[] slab = sizes.clone();
-      slab[0] = rows;
-      try (dev.gossamer.tensor.Scope scope = dev.gossamer.tensor.Scope.open()) {
-        ByteBuffer mapped = map(entry.offset() + row * rowBytes, rows * rowBytes);
-        whole.narrow(0, row, rows).copyFrom(Tensor.over(mapped, entry.dtype(), slab));
+    long elements = entry.bytes() / entry.dtype().bytes();
+    long atOnce = (1L << 30) / entry.dtype().bytes();
+    Tensor whole = Tensor.empty(entry.dtype(), elements);
+    for (long start = 0; start < elements; start += atOnce) {
+      long length = Math.min(atOnce, elements - start);
+      try (Scope scope = Scope.open()) {
+        whole.narrow(0, start, length).copyFrom(piece(entry, start, length, length));
       }
     }
-    return whole;
+    return whole.reshape(entry.sizes());
+  }
+
+  /** Elements from {@code start} on, under 2 GiB. */
+  private Tensor piece(Entry entry, long start, long length, long... shape) {
+    int elementBytes = entry.dtype().bytes();
+    long offset = entry.offset() + start * elementBytes;
+    ByteBuffer mapped = map(offset, length * elementBytes);
+    if (offset % elementBytes != 0) {
+      // A mapped address is as odd as its offset; libtorch wants whole elements.
+      ByteBuffer aligned =
+          ByteBuffer.allocateDirect(mapped.capacity()).order(ByteOrder.nativeOrder());
+      mapped = aligned.put(mapped).rewind();
+    }
+    return Tensor.over(mapped, entry.dtype(), shape);
   }
 
   private ByteBuffer map(long offset, long bytes) {
@@ -286,8 +311,8 @@ public final class SafetensorsFile {
     }
   }
 
-  private static String firstNames(java.util.Collection<String> names) {
-    List<String> first = names.stream().limit(8).toList();
+  private static String firstNames(Collection<String> names) {
+    List<String> first = names.stream().limit(8).map(SafetensorsFile::quoted).toList();
     return String.join(", ", first) + (names.size() > first.size() ? ", ..." : "");
   }
 }

@@ -6,6 +6,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -77,17 +78,18 @@ public final class TensorFiles {
       throw new BadInputException(
           "Cannot read " + index + ": it has no weight_map", "Download it again");
     }
+    Path home = folder.toAbsolutePath().normalize();
     Map<String, SafetensorsFile> shards = new LinkedHashMap<>();
     Map<String, SafetensorsFile> byName = new TreeMap<>();
     for (Map.Entry<String, JsonNode> entry : weightMap.properties()) {
       String shardName = entry.getValue().asText();
-      Path shard = folder.resolve(shardName).normalize();
-      if (!folder.normalize().equals(shard.getParent())) {
+      if (!isIn(home, shardName)) {
         throw new BadInputException(
             "Cannot use " + index + ": it names the file '" + shardName + "' outside of its folder",
             "Download it again");
       }
-      SafetensorsFile file = shards.computeIfAbsent(shardName, name -> SafetensorsFile.open(shard));
+      SafetensorsFile file =
+          shards.computeIfAbsent(shardName, name -> SafetensorsFile.open(folder.resolve(name)));
       if (!file.entries().containsKey(entry.getKey())) {
         throw new BadInputException(
             "Cannot use " + index + ": " + shardName + " lacks the tensor '" + entry.getKey() + "'",
@@ -96,6 +98,15 @@ public final class TensorFiles {
       byName.put(entry.getKey(), file);
     }
     return new TensorFiles(folder, byName, new ArrayList<>(shards.values()));
+  }
+
+  /** Whether a name from outside is that of a file right in the folder. */
+  private static boolean isIn(Path home, String name) {
+    try {
+      return home.equals(home.resolve(name).normalize().getParent());
+    } catch (InvalidPathException e) {
+      return false;
+    }
   }
 
   public Path folder() {

@@ -98,11 +98,8 @@ final class WanBlock {
     }
   }
 
-  /** LN(x) (1 + scale) + shift, with shift at {@code first} and scale behind it. */
+  /** The normalisation whose shift stands at {@code first}, its scale behind it. */
   LayerNorm modulated(Tensor vectors, int first) {
-    return new LayerNorm(
-        vectors.select(1, first + 1).flatten(0, 1).add(1),
-        vectors.select(1, first).flatten(0, 1),
-        eps);
+    return LayerNorm.modulated(vectors.select(1, first), vectors.select(1, first + 1), eps);
   }
 }

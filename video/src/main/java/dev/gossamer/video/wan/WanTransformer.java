@@ -225,11 +225,7 @@ public final class WanTransformer implements AutoCloseable {
   /** The last normalisation and projection, {@code [batch, tokens, patch]}. */
   Tensor project(Tensor x, Tensor embedding) {
     Tensor vectors = table.add(embedding.to(DType.FLOAT32).unsqueeze(1));
-    LayerNorm norm =
-        new LayerNorm(
-            vectors.select(1, 1).flatten(0, 1).add(1),
-            vectors.select(1, 0).flatten(0, 1),
-            config.eps());
+    LayerNorm norm = LayerNorm.modulated(vectors.select(1, 0), vectors.select(1, 1), config.eps());
     Tensor result = Tensor.empty(dtype(), x.device(), x.size(0), x.size(1), config.patchSize());
     runs.forEach(
         x.size(1),

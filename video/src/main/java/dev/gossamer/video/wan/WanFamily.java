@@ -118,11 +118,11 @@ public final class WanFamily implements VideoFamily {
         inspect(
             configs,
             TEXT_ENCODER,
-            parameters -> new T5Encoder(configs.text(), parameters, Scope.detached())),
+            parameters -> new T5Encoder(configs.text(), parameters, Scope.detached()).close()),
         inspect(
             configs,
             TRANSFORMER,
-            parameters -> WanTransformer.of(configs.transformer(), parameters)),
+            parameters -> WanTransformer.of(configs.transformer(), parameters).close()),
         inspect(
             configs, VAE, parameters -> WanAutoencoder.inspect(configs.autoencoder(), parameters)));
   }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.attention.AttentionCatalog;
+import dev.gossamer.attention.AttentionOptions;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
@@ -26,6 +28,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whole runs on the tiny checkpoint of golden {@code wan_pipeline}. */
 class TextToVideoTest {
@@ -122,6 +126,7 @@ class TextToVideoTest {
           request().withSeed(seed),
           run().with(RunOptions.Extra.COMPARE).withPreview(1),
           Progress.NONE);
+      MODEL.generate(sparse("adacluster").withSeed(seed), run(), Progress.NONE);
     }
     assertThat(Tensor.live()).isEqualTo(before);
   }
@@ -147,6 +152,41 @@ class TextToVideoTest {
     assertThat(resumed.report().outputs()).isEqualTo(undisturbed.outputs());
     assertThat(resumed.report().attention().perStep()).hasSize(3);
     assertThat(written()).containsExactly("cat.json", "cat.mp4", "cat.png");
+  }
+
+  /** Sparse methods, set so that they cluster so short a sequence from the first step on. */
+  private static VideoRequest sparse(String method) {
+    AttentionOptions options = AttentionOptions.defaults().withSetting("minTokens", "1");
+    options = options.withSetting("denseSteps", "0");
+    return request()
+        .withSize(96, 96)
+        .withSteps(4)
+        .withAttention(AttentionCatalog.create(method, options));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adacluster", "svg2", "sparge"})
+  void sparseAttentionGoesOnWithItsClusters(String method) {
+    VideoRequest request = sparse(method);
+    RunReport undisturbed = MODEL.generate(request, run(), Progress.NONE).report();
+    assertThat(undisturbed.attention().density()).isLessThan(1);
+    assertThatThrownBy(() -> MODEL.generate(request, run(), stoppingIn(Stage.TRANSFORMER, 2)))
+        .isInstanceOf(InterruptedRunException.class);
+    RunReport resumed =
+        MODEL.generate(request, run().with(RunOptions.Extra.RESUME), Progress.NONE).report();
+    assertThat(resumed.latentsSha256()).isEqualTo(undisturbed.latentsSha256());
+    assertThat(resumed.attention().perStep()).hasSize(4);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"adacluster", "svg2", "sparge"})
+  void sparseAttentionIsReplayedFromItsReport(String method) {
+    VideoRequest request = sparse(method);
+    MODEL.generate(request, run(), Progress.NONE);
+    Replay replay = Replay.read(folder.resolve("cat.json"));
+    assertThat(replay.request().attention().settings()).isEqualTo(request.attention().settings());
+    assertThat(replay.replay(MODEL, folder.resolve("again.mp4"), Progress.NONE).sameVideo())
+        .isTrue();
   }
 
   @Test
@@ -359,6 +399,9 @@ class TextToVideoTest {
     assertThat(parts)
         .extracting(ComponentInspection::name)
         .containsExactly("text_encoder", "transformer", "vae");
+    long live = Tensor.live();
+    TextToVideo.families().get(0).inspect(Checkpoint.open(CHECKPOINT));
+    assertThat(Tensor.live()).as("it keeps nothing").isEqualTo(live);
     assertThat(parts).allMatch(part -> part.problems().isEmpty());
     assertThat(parts).allMatch(part -> part.parameters() > 0);
   }

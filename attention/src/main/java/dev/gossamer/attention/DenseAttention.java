@@ -1,6 +1,7 @@
 package dev.gossamer.attention;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -8,6 +9,7 @@ import java.util.Map;
 
 /** Every query attends to every key: the yardstick. */
 public final class DenseAttention implements AttentionMethod {
+  private static final boolean NATIVE_BFLOAT16 = Machine.here().bfloat16();
   private static final long STRIP_SCORES = 1 << 18;
 
   @Override
@@ -46,7 +48,8 @@ public final class DenseAttention implements AttentionMethod {
 
   /**
    * Exact attention. On a processor heads run side by side: in float32 through libtorch's own
-   * kernel, in bf16 in strips of queries, because that kernel is 25 times slower in bf16 there.
+   * kernel; in bf16, where the processor multiplies it, in strips of queries, because that kernel
+   * is 25 times slower in bf16 there, and elsewhere in float32 as well.
    *
    * @param query {@code [batch, heads, tokens, headDim]}, likewise key and value
    * @return the same shape and type
@@ -68,7 +71,7 @@ public final class DenseAttention implements AttentionMethod {
           Tensor k = key.select(0, h / heads).select(0, h % heads);
           Tensor v = value.select(0, h / heads).select(0, h % heads);
           Tensor out = output.select(0, h / heads).select(0, h % heads);
-          if (query.dtype() == DType.BFLOAT16) {
+          if (query.dtype() == DType.BFLOAT16 && NATIVE_BFLOAT16) {
             inStrips(q, k.contiguous(), v.contiguous(), scale, out);
           } else {
             out.copyFrom(wholeHead(q, k, v, scale));

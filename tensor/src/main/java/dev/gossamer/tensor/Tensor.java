@@ -317,11 +317,6 @@ public final class Tensor implements AutoCloseable {
     TorchTensor.matmulInto(out.handle(), left.handle(), right.handle());
   }
 
-  /** out = bias + left right, for matrices. */
-  public static void addmmInto(Tensor out, Tensor bias, Tensor left, Tensor right) {
-    TorchTensor.addmmInto(out.handle(), bias.handle(), left.handle(), right.handle());
-  }
-
   /** out = softmax(in) along a dimension; both may be one tensor. */
   public static void softmaxInto(Tensor out, Tensor in, long dim) {
     TorchTensor.softmaxInto(out.handle(), in.handle(), dim);
@@ -715,16 +710,6 @@ public final class Tensor implements AutoCloseable {
   /** Matrix product, batched over leading dimensions. */
   public Tensor matmul(Tensor other) {
     return own(handle().matmul(other.handle()));
-  }
-
-  /** This tensor (broadcast) plus the matrix product of two matrices. */
-  public Tensor addmm(Tensor left, Tensor right) {
-    return own(handle().addmm(left.handle(), right.handle()));
-  }
-
-  /** This tensor (broadcast) plus a batched product of [b, n, k] and [b, k, m]. */
-  public Tensor baddbmm(Tensor left, Tensor right) {
-    return own(handle().baddbmm(left.handle(), right.handle()));
   }
 
   /** Euclidean length along a dimension. */

@@ -2,6 +2,7 @@ package dev.gossamer.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.offset;
 
 import dev.gossamer.tensor.failure.GossamerException;
 import java.lang.ref.ReferenceQueue;
@@ -12,6 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class TensorTest {
   @Test
@@ -41,6 +44,48 @@ class TensorTest {
       assertThat(a.to(DType.INT64).toLongs()).containsExactly(1, -2);
       assertThat(a.gt(-3).all().isTrue()).isTrue();
       assertThat(a.gt(0).all().isTrue()).isFalse();
+    }
+  }
+
+  /** Also where the processor has no such products, which is when they are easily got wrong. */
+  @ParameterizedTest
+  @EnumSource(names = {"BFLOAT16", "FLOAT16"})
+  void productsOfHalfWidthAreThoseOfFloat32RoundedOnce(DType half) {
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(1)) {
+      Tensor x = generator.normal(5, 48).to(half);
+      Tensor weight = generator.normal(7, 48).to(half);
+      Tensor bias = generator.normal(7).to(half);
+      Tensor image = generator.normal(1, 3, 4, 6, 6).to(half);
+      Tensor kernel = generator.normal(2, 3, 3, 3, 3).to(half);
+      long[] ones = {1, 1, 1};
+      Tensor out = Tensor.empty(half, 5, 7);
+      Tensor.matmulInto(out, x, weight.transpose(0, 1));
+      DType wide = DType.FLOAT32;
+      assertClose(out, x.to(wide).matmul(weight.to(wide).transpose(0, 1)));
+      assertClose(x.matmul(weight.transpose(0, 1)), out.to(wide));
+      assertClose(x.linear(weight, bias), x.to(wide).linear(weight.to(wide), bias.to(wide)));
+      assertClose(
+          image.conv3d(kernel, null, ones, ones),
+          image.to(wide).conv3d(kernel.to(wide), null, ones, ones));
+      assertClose(
+          image
+              .select(2, 0)
+              .conv2d(kernel.select(2, 0), null, new long[] {1, 1}, new long[] {1, 1}),
+          image
+              .select(2, 0)
+              .to(wide)
+              .conv2d(kernel.select(2, 0).to(wide), null, new long[] {1, 1}, new long[] {1, 1}));
+    }
+  }
+
+  private static void assertClose(Tensor half, Tensor exact) {
+    assertThat(half.dtype().bytes()).isEqualTo(2);
+    float[] values = half.toFloats();
+    float[] expected = exact.toFloats();
+    for (int i = 0; i < values.length; i++) {
+      // One unit of bf16's last place, for sums that land just beside a middle.
+      assertThat(values[i]).isCloseTo(expected[i], offset(1e-3f + Math.abs(expected[i]) / 128));
     }
   }
 

@@ -82,11 +82,18 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   /** The type in which this call multiplies. */
   private DType products(Tensor query) {
     return switch (settings.products()) {
-      case AUTO -> NATIVE_BFLOAT16 ? DType.BFLOAT16 : asTheyCome(query);
+      case AUTO -> fastest(query);
       case INPUT -> asTheyCome(query);
       case FLOAT32 -> DType.FLOAT32;
       case BFLOAT16 -> DType.BFLOAT16;
     };
+  }
+
+  private static DType fastest(Tensor query) {
+    if (!query.device().isCpu()) {
+      return asTheyCome(query);
+    }
+    return NATIVE_BFLOAT16 ? DType.BFLOAT16 : DType.FLOAT32;
   }
 
   private static DType asTheyCome(Tensor query) {

@@ -110,7 +110,7 @@ public record AdaClusterSettings(
 
   /** Type of the matrix products; sums and softmax are float32 inside in any case. */
   public enum Products {
-    /** bf16 where the processor multiplies it natively, else as the tensors come. */
+    /** On a processor bf16 if it multiplies that natively, else float32; elsewhere as they come. */
     AUTO,
     /** As the tensors come. */
     INPUT,
@@ -181,7 +181,7 @@ public record AdaClusterSettings(
           List.of(),
           Text.CLUSTERED,
           2048,
-          Products.INPUT);
+          Products.AUTO);
 
   /** Clusters alone, without the tail: query mass and a budget of a quarter of the keys. */
   public static final AdaClusterSettings CLUSTER =
@@ -223,7 +223,7 @@ public record AdaClusterSettings(
    * many.
    */
   int tileQueriesFor(int tokens) {
-    return tileQueries > 0 ? tileQueries : tokens < 8192 ? 48 : 96;
+    return tileQueries > 0 ? tileQueries : tokens < 8192 ? 64 : 96;
   }
 
   /** Clusters of keys for a sequence, where they are fixed. */

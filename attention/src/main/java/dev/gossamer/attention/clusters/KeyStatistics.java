@@ -21,7 +21,7 @@ public record KeyStatistics(
     try (Scope scope = Scope.open()) {
       long headDim = operands.headDim();
       Tensor labels = layout.sortedLabels();
-      Tensor keys = operands.keys().narrow(1, 0, headDim).to(DType.FLOAT32);
+      Tensor keys = operands.keys().narrow(1, 0, headDim).to(DType.FLOAT32).contiguous();
       Tensor sizes = layout.divisors();
       Tensor means = sums(keys, labels, layout).div(sizes);
       Tensor variances =

@@ -58,7 +58,7 @@ public final class KMeans {
     this.points =
         metric == Metric.ANGLE
             ? exact.div(exact.norm(1, true).clamp(SHORTEST, Double.POSITIVE_INFINITY))
-            : exact;
+            : exact.contiguous(); // libtorch adds rows of a wider tensor three times as slowly
   }
 
   /** The tokens with constant columns behind them, padded with zeros to a multiple of 8 columns. */
@@ -101,7 +101,7 @@ public final class KMeans {
     try (Scope scope = Scope.open()) {
       Tensor right = operand(centroids).transpose(0, 1);
       boolean packs = tokens.dtype() == DType.BFLOAT16 && clusters <= 0x10000;
-      Tensor countdown = packs ? countdown(clusters) : null;
+      Tensor countdown = countdown(clusters);
       for (int from = 0; from < count; from += TOKENS_AT_ONCE) {
         int rows = Math.min(TOKENS_AT_ONCE, count - from);
         try (Scope strip = Scope.open()) {
@@ -109,7 +109,7 @@ public final class KMeans {
           if (packs) {
             readPacked(scores, countdown, clusters, from, labels);
           } else {
-            readPlain(scores, from, labels);
+            readPlain(scores, countdown, clusters, from, labels);
           }
         }
       }
@@ -139,10 +139,22 @@ public final class KMeans {
     }
   }
 
-  private void readPlain(Tensor scores, int from, int[] labels) {
-    int[] best = scores.argmax(1).toInts();
-    System.arraycopy(best, 0, labels, from, best.length);
-    float[] values = scores.amax(false, 1).toFloats();
+  /**
+   * libtorch finds the place of a maximum one number after the other, the maximum itself many at a
+   * time. So: take the row's maximum away, which leaves zero there and a sign bit everywhere else,
+   * write the countdown into the bits, and take the maximum as whole numbers.
+   */
+  private void readPlain(Tensor scores, Tensor countdown, int clusters, int from, int[] labels) {
+    Tensor wide = scores.to(DType.FLOAT32);
+    Tensor best = wide.amax(true, 1);
+    wide.addInPlace(best.mul(-1));
+    Tensor bits = wide.reinterpret(DType.INT32);
+    bits.orInPlace(countdown);
+    int[] left = bits.amax(false, 1).toInts();
+    for (int row = 0; row < left.length; row++) {
+      labels[from + row] = Math.max(0, Math.min(clusters - 1, clusters - 1 - left[row]));
+    }
+    float[] values = best.toFloats();
     System.arraycopy(values, 0, closeness, from, values.length);
   }
 
@@ -210,14 +222,20 @@ public final class KMeans {
   private int[] farthest(int[] labels, int[] sizes, int wanted) {
     double spare = 2.0 * count / sizes.length;
     float[] distance = distances();
-    return java.util.stream.IntStream.range(0, count)
-        .filter(token -> sizes[labels[token]] >= spare && distance[token] > 0)
-        .boxed()
-        .sorted(
-            (a, b) -> distance[a] != distance[b] ? Float.compare(distance[b], distance[a]) : a - b)
-        .limit(wanted)
-        .mapToInt(Integer::intValue)
-        .toArray();
+    long[] order = new long[count]; // nearness, then token: positive floats sort as their bits do
+    int found = 0;
+    for (int token = 0; token < count; token++) {
+      if (sizes[labels[token]] >= spare && distance[token] > 0) {
+        long nearness = Integer.MAX_VALUE - Float.floatToRawIntBits(distance[token]);
+        order[found++] = nearness << Integer.SIZE | token;
+      }
+    }
+    Arrays.sort(order, 0, found);
+    int[] far = new int[Math.min(wanted, found)];
+    for (int i = 0; i < far.length; i++) {
+      far[i] = (int) order[i];
+    }
+    return far;
   }
 
   /** Distance of every token from its centroid at the last assignment: Euclidean, or 1 - cosine. */

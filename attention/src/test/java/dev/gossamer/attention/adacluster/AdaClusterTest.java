@@ -61,7 +61,8 @@ class AdaClusterTest {
         .withTileQueries(20)
         .withDenseSteps(0)
         .withDenseLayers(java.util.List.of())
-        .withMinTokens(0);
+        .withMinTokens(0)
+        .withProducts(AdaClusterSettings.Products.INPUT);
   }
 
   private static double[][] attend(

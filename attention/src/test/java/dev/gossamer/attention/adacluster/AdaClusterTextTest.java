@@ -50,7 +50,8 @@ class AdaClusterTextTest {
         .withTileQueries(20)
         .withDenseSteps(0)
         .withDenseLayers(List.of())
-        .withMinTokens(0);
+        .withMinTokens(0)
+        .withProducts(AdaClusterSettings.Products.INPUT);
   }
 
   /** The same video tokens for every grid, with text tokens of another kind around them. */
@@ -181,6 +182,7 @@ class AdaClusterTextTest {
             .withDenseSteps(0)
             .withDenseLayers(List.of())
             .withMinTokens(0)
+            .withProducts(AdaClusterSettings.Products.INPUT)
             .withReclusterEvery(2);
     AttentionPlan plan = new AttentionPlan(1, 1, 4, grid, 0, Set.of(), false);
     try (Threads threads = new Threads(2);

@@ -113,6 +113,16 @@ public final class Libtorch {
     }
   }
 
+  /**
+   * Whether libtorch has products of bfloat16 numbers for this processor. oneDNN makes them from
+   * AVX-512 on; on x86 without it libtorch takes a plain loop, a hundred times slower.
+   */
+  public static boolean multipliesBfloat16() {
+    boot();
+    boolean x86 = Loader.getPlatform().endsWith("x86_64");
+    return !x86 || text(torch.get_cpu_capability()).contains("AVX512");
+  }
+
   private static void selfTest() {
     try (TensorOptions options = new TensorOptions(ScalarType.Float);
         Tensor ones = torch.ones(new long[] {2, 3}, options);

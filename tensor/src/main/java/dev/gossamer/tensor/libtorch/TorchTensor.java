@@ -51,6 +51,7 @@ public final class TorchTensor implements AutoCloseable {
     Libtorch.boot();
   }
 
+  private static final boolean MULTIPLIES_BFLOAT16 = Libtorch.multipliesBfloat16();
   private static final AtomicLong LIVE = new AtomicLong();
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
@@ -275,13 +276,13 @@ public final class TorchTensor implements AutoCloseable {
 
   /** out = left right, for matrices or batches of them. */
   public static void matmulInto(TorchTensor out, TorchTensor left, TorchTensor right) {
+    if (left.lacksProducts(right)) {
+      try (TorchTensor product = left.matmul(right)) {
+        out.copyFrom(product);
+      }
+      return;
+    }
     change("matmul", () -> torch.matmul_out(out.at, left.at, right.at));
-  }
-
-  /** out = bias + left right, for matrices. */
-  public static void addmmInto(
-      TorchTensor out, TorchTensor bias, TorchTensor left, TorchTensor right) {
-    change("addmm", () -> torch.addmm_out(out.at, bias.at, left.at, right.at));
   }
 
   /** out = softmax(in) along a dimension; out may be in. */
@@ -646,15 +647,9 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor matmul(TorchTensor other) {
-    return of("matmul", () -> at.matmul(other.at));
-  }
-
-  public TorchTensor addmm(TorchTensor left, TorchTensor right) {
-    return of("addmm", () -> torch.addmm(at, left.at, right.at));
-  }
-
-  public TorchTensor baddbmm(TorchTensor left, TorchTensor right) {
-    return of("baddbmm", () -> torch.baddbmm(at, left.at, right.at));
+    return lacksProducts(other)
+        ? inFloat32(other, null, (left, right, none) -> left.matmul(right))
+        : of("matmul", () -> at.matmul(other.at));
   }
 
   public TorchTensor norm(long dim, boolean keepDim) {
@@ -662,7 +657,34 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor linear(TorchTensor weight, TorchTensor bias) {
-    return of("linear", () -> optional(bias, b -> torch.linear(at, weight.at, b)));
+    return lacksProducts(weight)
+        ? inFloat32(weight, bias, TorchTensor::linear)
+        : of("linear", () -> optional(bias, b -> torch.linear(at, weight.at, b)));
+  }
+
+  /** A product of a tensor, a weight and perhaps a bias. */
+  private interface Product {
+    TorchTensor of(TorchTensor x, TorchTensor weight, TorchTensor bias);
+  }
+
+  /** Whether this processor has no products of these two: both float16, or perhaps bfloat16. */
+  private boolean lacksProducts(TorchTensor other) {
+    int type = dtype();
+    return type == other.dtype()
+        && (type == ScalarType.Half.value
+            || type == ScalarType.BFloat16.value && !MULTIPLIES_BFLOAT16)
+        && !at.is_cuda();
+  }
+
+  /** The product as processors that have it compute it: sums in float32, rounded once. */
+  private TorchTensor inFloat32(TorchTensor weight, TorchTensor bias, Product product) {
+    int wide = ScalarType.Float.value;
+    try (TorchTensor x = toType(wide);
+        TorchTensor w = weight.toType(wide);
+        TorchTensor b = bias == null ? null : bias.toType(wide);
+        TorchTensor result = product.of(x, w, b)) {
+      return result.toType(dtype());
+    }
   }
 
   public TorchTensor layerNorm(TorchTensor weight, TorchTensor bias, double eps) {
@@ -710,6 +732,9 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor conv2d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    if (lacksProducts(weight)) {
+      return inFloat32(weight, bias, (x, w, b) -> x.conv2d(w, b, stride, padding));
+    }
     long[] dilation = {1, 1};
     return of(
         "conv2d",
@@ -723,6 +748,9 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor conv3d(TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
+    if (lacksProducts(weight)) {
+      return inFloat32(weight, bias, (x, w, b) -> x.conv3d(w, b, stride, padding));
+    }
     long[] dilation = {1, 1, 1};
     return of(
         "conv3d",

@@ -22,7 +22,8 @@ public record AttentionPlan(
     long seed,
     Set<Integer> explained,
     int recallRows) {
-  private static final int FEW_ROWS = 16;
+  /** Rows that estimate recall well enough for a report, for about a percent of the time. */
+  public static final int FEW_ROWS = 16;
 
   public AttentionPlan {
     if (layers < 1 || branches < 1 || steps < 1 || recallRows < 0) {
@@ -38,20 +39,6 @@ public record AttentionPlan(
               + " rows for recall");
     }
     explained = Set.copyOf(explained);
-  }
-
-  /**
-   * @param measureRecall whether the report estimates recall, from a few queries of each head
-   */
-  public AttentionPlan(
-      int layers,
-      int branches,
-      int steps,
-      TokenGrid grid,
-      long seed,
-      Set<Integer> explained,
-      boolean measureRecall) {
-    this(layers, branches, steps, grid, seed, explained, measureRecall ? FEW_ROWS : 0);
   }
 
   /** Whether the report estimates recall. */

@@ -52,7 +52,7 @@ class AttentionOptionsTest {
     int[][] wrong = {{0, 1, 1}, {1, 0, 1}, {1, 1, 0}};
     for (int[] counts : wrong) {
       assertThatThrownBy(
-              () -> new AttentionPlan(counts[0], counts[1], counts[2], grid, 0, Set.of(), false))
+              () -> new AttentionPlan(counts[0], counts[1], counts[2], grid, 0, Set.of(), 0))
           .isInstanceOf(IllegalArgumentException.class);
     }
   }

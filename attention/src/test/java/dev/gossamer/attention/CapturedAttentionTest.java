@@ -56,7 +56,7 @@ class CapturedAttentionTest {
       q = OWNER.adopt(both("q"));
       k = OWNER.adopt(both("k"));
       v = OWNER.adopt(both("v"));
-      AttentionPlan plan = new AttentionPlan(1, 1, 1, GRID, 0, Set.of(), false);
+      AttentionPlan plan = new AttentionPlan(1, 1, 1, GRID, 0, Set.of(), 0);
       dense =
           OWNER.adopt(new DenseAttention().open(plan, threads).attention(0, 0).attend(q, k, v, 0));
     }
@@ -77,7 +77,7 @@ class CapturedAttentionTest {
 
   /** The first sparse step of a method on both heads. */
   private static Outcome outcome(AdaClusterSettings settings) {
-    AttentionPlan plan = new AttentionPlan(1, 1, 2, GRID, 0, Set.of(), true);
+    AttentionPlan plan = new AttentionPlan(1, 1, 2, GRID, 0, Set.of(), AttentionPlan.FEW_ROWS);
     AdaClusterSettings sparse = settings.withDenseLayers(List.of());
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);
@@ -208,7 +208,7 @@ class CapturedAttentionTest {
   @Test
   void thresholdsFindACountForRealKeys() {
     assertThat(AdaClusterSettings.PAPER.keyCounts()).isEqualTo(KeyCounts.ADAPTIVE);
-    AttentionPlan plan = new AttentionPlan(1, 1, 2, GRID, 0, Set.of(), false);
+    AttentionPlan plan = new AttentionPlan(1, 1, 2, GRID, 0, Set.of(), 0);
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);
         AttentionSession session = new AdaCluster(AdaClusterSettings.PAPER).open(plan, threads)) {

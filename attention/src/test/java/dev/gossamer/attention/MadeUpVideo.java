@@ -25,7 +25,8 @@ public record MadeUpVideo(
   }
 
   public AttentionPlan plan(long seed, Set<Integer> explained, boolean measureRecall) {
-    return new AttentionPlan(layers, branches, steps, grid, seed, explained, measureRecall);
+    return new AttentionPlan(
+        layers, branches, steps, grid, seed, explained, measureRecall ? AttentionPlan.FEW_ROWS : 0);
   }
 
   public double[][] query(int step, int layer, int branch, int head) {

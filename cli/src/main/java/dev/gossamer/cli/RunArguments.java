@@ -35,11 +35,6 @@ final class RunArguments {
   private final Set<Integer> explain = new TreeSet<>();
 
   @Option(
-      names = "--recall",
-      description = "Estimate for the report how much attention mass was seen; costs some time.")
-  private boolean recall;
-
-  @Option(
       names = "--noise",
       paramLabel = "FILE",
       description = "Start from the tensor 'latents' of a safetensors file, not from the seed.")
@@ -96,9 +91,6 @@ final class RunArguments {
     }
     if (preview) {
       extras.add(Extra.PREVIEW);
-    }
-    if (recall) {
-      extras.add(Extra.RECALL);
     }
     if (keepLatents) {
       extras.add(Extra.KEEP_LATENTS);

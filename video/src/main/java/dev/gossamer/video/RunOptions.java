@@ -38,9 +38,7 @@ public record RunOptions(
     /** Writes an animated preview every few steps. */
     PREVIEW,
     /** Leaves the final latents beside the video. */
-    KEEP_LATENTS,
-    /** Estimates how much attention mass the sparse attention saw; costs some exact rows. */
-    RECALL
+    KEEP_LATENTS
   }
 
   /**

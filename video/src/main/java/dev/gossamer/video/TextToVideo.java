@@ -211,14 +211,7 @@ public final class TextToVideo implements AutoCloseable {
   /** A draft that neither leaves files nor looks for any. */
   private static VideoEngine.Draft draft(VideoRequest request) {
     return new VideoEngine.Draft(
-        request,
-        Stage.TRANSFORMER,
-        Optional.empty(),
-        Optional.empty(),
-        false,
-        false,
-        Set.of(),
-        false);
+        request, Stage.TRANSFORMER, Optional.empty(), Optional.empty(), false, false, Set.of());
   }
 
   private AttentionSummary unfiled(VideoRequest request, FrameSink sink, Progress progress) {

@@ -79,7 +79,6 @@ final class VideoEngine implements AutoCloseable {
    * @param resume whether to go on from these files if they are there
    * @param trajectory whether the latents after each step are kept
    * @param explained steps whose cluster labels are kept
-   * @param recall whether recall is measured
    */
   record Draft(
       VideoRequest request,
@@ -88,8 +87,7 @@ final class VideoEngine implements AutoCloseable {
       Optional<Path> finished,
       boolean resume,
       boolean trajectory,
-      Set<Integer> explained,
-      boolean recall) {}
+      Set<Integer> explained) {}
 
   /**
    * Final latents and how they came to be.
@@ -133,7 +131,7 @@ final class VideoEngine implements AutoCloseable {
                 model.tokens(request),
                 request.seed(),
                 draft.explained(),
-                draft.recall()),
+                AttentionPlan.FEW_ROWS),
             draft.trajectory());
     try (Denoising denoising = new Denoising(setting, branches, noise)) {
       saved.ifPresent(denoising::restore);

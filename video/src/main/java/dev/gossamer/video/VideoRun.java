@@ -155,8 +155,7 @@ final class VideoRun {
         Optional.of(run.files().latents()),
         run.has(RunOptions.Extra.RESUME),
         run.saveLatents().isPresent(),
-        run.explain(),
-        run.has(RunOptions.Extra.RECALL) || !run.explain().isEmpty());
+        run.explain());
   }
 
   private Denoising.Observer observer(Optional<PreviewFile> preview) {
@@ -250,8 +249,7 @@ final class VideoRun {
             Optional.of(run.files().denseLatents()),
             run.has(RunOptions.Extra.RESUME),
             false,
-            Set.of(),
-            false);
+            Set.of());
     double shared = clock.of(Stage.TEXT) + clock.of(Stage.DECODE) + clock.of(Stage.WRITE);
     StageClock other = new StageClock(progress);
     VideoEngine.Drawn dense = engine.draw(draft, noise, other, progress, (done, loop) -> {});

@@ -45,8 +45,7 @@ class VideoEngineTest {
         Optional.of(folder.resolve("cat.latents.safetensors")),
         resume,
         true,
-        Set.of(),
-        false);
+        Set.of());
   }
 
   private VideoEngine.Drawn draw(VideoEngine.Draft draft, Progress progress) {

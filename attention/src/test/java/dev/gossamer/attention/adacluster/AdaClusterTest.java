@@ -68,7 +68,7 @@ class AdaClusterTest {
   private static double[][] attend(
       AdaClusterSettings settings, DType dtype, double[][] q, double[][] k, double[][] v) {
     AttentionPlan plan =
-        new AttentionPlan(1, 1, 1, TokenGrid.video(1, 1, q.length), 0, Set.of(), false);
+        new AttentionPlan(1, 1, 1, TokenGrid.video(1, 1, q.length), 0, Set.of(), 0);
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);
         AttentionSession session = new AdaCluster(settings).open(plan, threads)) {

@@ -68,7 +68,7 @@ class AdaClusterTextTest {
 
   private static double[][] attend(
       AdaClusterSettings settings, TokenGrid grid, double[][] q, double[][] k, double[][] v) {
-    AttentionPlan plan = new AttentionPlan(1, 1, 1, grid, 0, Set.of(), false);
+    AttentionPlan plan = new AttentionPlan(1, 1, 1, grid, 0, Set.of(), 0);
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);
         AttentionSession session = new AdaCluster(settings).open(plan, threads)) {
@@ -184,7 +184,7 @@ class AdaClusterTextTest {
             .withMinTokens(0)
             .withProducts(AdaClusterSettings.Products.INPUT)
             .withReclusterEvery(2);
-    AttentionPlan plan = new AttentionPlan(1, 1, 4, grid, 0, Set.of(), false);
+    AttentionPlan plan = new AttentionPlan(1, 1, 4, grid, 0, Set.of(), 0);
     try (Threads threads = new Threads(2);
         AttentionSession session = new AdaCluster(settings).open(plan, threads)) {
       for (int step = 0; step < 4; step++) {

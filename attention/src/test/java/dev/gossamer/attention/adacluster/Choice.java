@@ -28,7 +28,7 @@ record Choice(int[] queryLabels, int[] keyLabels, boolean[][] selected, Attentio
    */
   static Choice of(AdaClusterSettings settings, TokenGrid grid, double[][] q, double[][] k) {
     AdaClusterSettings plain = settings.withTail(AdaClusterSettings.Tail.OFF);
-    AttentionPlan plan = new AttentionPlan(1, 1, 1, grid, 0, Set.of(0), true);
+    AttentionPlan plan = new AttentionPlan(1, 1, 1, grid, 0, Set.of(0), AttentionPlan.FEW_ROWS);
     int width = q[0].length;
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);

@@ -48,7 +48,7 @@ class WanTransformerTest {
   private static AttentionSession dense(WanTransformer model, Tensor latents, Threads threads) {
     TokenGrid grid = model.grid(latents.size(2), latents.size(3), latents.size(4));
     return new DenseAttention()
-        .open(new AttentionPlan(model.config().layers(), 1, 1, grid, 0, Set.of(), false), threads);
+        .open(new AttentionPlan(model.config().layers(), 1, 1, grid, 0, Set.of(), 0), threads);
   }
 
   /** All samples of a golden case, one after the other, with all rows of the prompt. */

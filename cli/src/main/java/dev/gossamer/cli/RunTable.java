@@ -19,11 +19,14 @@ final class RunTable {
         "Attention",
         String.format(
             Locale.ROOT,
-            "%s, density %.3f%s, %.1f s",
+            "%s, density %.3f%s%s, %.1f thread-seconds",
             report.settings().attention().method(),
             attention.density(),
             attention.pseudoKeys() > 0
                 ? String.format(Locale.ROOT, " and %.3f in the tail", attention.pseudoKeys())
+                : "",
+            Double.isFinite(attention.recall())
+                ? String.format(Locale.ROOT, ", recall %.3f", attention.recall())
                 : "",
             attention.seconds()));
     AttentionSummary.Clusters clusters = attention.clusters();

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Golden;
@@ -99,7 +100,9 @@ class UniPcTest {
   @Test
   void laysOutTheSmallModelsGolden() {
     Golden golden = Golden.open("/goldens/mini/io.safetensors");
-    Scheduler scheduler = Scheduler.read(config("/goldens/mini/scheduler/scheduler_config.json"));
+    Scheduler scheduler =
+        Scheduler.read(
+            ModelConfig.read(MiniModel.folder().resolve("scheduler/scheduler_config.json")));
     assertThat(scheduler).isEqualTo(UniPc.WAN);
     Schedule schedule = scheduler.plan(8);
     try (Scope scope = Scope.open()) {
@@ -107,10 +110,6 @@ class UniPcTest {
       Tensor sigmas = Tensor.of(schedule.sigmas(), 9);
       assertThat(Golden.maxDifference(sigmas, golden.tensor("sigmas"))).isLessThan(1e-7);
     }
-  }
-
-  private static ModelConfig config(String resource) {
-    return ModelConfig.read(Golden.path(resource));
   }
 
   /** A perfect model knows the noise-free video; every order must then arrive at it. */

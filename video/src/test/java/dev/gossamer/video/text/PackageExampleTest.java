@@ -2,6 +2,7 @@ package dev.gossamer.video.text;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Golden;
@@ -17,7 +18,7 @@ import org.junit.jupiter.api.Test;
 class PackageExampleTest {
   @Test
   void encodesAPrompt() {
-    Path checkpoint = Golden.path("/goldens/mini/tokenizer").getParent();
+    Path checkpoint = MiniModel.folder();
     try (Scope scope = Scope.open();
         Tokenizer tokenizer = Tokenizer.open(checkpoint.resolve("tokenizer"));
         T5Encoder encoder =

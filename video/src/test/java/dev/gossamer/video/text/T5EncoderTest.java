@@ -3,6 +3,7 @@ package dev.gossamer.video.text;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Golden;
@@ -83,7 +84,8 @@ class T5EncoderTest {
   void agreesWithTheSmallModelsGolden(String ids, String embeds) {
     Golden golden = Golden.open("/goldens/mini/io.safetensors");
     try (Scope scope = Scope.open();
-        T5Encoder encoder = open("/goldens/mini/text_encoder", DType.FLOAT32)) {
+        T5Encoder encoder =
+            T5Encoder.open(MiniModel.folder().resolve("text_encoder"), DType.FLOAT32, Device.CPU)) {
       Tensor rows = encoder.encode(golden.tensor(ids).unsqueeze(0)).squeeze(0);
       assertThat(Golden.maxDifference(rows, golden.tensor(embeds))).isLessThan(TOLERANCE);
     }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.BadInputException;
@@ -65,7 +66,7 @@ class TokenizerTest {
   })
   void agreesWithTheSmallModelsGolden(String prompt, String ids) {
     try (Scope scope = Scope.open();
-        Tokenizer tokenizer = Tokenizer.open(Golden.path("/goldens/mini/tokenizer"))) {
+        Tokenizer tokenizer = Tokenizer.open(MiniModel.folder().resolve("tokenizer"))) {
       assertThat(tokenizer.encode(prompt, 512).ids())
           .containsExactly(Golden.open("/goldens/mini/io.safetensors").tensor(ids).toLongs());
     }

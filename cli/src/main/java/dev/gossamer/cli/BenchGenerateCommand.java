@@ -63,6 +63,12 @@ final class BenchGenerateCommand implements Callable<Integer> {
       description = "Denoising steps (default: the checkpoint's, mini model 20).")
   private Integer steps;
 
+  @Option(
+      names = "--prompts",
+      paramLabel = "FILE",
+      description = "With --quality: what to draw, one per line (default: ten prompts).")
+  private Path prompts;
+
   @ArgGroup(validate = false, heading = "%nThe model%n")
   private ModelArguments model = new ModelArguments();
 
@@ -106,6 +112,9 @@ final class BenchGenerateCommand implements Callable<Integer> {
     VideoQualitySettings settings = VideoQualitySettings.of(model.folder(), model.options());
     if (subjects != null) {
       settings = settings.withSubjects(AttentionSubject.parseAll(subjects));
+    }
+    if (prompts != null) {
+      settings = settings.withPrompts(PromptList.read(prompts).prompts());
     }
     if (!sizes.isEmpty()) {
       settings = settings.withSize(sizes().get(0));

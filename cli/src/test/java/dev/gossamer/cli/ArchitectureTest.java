@@ -42,8 +42,10 @@ class ArchitectureTest {
           "attention", Set.of("tensor"),
           "video", Set.of("tensor", "attention"),
           "mini", Set.of(),
-          "bench", Set.of("tensor", "attention", "video", "mini"),
-          "cli", Set.of("tensor", "attention", "video", "mini", "bench"));
+          "distributed", Set.of("tensor"),
+          "moe", Set.of("tensor", "distributed"),
+          "bench", Set.of("tensor", "attention", "video", "mini", "distributed", "moe"),
+          "cli", Set.of("tensor", "attention", "video", "mini", "distributed", "moe", "bench"));
 
   /** Our own classes without those of tests, whether in folders or in jars. */
   static final class MainOnly implements ImportOption {
@@ -60,6 +62,8 @@ class ArchitectureTest {
           .resideOutsideOfPackages(
               // libtorch, and CUDA below it: one place decides threads, boot and memory
               "dev.gossamer.tensor.libtorch..",
+              // Gloo and NCCL: one place knows their stores, groups and work handles
+              "dev.gossamer.distributed.c10d..",
               // ffmpeg: one place knows its manual memory
               "dev.gossamer.video.media..")
           .should()

@@ -34,7 +34,7 @@ public final class Gossamer implements Runnable {
   private static final List<GroupedCommands.Group> GROUPS =
       List.of(
           new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
-          new GroupedCommands.Group("Tools", "bench", "doctor", "generate-completion"));
+          new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
 
   @Spec private CommandSpec spec;
 
@@ -64,8 +64,10 @@ public final class Gossamer implements Runnable {
     FailureLine failures = new FailureLine(terminal);
     try {
       return commandLine(terminal, interrupted, failures).execute(separated(args));
-    } catch (OutOfMemoryError e) {
-      return failures.report(e, List.of(args).contains(CommonArguments.VERBOSE));
+    } catch (OutOfMemoryError | ExceptionInInitializerError e) {
+      // The second: libtorch was refused when the first tensor needed it.
+      Throwable failure = e instanceof ExceptionInInitializerError ? e.getCause() : e;
+      return failures.report(failure, List.of(args).contains(CommonArguments.VERBOSE));
     }
   }
 
@@ -83,6 +85,7 @@ public final class Gossamer implements Runnable {
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
         .addSubcommand(new DoctorCommand(terminal))
+        .addSubcommand(new BundleCommand(terminal, interrupted))
         .addSubcommand(new GenerateCompletion());
     commandLine
         .setOut(new PrintWriter(terminal.out(), true))

@@ -1,11 +1,11 @@
 package dev.gossamer.bench.attention;
 
+import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.attention.QualityPoint.Tail;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -40,6 +40,11 @@ final class QualityCharts {
   private QualityCharts() {}
 
   static void write(List<QualityPoint> points, QualityGroup group, Path file) throws IOException {
+    new ChartFile(file).write(stream -> draw(points, group, stream));
+  }
+
+  private static void draw(List<QualityPoint> points, QualityGroup group, OutputStream stream)
+      throws IOException {
     List<XYChart> charts = new ArrayList<>();
     for (CapturedHead head : CapturedHead.values()) {
       charts.add(recall(points, group, head));
@@ -47,9 +52,7 @@ final class QualityCharts {
     for (CapturedHead head : CapturedHead.values()) {
       charts.add(error(points, group, head));
     }
-    try (OutputStream stream = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(charts, 2, CapturedHead.values().length, stream, BitmapFormat.PNG);
-    }
+    BitmapEncoder.saveBitmap(charts, 2, CapturedHead.values().length, stream, BitmapFormat.PNG);
   }
 
   private static XYChart recall(List<QualityPoint> points, QualityGroup group, CapturedHead head) {

@@ -1,10 +1,10 @@
 package dev.gossamer.bench.video;
 
+import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.attention.AttentionSubject;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,13 +28,15 @@ final class VideoChart {
   private VideoChart() {}
 
   static void write(VideoQualityReport report, Path file) throws IOException {
+    new ChartFile(file).write(stream -> draw(report, stream));
+  }
+
+  private static void draw(VideoQualityReport report, OutputStream stream) throws IOException {
     List<CategoryChart> charts =
         List.of(
             chart(report, "PSNR against dense, dB", ComparedVideo::psnr),
             chart(report, "SSIM against dense", ComparedVideo::ssim));
-    try (OutputStream stream = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(charts, 1, 2, stream, BitmapFormat.PNG);
-    }
+    BitmapEncoder.saveBitmap(charts, 1, 2, stream, BitmapFormat.PNG);
   }
 
   private static CategoryChart chart(

@@ -28,7 +28,8 @@ public record ChartFile(Path path) {
     } catch (OutOfMemoryError e) {
       throw e;
     } catch (Error | RuntimeException e) {
-      // Without fonts, fontconfig or AWT's libraries every version of Java throws something else.
+      // Without fonts, fontconfig, AWT or its libraries every version of Java throws something
+      // else.
       Files.delete(path);
       throw new EnvironmentException(
           "Cannot draw " + path + ": " + e,

@@ -1,12 +1,10 @@
 package dev.gossamer.bench.attention;
 
-import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.attention.QualityPoint.Tail;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -39,11 +37,7 @@ final class QualityCharts {
 
   private QualityCharts() {}
 
-  static void write(List<QualityPoint> points, QualityGroup group, Path file) throws IOException {
-    new ChartFile(file).write(stream -> draw(points, group, stream));
-  }
-
-  private static void draw(List<QualityPoint> points, QualityGroup group, OutputStream stream)
+  static void draw(List<QualityPoint> points, QualityGroup group, OutputStream stream)
       throws IOException {
     List<XYChart> charts = new ArrayList<>();
     for (CapturedHead head : CapturedHead.values()) {

@@ -1,11 +1,9 @@
 package dev.gossamer.bench.video;
 
-import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.attention.AttentionSubject;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -27,11 +25,7 @@ final class VideoChart {
 
   private VideoChart() {}
 
-  static void write(VideoQualityReport report, Path file) throws IOException {
-    new ChartFile(file).write(stream -> draw(report, stream));
-  }
-
-  private static void draw(VideoQualityReport report, OutputStream stream) throws IOException {
+  static void draw(VideoQualityReport report, OutputStream stream) throws IOException {
     List<CategoryChart> charts =
         List.of(
             chart(report, "PSNR against dense, dB", ComparedVideo::psnr),

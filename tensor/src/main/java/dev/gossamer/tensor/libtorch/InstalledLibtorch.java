@@ -73,12 +73,24 @@ record InstalledLibtorch(Path folder) {
     return Stream.concat(BINDINGS.stream(), cuda).toList();
   }
 
-  /** Loads the bindings to CUDA where there is a card and they are at hand. */
+  /**
+   * Loads the bindings to CUDA where there is a card and they are at hand.
+   *
+   * @throws EnvironmentException if they lack a library of CUDA
+   */
   void loadCuda() {
     if (Files.exists(folder.resolve(CARD))
         && torch.cuda_is_available()
         && CUDA_BINDINGS.stream().allMatch(NativeLoading::has)) {
-      NativeLoading.load(List.of(), CUDA_BINDINGS);
+      try {
+        NativeLoading.load(List.of(), CUDA_BINDINGS);
+      } catch (UnsatisfiedLinkError e) {
+        throw new EnvironmentException(
+            "Cannot load the bindings to CUDA: " + e.getMessage(),
+            "Let LD_LIBRARY_PATH name the folders of CUDA 13 and cuDNN 9, as the script in a bundle"
+                + " does",
+            e);
+      }
     }
   }
 }

@@ -56,17 +56,19 @@ public record MatchedSettings(
   public static MatchedSettings solve(FineGrained base, int latent, Match match, int multiple) {
     if (latent < 1 || latent > base.hidden()) {
       throw new UsageException(
-          "Cannot match a latent width of " + latent, "Use 1 to the hidden width, " + base.hidden());
+          "Cannot match a latent width of " + latent,
+          "Use 1 to the hidden width, " + base.hidden());
     }
     if (multiple < SMALLEST_MULTIPLE || Integer.bitCount(multiple) != 1) {
       throw new UsageException(
           "Cannot round inner widths to multiples of " + multiple, "Use 8, 16, 32, 64 or 128");
     }
-    return match == Match.REINVEST ? reinvested(base, latent) : narrowed(base, latent, match, multiple);
+    return match == Match.REINVEST
+        ? reinvested(base, latent)
+        : narrowed(base, latent, match, multiple);
   }
 
-  private static MatchedSettings narrowed(
-      FineGrained base, int latent, Match match, int multiple) {
+  private static MatchedSettings narrowed(FineGrained base, int latent, Match match, int multiple) {
     double exact = exactInner(base, latent, match);
     if (exact <= latent) {
       throw new UsageException(
@@ -74,7 +76,9 @@ public record MatchedSettings(
               Locale.ROOT,
               "No BigMac layer matches by %s: the projections leave experts an inner width of %.0f,"
                   + " not above the latent width %d",
-              match.name().toLowerCase(Locale.ROOT), exact, latent),
+              match.name().toLowerCase(Locale.ROOT),
+              exact,
+              latent),
           "Use a larger top-k or more experts, a smaller ratio, or match by params or nominal");
     }
     for (int step = multiple; ; step /= 2) {
@@ -88,9 +92,11 @@ public record MatchedSettings(
       if (step == SMALLEST_MULTIPLE) {
         throw new UsageException(
             String.format(
-              Locale.ROOT,
+                Locale.ROOT,
                 "No BigMac layer matches by %s within %s %%: the inner width would be %.1f",
-                match.name().toLowerCase(Locale.ROOT), TOLERANCE, exact),
+                match.name().toLowerCase(Locale.ROOT),
+                TOLERANCE,
+                exact),
             "These widths are too small to round to multiples of " + SMALLEST_MULTIPLE);
       }
     }
@@ -136,8 +142,7 @@ public record MatchedSettings(
         match,
         exact,
         multiple,
-        percent(
-            matched.expertWeights() + matched.projectionWeights(), base.expertWeights()),
+        percent(matched.expertWeights() + matched.projectionWeights(), base.expertWeights()),
         percent(
             matched.activeWeights() - matched.gateWeights(),
             base.activeWeights() - base.gateWeights()));
@@ -152,8 +157,7 @@ public record MatchedSettings(
     return switch (match) {
       case PARAMS -> Math.abs(weightResidual);
       case FLOPS -> Math.abs(activeResidual);
-      case NOMINAL ->
-          Math.abs(percent(matched.weightsPerExpert(), base.weightsPerExpert()));
+      case NOMINAL -> Math.abs(percent(matched.weightsPerExpert(), base.weightsPerExpert()));
       case REINVEST ->
           Math.abs(percent(matched.wireElementsPerToken(), base.wireElementsPerToken()));
     };

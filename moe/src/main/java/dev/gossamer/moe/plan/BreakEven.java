@@ -3,8 +3,9 @@ package dev.gossamer.moe.plan;
 import dev.gossamer.moe.MoeStructure;
 
 /**
- * The link at which BigMac's step takes as long as the fine-grained one; on a faster one it does not
- * pay. Bytes per second of one rank, over its share of the node's link if there are several nodes.
+ * The link at which BigMac's step takes as long as the fine-grained one; on a faster one it does
+ * not pay. Bytes per second of one rank, over its share of the node's link if there are several
+ * nodes.
  *
  * @param formula saved bytes over added seconds, both per token and layer; infinite if nothing is
  *     added. For flat all-to-all and experts of equal weights this is {@code k B (1-r) phi F / (3 r
@@ -52,7 +53,8 @@ public record BreakEven(double formula, double simulated, double available) {
     double rows = settings.imbalance() * settings.tokens();
     double projections = 2.0 * bigMac.projectionWeights() / compute.dense();
     double experts =
-        2 * (perRow(compute, settings, cluster, bigMac, rows)
+        2
+            * (perRow(compute, settings, cluster, bigMac, rows)
                 - perRow(compute, settings, cluster, fineGrained, rows));
     double beyond = passes / 3.0 * cluster.overhead().projectionSeconds() / settings.tokens();
     double added = passes * (projections + experts) + beyond;
@@ -67,7 +69,8 @@ public record BreakEven(double formula, double simulated, double available) {
       MoeStructure structure,
       double tokens) {
     double here =
-        Math.max(1, (double) structure.experts() / settings.group(structure.experts(), cluster).ranks());
+        Math.max(
+            1, (double) structure.experts() / settings.group(structure.experts(), cluster).ranks());
     double rows = tokens * structure.topK() / here / settings.chunks();
     return settings.imbalance()
         * structure.topK()

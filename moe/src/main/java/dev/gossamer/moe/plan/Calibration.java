@@ -6,8 +6,8 @@ import java.util.stream.DoubleStream;
  * Time of all-to-all on the paper's cluster against the volume {@code v} of a token: {@code k} for
  * fine-grained, {@code r k} for BigMac.
  *
- * @param trainingLine through Table 1's five training figures and the two of BigMac that follow from
- *     Figure 4, ms
+ * @param trainingLine through Table 1's five training figures and the two of BigMac that follow
+ *     from Figure 4, ms
  * @param trainingCurve a parabola through the five, ms
  * @param inferenceLine through Table 1's inference figures, ms
  * @param inferenceCurve a parabola through them, ms

@@ -35,14 +35,14 @@ public record ClusterProfile(
     DType wire) {
   /** Profiles that ship inside, resources {@code clusters/NAME.json}. */
   public static final List<String> PRESETS =
-      List.of(
-          "paper-cluster", "a100-infiniband", "h100-infiniband", "pcie-host", "cpu-host");
+      List.of("paper-cluster", "a100-infiniband", "h100-infiniband", "pcie-host", "cpu-host");
 
   /**
    * @param peakFlops floating-point operations per second by the data sheet
    * @param denseEfficiency share of it that attention, projections and head reach
    * @param expertEfficiency share of it that experts with many rows reach
-   * @param halfRows rows of an expert at which it reaches half of that share; 0 if rows do not matter
+   * @param halfRows rows of an expert at which it reaches half of that share; 0 if rows do not
+   *     matter
    * @param memoryBytesPerSecond memory bandwidth
    */
   public record Compute(
@@ -143,8 +143,7 @@ public record ClusterProfile(
   }
 
   private static Link link(SettingsFile part) {
-    return part.build(
-        () -> new Link(1e-6 * part.real("latencyMicros"), 1e9 * part.real("GBps")));
+    return part.build(() -> new Link(1e-6 * part.real("latencyMicros"), 1e9 * part.real("GBps")));
   }
 
   /** This cluster with its node link, or the local one where there is one node, so much faster. */

@@ -4,8 +4,8 @@ import dev.gossamer.moe.MoeStructure;
 
 /**
  * The time of one step on one rank, from counts and the cluster's profile. All ranks are alike but
- * for the imbalance of routing, which slows experts and their all-to-all; nothing else overlaps than
- * experts with their own all-to-all, if asked for.
+ * for the imbalance of routing, which slows experts and their all-to-all; nothing else overlaps
+ * than experts with their own all-to-all, if asked for.
  */
 public final class CostModel {
   // Adam reads master weight, two moments and a gradient, and writes three of them and the weight.
@@ -116,7 +116,9 @@ public final class CostModel {
     return communication - (1 - 1.0 / chunks) * Math.min(communication, experts);
   }
 
-  /** A ring over all ranks for what all hold, rings of replicas for experts, one after the other. */
+  /**
+   * A ring over all ranks for what all hold, rings of replicas for experts, one after the other.
+   */
   private double allReduceSeconds(TransformerCount count, Placement group) {
     double shared = (double) count.sharedParameters() * settings.wire().bytes();
     double experts = (double) count.expertParameters() / group.ranks() * settings.wire().bytes();
@@ -140,8 +142,7 @@ public final class CostModel {
     boolean sharded = settings.optimizer() == PlanSettings.Optimizer.SHARDED;
     double shared = (double) count.sharedParameters() / (sharded ? settings.ranks() : 1);
     int replicas = settings.ranks() / group.ranks();
-    double experts =
-        (double) count.expertParameters() / group.ranks() / (sharded ? replicas : 1);
+    double experts = (double) count.expertParameters() / group.ranks() / (sharded ? replicas : 1);
     return OPTIMIZER_BYTES * (shared + experts) / cluster.compute().memoryBytesPerSecond();
   }
 }

@@ -14,9 +14,9 @@ public record Exchange(
     double latencySeconds, double seconds, double interBytes, double intraBytes) {
 
   /**
-   * Flat: {@code max(alpha_i (P-m) + m V_inter / B_node, alpha_l (m-1) + V_intra / B_local)}, as both
-   * links work at once. In two stages (two-level, deduplicated) one waits for the other, so their
-   * times add up, and two-level copies all rows once more (read and written).
+   * Flat: {@code max(alpha_i (P-m) + m V_inter / B_node, alpha_l (m-1) + V_intra / B_local)}, as
+   * both links work at once. In two stages (two-level, deduplicated) one waits for the other, so
+   * their times add up, and two-level copies all rows once more (read and written).
    *
    * @param rows tokens of the rank, times the imbalance
    */
@@ -47,7 +47,6 @@ public record Exchange(
             : 0;
     return staged
         ? new Exchange(nodeLatency + localLatency, node + local + copy, inter, intra)
-        : new Exchange(
-            Math.max(nodeLatency, localLatency), Math.max(node, local), inter, intra);
+        : new Exchange(Math.max(nodeLatency, localLatency), Math.max(node, local), inter, intra);
   }
 }

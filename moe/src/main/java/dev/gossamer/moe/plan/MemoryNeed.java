@@ -50,7 +50,8 @@ public record MemoryNeed(double state, double dense, double rows) {
   }
 
   /** Numbers that one routed row keeps, both ends together, with balanced routing. */
-  public static double elementsPerRow(MoeStructure structure, PlanSettings.Activations activations) {
+  public static double elementsPerRow(
+      MoeStructure structure, PlanSettings.Activations activations) {
     int inner = activations == PlanSettings.Activations.KEPT ? 2 : 1;
     return 2.0 * structure.wireWidth() + (double) inner * structure.inner();
   }

@@ -53,7 +53,11 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
               published.trainingShare()[i],
               100 * line / (line + fit.otherMillis())));
       cells.add(
-          new PaperCell(row(k), "ms, planner", millis, 1e3 * planned(k).row(StructureKind.FINE_GRAINED).time().exposed()));
+          new PaperCell(
+              row(k),
+              "ms, planner",
+              millis,
+              1e3 * planned(k).row(StructureKind.FINE_GRAINED).time().exposed()));
     }
     for (int i = 0; i < published.figure4TopK().length; i++) {
       double k = published.figure4TopK()[i];
@@ -63,7 +67,10 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
           new PaperCell(row, "ms, line", millis, fit.trainingLine().at(Calibration.RATIO * k)));
       cells.add(
           new PaperCell(
-              row, "ms, planner", millis, 1e3 * planned(k).row(StructureKind.BIGMAC).time().exposed()));
+              row,
+              "ms, planner",
+              millis,
+              1e3 * planned(k).row(StructureKind.BIGMAC).time().exposed()));
     }
     return new PaperTable(
         "Table 1, training: all-to-all of an iteration",
@@ -92,11 +99,7 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
     }
     return new PaperTable(
         "Table 1, inference: all-to-all",
-        "line "
-            + text(fit.inferenceLine())
-            + " ms, parabola "
-            + text(fit.inferenceCurve())
-            + " ms",
+        "line " + text(fit.inferenceLine()) + " ms, parabola " + text(fit.inferenceCurve()) + " ms",
         cells);
   }
 
@@ -106,8 +109,7 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
       PlannedModel model = PlannedModel.preset(name);
       PaperFormulas printed = PaperFormulas.ofTable4(model);
       for (StructureKind kind : List.of(StructureKind.FINE_GRAINED, StructureKind.BIGMAC)) {
-        TransformerCount count =
-            new TransformerCount(model, model.structure(kind).orElseThrow());
+        TransformerCount count = new TransformerCount(model, model.structure(kind).orElseThrow());
         String row = name + " " + Words.of(kind);
         cells.add(
             new PaperCell(
@@ -253,8 +255,7 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
     List<Double> c = polynomial.coefficients();
     return c.size() == 2
         ? String.format(Locale.ROOT, "%.1f + %.1f v", c.get(0), c.get(1))
-        : String.format(
-            Locale.ROOT, "%.1f + %.1f v + %.2f v^2", c.get(0), c.get(1), c.get(2));
+        : String.format(Locale.ROOT, "%.1f + %.1f v + %.2f v^2", c.get(0), c.get(1), c.get(2));
   }
 
   /** As a JSON document. */

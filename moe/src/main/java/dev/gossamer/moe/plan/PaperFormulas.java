@@ -60,14 +60,7 @@ public record PaperFormulas(
 
   /** {@code 8bslh k (ep-1)/ep} bytes, times {@code r} for BigMac. */
   public double allToAllBytes(StructureKind kind) {
-    return 8
-        * tokens()
-        * layers
-        * hidden
-        * topK
-        * (ranks - 1)
-        / ranks
-        * (narrow(kind) ? ratio : 1);
+    return 8 * tokens() * layers * hidden * topK * (ranks - 1) / ranks * (narrow(kind) ? ratio : 1);
   }
 
   /** Tokens of an iteration. */

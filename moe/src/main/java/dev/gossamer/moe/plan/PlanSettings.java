@@ -172,7 +172,9 @@ public record PlanSettings(
         "Use at most " + perNode + ", or a cluster with a nodeLink");
   }
 
-  /** The largest divisor of {@code most} that is not above the experts and does not straddle nodes. */
+  /**
+   * The largest divisor of {@code most} that is not above the experts and does not straddle nodes.
+   */
   private static int largestGroup(int most, int ranks, int experts, ClusterProfile cluster) {
     for (int size = Math.min(most, experts); size > 1; size--) {
       if (most % size == 0 && fillsNodes(size, ranks, cluster)) {

@@ -47,8 +47,7 @@ final class SettingsFile {
       }
       return of(path.toString(), Files.readAllBytes(path));
     } catch (IOException e) {
-      throw new BadInputException(
-          "Cannot read " + path, "Is it readable? " + e.getMessage(), e);
+      throw new BadInputException("Cannot read " + path, "Is it readable? " + e.getMessage(), e);
     }
   }
 
@@ -141,7 +140,11 @@ final class SettingsFile {
   /** The object under a key; an empty one if it is missing. */
   SettingsFile part(String key) {
     JsonNode part =
-        value(key, () -> new ObjectMapper().createObjectNode(), "an object", n -> n.isObject() ? n : null);
+        value(
+            key,
+            () -> new ObjectMapper().createObjectNode(),
+            "an object",
+            n -> n.isObject() ? n : null);
     return new SettingsFile(name + " (" + key + ")", part);
   }
 
@@ -175,13 +178,11 @@ final class SettingsFile {
 
   private <T> Supplier<T> required(String key) {
     return () -> {
-      throw new BadInputException(
-          "Cannot use " + name + ": '" + key + "' is missing", "Add it");
+      throw new BadInputException("Cannot use " + name + ": '" + key + "' is missing", "Add it");
     };
   }
 
-  private <T> T value(
-      String key, Supplier<T> whenMissing, String kind, Function<JsonNode, T> as) {
+  private <T> T value(String key, Supplier<T> whenMissing, String kind, Function<JsonNode, T> as) {
     known.add(key);
     JsonNode node = root.path(key);
     if (node.isMissingNode() || node.isNull()) {
@@ -190,8 +191,7 @@ final class SettingsFile {
     T value = as.apply(node);
     if (value == null) {
       throw new BadInputException(
-          String.format(
-              Locale.ROOT, "Cannot use %s: '%s' is %.80s, not %s", name, key, node, kind),
+          String.format(Locale.ROOT, "Cannot use %s: '%s' is %.80s, not %s", name, key, node, kind),
           "Correct it");
     }
     return value;

@@ -5,8 +5,8 @@ import dev.gossamer.moe.MoeStructure;
 /**
  * Parameters and operations of a whole model, counted one by one. Layers have attention of four
  * square matrices with biases, two norms with bias, and the mixture of experts, whose experts have
- * biases while gate and projections have none, as the paper's models; embedding and head share their
- * weights, positions are not counted.
+ * biases while gate and projections have none, as the paper's models; embedding and head share
+ * their weights, positions are not counted.
  *
  * @param model the model
  * @param structure the form of its experts

@@ -18,8 +18,8 @@ public record WireTraffic(
    *
    * <ul>
    *   <li>flat: {@code k (P-m)/P} rows leave the node, {@code k (m-1)/P} stay in it;
-   *   <li>two-level: as many leave; before that all rows are sorted by place inside the node, {@code
-   *       k (m-1)/m};
+   *   <li>two-level: as many leave; before that all rows are sorted by place inside the node,
+   *       {@code k (m-1)/m};
    *   <li>deduplicated: a token leaves once for each other node that holds one of its experts,
    *       {@code d (n-1)/n}, and its {@code k} copies are made where it arrives.
    * </ul>

@@ -44,7 +44,7 @@ public final class PlanChart {
   /** Writes a PNG. */
   public static void write(PlanReport report, Path file) throws IOException {
     XYChart ranks = chart(report.model().name(), "ranks", "step, ms");
-    ranks.getStyler().setXAxisLogarithmic(true).setLegendPosition(LegendPosition.InsideNW);
+    ranks.getStyler().setXAxisLogarithmic(true).setLegendVisible(false);
     XYChart topK = chart(report.cluster().name(), "experts per token (top-k)", "step, ms");
     XYChart ranksShare = chart("", "ranks", "all-to-all, % of the step");
     ranksShare.getStyler().setXAxisLogarithmic(true);
@@ -59,7 +59,7 @@ public final class PlanChart {
     for (XYChart shares : List.of(ranksShare, topKShare)) {
       shares.getStyler().setYAxisMin(0.0).setYAxisMax(100.0).setLegendVisible(false);
     }
-    topK.getStyler().setLegendVisible(false);
+    topK.getStyler().setLegendPosition(LegendPosition.InsideNW);
     try (OutputStream stream = Files.newOutputStream(file)) {
       BitmapEncoder.saveBitmap(
           List.of(ranks, topK, ranksShare, topKShare), 2, 2, stream, BitmapFormat.PNG);

@@ -4,6 +4,7 @@ import static dev.gossamer.bench.TextTable.figure;
 
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.moe.MatchedSettings;
+import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.plan.ClusterProfile;
 import dev.gossamer.moe.plan.PlanPoint;
 import dev.gossamer.moe.plan.PlanReport;
@@ -21,7 +22,8 @@ import java.util.function.ToDoubleFunction;
 
 /** A plan for a person: the structures, the sweeps, the verdict. */
 public final class PlanTable {
-  private static final double GIB = 1L << 30;
+  private static final double KIB = 1 << 10;
+  private static final double GIB = 1 << 30;
 
   private PlanTable() {}
 
@@ -30,7 +32,8 @@ public final class PlanTable {
     return String.join(
         "\n\n",
         head(report),
-        structures(report),
+        sizes(report),
+        times(report),
         sweep("ranks", report.ranks()),
         sweep("top-k", report.topK()),
         sweep("link x", report.sensitivity()),
@@ -73,14 +76,51 @@ public final class PlanTable {
         cluster.source());
   }
 
-  private static String structures(PlanReport report) {
+  private static String sizes(PlanReport report) {
+    TextTable table =
+        new TextTable(
+            "structure",
+            "experts",
+            "top-k",
+            "inner",
+            "wire width",
+            "params B",
+            "active B",
+            "MFLOP/token",
+            "KiB/token",
+            "EP",
+            "GiB kept",
+            "GiB recomputed",
+            "fits");
+    for (PlanRow row : report.rows()) {
+      if (row.dispatch() != report.settings().dispatch()) {
+        continue;
+      }
+      MoeStructure structure = row.structure();
+      long wireBytes = structure.wireElementsPerToken() * report.settings().wire().bytes();
+      table.row(
+          Words.of(row.kind()),
+          String.valueOf(structure.experts()),
+          String.valueOf(structure.topK()),
+          String.valueOf(structure.inner()),
+          String.valueOf(structure.wireWidth()),
+          figure(row.count().parameters() / 1e9, 2),
+          figure(row.count().activeParameters() / 1e9, 2),
+          figure(row.count().flops() / 1e6, 0),
+          figure(wireBytes / KIB, 1),
+          String.valueOf(row.group().ranks()),
+          figure(report.memory(row, Activations.KEPT).total() / GIB, 1),
+          figure(report.memory(row, Activations.RECOMPUTED).total() / GIB, 1),
+          report.fits(row) ? "yes" : "NO");
+    }
+    return table.plain();
+  }
+
+  private static String times(PlanReport report) {
     TextTable table =
         new TextTable(
             "structure",
             "dispatch",
-            "EP",
-            "params B",
-            "active B",
             "dense ms",
             "experts",
             "project",
@@ -92,35 +132,25 @@ public final class PlanTable {
             "a2a %",
             "x fine",
             "tokens/s",
-            "GB out",
-            "GiB kept",
-            "GiB again",
-            "fits");
+            "GB out");
     double fine = report.row(StructureKind.FINE_GRAINED).time().total();
     for (PlanRow row : report.rows()) {
       StepTime time = row.time();
       table.row(
-          List.of(
-              Words.of(row.kind()),
-              Words.of(row.dispatch()),
-              String.valueOf(row.group().ranks()),
-              figure(row.count().parameters() / 1e9, 2),
-              figure(row.count().activeParameters() / 1e9, 2),
-              millis(time.dense()),
-              millis(time.experts()),
-              millis(time.projections()),
-              millis(time.exposed()),
-              millis(time.hidden()),
-              millis(time.allReduce() + time.optimizer()),
-              millis(time.overhead()),
-              millis(time.total()),
-              figure(100 * time.share(), 1),
-              figure(fine / time.total(), 2),
-              figure(row.tokensPerSecond(), 0),
-              figure(row.interBytes() / 1e9, 2),
-              figure(report.memory(row, Activations.KEPT).total() / GIB, 1),
-              figure(report.memory(row, Activations.RECOMPUTED).total() / GIB, 1),
-              report.fits(row) ? "yes" : "NO"));
+          Words.of(row.kind()),
+          Words.of(row.dispatch()),
+          millis(time.dense()),
+          millis(time.experts()),
+          millis(time.projections()),
+          millis(time.exposed()),
+          millis(time.hidden()),
+          millis(time.allReduce() + time.optimizer()),
+          millis(time.overhead()),
+          millis(time.total()),
+          figure(100 * time.share(), 1),
+          figure(fine / time.total(), 2),
+          figure(row.tokensPerSecond(), 0),
+          figure(row.interBytes() / 1e9, 2));
     }
     return table.plain();
   }

@@ -13,8 +13,9 @@ import dev.gossamer.moe.MoeStructure;
  * @param simulated where the cost model, with latency, overlap and the rest, finds it; infinite if
  *     BigMac pays on any link, 0 if on none
  * @param available what the cluster has
+ * @param between whether the link is the one between nodes
  */
-public record BreakEven(double formula, double simulated, double available) {
+public record BreakEven(double formula, double simulated, double available, boolean between) {
   private static final double SLOWEST = 1e-9;
   private static final double FASTEST = 1e9;
   private static final int HALVINGS = 100;
@@ -33,7 +34,8 @@ public record BreakEven(double formula, double simulated, double available) {
     return new BreakEven(
         formula(model, cluster, settings, fineGrained, bigMac),
         available * crossing(model, cluster, settings, group, fineGrained, bigMac),
-        available);
+        available,
+        group.nodes() > 1);
   }
 
   private static double formula(

@@ -80,8 +80,9 @@ public record ClusterProfile(
   /**
    * @param layerSeconds what a layer takes beyond its operations, forward and backward, seconds
    * @param projectionSeconds what BigMac's projections take beyond theirs per layer, seconds
-   * @param holdsUpdate whether {@code layerSeconds} covers gradient exchange and optimiser, as it
-   *     was fitted to whole steps
+   * @param holdsUpdate whether {@code layerSeconds} covers the optimiser and the exchange of the
+   *     gradients of what all ranks hold, as it was fitted to whole steps; replicas of experts,
+   *     which those did not have, are charged all the same
    */
   public record Overhead(double layerSeconds, double projectionSeconds, boolean holdsUpdate) {
     public Overhead {

@@ -71,7 +71,7 @@ public final class CostModel {
       all += EXCHANGES_PER_PASS * exchange.seconds();
     }
     double layers = batches * model.layers();
-    boolean update = train() && !overhead.holdsUpdate();
+    boolean optimizer = train() && !overhead.holdsUpdate();
     double narrow =
         structure.projectionWeights() > 0 ? part * layers * overhead.projectionSeconds() : 0;
     return new StepTime(
@@ -80,8 +80,8 @@ public final class CostModel {
         batches * passes * tokens * count.projectionFlops() / compute.dense() + narrow,
         layers * exposed,
         layers * Math.max(0, all - exposed),
-        update ? allReduceSeconds(count, group) : 0,
-        update ? optimizerSeconds(count, group) : 0,
+        train() ? allReduceSeconds(count, group) : 0,
+        optimizer ? optimizerSeconds(count, group) : 0,
         part * layers * overhead.layerSeconds());
   }
 
@@ -117,7 +117,8 @@ public final class CostModel {
   }
 
   /**
-   * A ring over all ranks for what all hold, rings of replicas for experts, one after the other.
+   * A ring over all ranks for what all hold, unless the profile's overhead has it, and rings of
+   * replicas for experts, one after the other.
    */
   private double allReduceSeconds(TransformerCount count, Placement group) {
     double shared = (double) count.sharedParameters() * settings.wire().bytes();
@@ -125,7 +126,8 @@ public final class CostModel {
     int replicas = settings.ranks() / group.ranks();
     // The rings of all ranks of a node, or of a group if that is smaller, share the node's link.
     int rings = Math.min(cluster.ranksPerNode(), group.ranks());
-    return ring(settings.ranks(), shared, 1) + ring(replicas, experts, rings);
+    return (cluster.overhead().holdsUpdate() ? 0 : ring(settings.ranks(), shared, 1))
+        + ring(replicas, experts, rings);
   }
 
   private double ring(int members, double bytes, int rings) {

@@ -41,8 +41,7 @@ public record MemoryNeed(double state, double dense, double rows) {
     double dense =
         kept * tokens * WIDTHS * model.hidden() * NUMBER
             + tokens * model.vocabulary() * (train ? LOGIT : 0);
-    int inner = settings.activations() == PlanSettings.Activations.KEPT ? 2 : 1;
-    double arrived = structure.wireWidth() + (double) inner * structure.inner();
+    double arrived = elementsPerRow(structure, settings.activations()) - structure.wireWidth();
     double narrow = structure.projectionWeights() > 0 ? 2.0 * structure.wireWidth() : 0;
     double perToken =
         structure.topK() * (settings.imbalance() * arrived + structure.wireWidth()) + narrow;
@@ -52,8 +51,9 @@ public record MemoryNeed(double state, double dense, double rows) {
   /** Numbers that one routed row keeps, both ends together, with balanced routing. */
   public static double elementsPerRow(
       MoeStructure structure, PlanSettings.Activations activations) {
-    int inner = activations == PlanSettings.Activations.KEPT ? 2 : 1;
-    return 2.0 * structure.wireWidth() + (double) inner * structure.inner();
+    int before = structure.body().matrices() - 1; // a gated expert has two inner rows to keep
+    int after = activations == PlanSettings.Activations.KEPT ? 1 : 0;
+    return 2.0 * structure.wireWidth() + (double) (before + after) * structure.inner();
   }
 
   private static double perParameter(PlanSettings settings, int sharers) {

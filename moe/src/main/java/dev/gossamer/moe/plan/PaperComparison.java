@@ -214,9 +214,13 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
     }
     return new PaperTable(
         "Figure 4: BigMac against fine-grained, 32 ranks",
-        "line: Table 1's line, 209 ms beside all-to-all, 27 ms for BigMac's projections; planner:"
-            + " GPT3-Medium on "
-            + CLUSTER,
+        String.format(
+            Locale.ROOT,
+            "line: Table 1's line, %.0f ms beside all-to-all, %.0f ms for BigMac's projections;"
+                + " planner: GPT3-Medium on %s",
+            fit.otherMillis(),
+            fit.projectionMillis(),
+            CLUSTER),
         cells);
   }
 

@@ -56,19 +56,21 @@ public record Verdict(boolean pays, double speedUp, BreakEven breakEven, String 
 
   private static String link(BreakEven breakEven) {
     String here =
-        String.format(Locale.ROOT, "the link gives %s per rank", rate(breakEven.available()));
+        String.format(
+            Locale.ROOT,
+            "(%s by the formula); %s gives %s",
+            Double.isInfinite(breakEven.formula()) ? "any rate" : rate(breakEven.formula()),
+            breakEven.between() ? "the link between nodes" : "the link inside the node",
+            rate(breakEven.available()));
     if (breakEven.simulated() == 0) {
-      return "No link is slow enough for it to pay; " + here;
+      return "No link is slow enough for it to pay " + here;
     }
     if (Double.isInfinite(breakEven.simulated())) {
-      return "It would pay on any link; " + here;
+      return "It would pay at any rate of that link"
+          + (breakEven.between() ? ", as the one inside nodes counts too " : " ")
+          + here;
     }
-    return String.format(
-        Locale.ROOT,
-        "It pays below %s per rank (%s by the formula); %s",
-        rate(breakEven.simulated()),
-        Double.isInfinite(breakEven.formula()) ? "any link" : rate(breakEven.formula()),
-        here);
+    return "It pays below " + rate(breakEven.simulated()) + " per rank " + here;
   }
 
   private static String rate(double bytesPerSecond) {

@@ -34,6 +34,7 @@ public final class Gossamer implements Runnable {
   private static final List<GroupedCommands.Group> GROUPS =
       List.of(
           new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
+          new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
           new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
 
   @Spec private CommandSpec spec;
@@ -84,6 +85,7 @@ public final class Gossamer implements Runnable {
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
+        .addSubcommand(new PlanCommand(terminal))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new BundleCommand(terminal, interrupted))
         .addSubcommand(new GenerateCompletion());

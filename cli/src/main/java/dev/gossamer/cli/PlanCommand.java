@@ -1,0 +1,103 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.plan.PaperTables;
+import dev.gossamer.bench.plan.PlanChart;
+import dev.gossamer.bench.plan.PlanTable;
+import dev.gossamer.moe.plan.ClusterProfile;
+import dev.gossamer.moe.plan.PaperComparison;
+import dev.gossamer.moe.plan.PlanReport;
+import dev.gossamer.moe.plan.PlannedModel;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code gossamer plan}: what a mixture of experts would cost on a cluster. */
+@Command(
+    name = "plan",
+    description = {
+      "Plan a mixture of experts on a cluster.",
+      "Computes step time, communication and memory of the vanilla, fine-grained and BigMac"
+          + " structures from the model's counts and the cluster's figures, over ranks and top-k, and"
+          + " says whether BigMac pays. Nothing is measured and nothing runs."
+    },
+    abbreviateSynopsis = true,
+    sortOptions = false)
+final class PlanCommand implements Callable<Integer> {
+  private final Terminal terminal;
+
+  @ArgGroup(validate = false, heading = "%nThe model%n")
+  private PlannedModelArguments model = new PlannedModelArguments();
+
+  @ArgGroup(validate = false, heading = "%nThe cluster, and how it is used%n")
+  private PlanArguments plan = new PlanArguments();
+
+  @ArgGroup(validate = false, heading = "%nThe output%n")
+  private Output output = new Output();
+
+  @Mixin private CommonArguments common;
+
+  /** What is shown. */
+  static final class Output {
+    @Option(
+        names = "--paper",
+        description =
+            "Print the BigMac paper's tables 1, 3, 4, 9 and figures 3 and 4 beside ours instead; all"
+                + " other options but --json are ignored.")
+    private boolean paper;
+
+    @Option(
+        names = "--chart",
+        paramLabel = "FILE",
+        description = "Also draw step time and communication share against ranks and top-k, a PNG.")
+    private Path chart;
+
+    @Option(
+        names = "--json",
+        description = "Print one JSON document to stdout, the table to stderr.")
+    private boolean json;
+  }
+
+  PlanCommand(Terminal terminal) {
+    this.terminal = terminal;
+  }
+
+  @Override
+  public Integer call() {
+    if (output.paper) {
+      PaperComparison comparison = PaperComparison.compute();
+      print(comparison.document(), PaperTables.of(comparison));
+      return 0;
+    }
+    PlannedModel planned = model.model();
+    ClusterProfile cluster = plan.cluster();
+    PlanReport report = PlanReport.of(planned, cluster, plan.settings(planned, cluster));
+    if (output.chart != null) {
+      draw(report, output.chart);
+    }
+    print(report.document(), PlanTable.of(report));
+    return 0;
+  }
+
+  private static void draw(PlanReport report, Path file) {
+    try {
+      PlanChart.write(report, file);
+    } catch (IOException e) {
+      throw new EnvironmentException(
+          "Cannot write " + file, "Name a file in a folder that exists and is writable", e);
+    }
+  }
+
+  private void print(Map<String, Object> document, String table) {
+    (output.json ? terminal.err() : terminal.out()).println(table);
+    if (output.json) {
+      terminal.out().println(BenchReport.json(document));
+    }
+  }
+}

@@ -1,0 +1,91 @@
+package dev.gossamer.moe.plan;
+
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+
+/**
+ * Whether BigMac is worth it in one setting.
+ *
+ * @param pays whether its step is shorter than the fine-grained one
+ * @param speedUp fine-grained step over BigMac's
+ * @param breakEven the link at which that turns
+ * @param text the same in plain words, one line
+ */
+public record Verdict(boolean pays, double speedUp, BreakEven breakEven, String text) {
+  /** Below this gain, nobody would notice. */
+  private static final double NOTICEABLE = 1.02;
+
+  static Verdict of(PlanRow fineGrained, PlanRow bigMac, Exchange exchange, BreakEven breakEven) {
+    double speedUp = fineGrained.time().total() / bigMac.time().total();
+    boolean pays = speedUp > 1;
+    String steps =
+        String.format(
+            Locale.ROOT,
+            "a step takes %.4g ms against %.4g ms, %.2f times as fast",
+            1e3 * bigMac.time().total(),
+            1e3 * fineGrained.time().total(),
+            speedUp);
+    String text =
+        pays
+            ? (speedUp >= NOTICEABLE ? "BigMac pays: " : "BigMac hardly pays: ")
+                + steps
+                + ". "
+                + link(breakEven)
+            : "BigMac does not pay here: "
+                + steps
+                + ". "
+                + reason(fineGrained, exchange, breakEven);
+    return new Verdict(pays, speedUp, breakEven, text);
+  }
+
+  private static String reason(PlanRow fineGrained, Exchange exchange, BreakEven breakEven) {
+    StepTime time = fineGrained.time();
+    if (fineGrained.group().ranks() == 1) {
+      return "All experts are on one rank: nothing travels, and the projections only cost";
+    }
+    if (time.hidden() > time.exposed()) {
+      return "Most of the all-to-all is hidden behind the experts already. " + link(breakEven);
+    }
+    if (exchange.latencySeconds() > exchange.seconds() / 2) {
+      return "So few tokens travel that latency decides, and narrow rows do not shorten it. "
+          + link(breakEven);
+    }
+    return link(breakEven);
+  }
+
+  private static String link(BreakEven breakEven) {
+    String here =
+        String.format(
+            Locale.ROOT,
+            "(%s by the formula); %s gives %s",
+            Double.isInfinite(breakEven.formula()) ? "any rate" : rate(breakEven.formula()),
+            breakEven.between() ? "the link between nodes" : "the link inside the node",
+            rate(breakEven.available()));
+    if (breakEven.simulated() == 0) {
+      return "No link is slow enough for it to pay " + here;
+    }
+    if (Double.isInfinite(breakEven.simulated())) {
+      return "It would pay at any rate of that link"
+          + (breakEven.between() ? ", as the one inside nodes counts too " : " ")
+          + here;
+    }
+    return "It pays below " + rate(breakEven.simulated()) + " per rank " + here;
+  }
+
+  private static String rate(double bytesPerSecond) {
+    return String.format(Locale.ROOT, "%.3g GB/s", bytesPerSecond / 1e9);
+  }
+
+  /** As a JSON document. */
+  Map<String, Object> document() {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("pays", pays);
+    document.put("speedUp", speedUp);
+    document.put("breakEvenBytesPerSecond", breakEven.simulated());
+    document.put("breakEvenFormulaBytesPerSecond", breakEven.formula());
+    document.put("linkBytesPerSecond", breakEven.available());
+    document.put("text", text);
+    return document;
+  }
+}

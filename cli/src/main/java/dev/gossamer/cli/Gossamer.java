@@ -85,6 +85,9 @@ public final class Gossamer implements Runnable {
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
+        .addSubcommand(
+            // What follows the command to launch is the command's.
+            new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))
         .addSubcommand(new PlanCommand(terminal))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new BundleCommand(terminal, interrupted))
@@ -93,6 +96,7 @@ public final class Gossamer implements Runnable {
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
         .setUsageHelpAutoWidth(true)
+        .setExpandAtFiles(false) // a prompt or an argument to launch may begin with @
         .setExecutionExceptionHandler(failures)
         .setParameterExceptionHandler(failures);
     Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();
@@ -103,6 +107,9 @@ public final class Gossamer implements Runnable {
 
   /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */
   private static String[] separated(String[] args) {
+    if (args.length > 0 && args[0].equals("launch")) {
+      return args; // what is launched reads its own
+    }
     List<String> separated = new ArrayList<>();
     for (String arg : args) {
       if (arg.startsWith(SETTING)) {

@@ -477,6 +477,11 @@ public final class Tensor implements AutoCloseable {
     return own(handle().tanh());
   }
 
+  /** The error function. */
+  public Tensor erf() {
+    return own(handle().erf());
+  }
+
   /** Logistic function. */
   public Tensor sigmoid() {
     return own(handle().sigmoid());

@@ -16,6 +16,11 @@ public final class LocalRanks {
 
   private LocalRanks() {}
 
+  /** The only rank of a world of one. */
+  public static Communicator alone() {
+    return new Communicator(new AloneTransport());
+  }
+
   /** What a rank does. */
   @FunctionalInterface
   public interface Work {

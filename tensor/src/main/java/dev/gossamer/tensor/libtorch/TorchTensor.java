@@ -419,6 +419,10 @@ public final class TorchTensor implements AutoCloseable {
     return of("tanh", () -> at.tanh());
   }
 
+  public TorchTensor erf() {
+    return of("erf", () -> at.erf());
+  }
+
   public TorchTensor sigmoid() {
     return of("sigmoid", () -> at.sigmoid());
   }

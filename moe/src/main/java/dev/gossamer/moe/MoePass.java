@@ -1,0 +1,93 @@
+package dev.gossamer.moe;
+
+import dev.gossamer.moe.parallel.RowExchange;
+import dev.gossamer.moe.router.Choice;
+import dev.gossamer.tensor.Tensor;
+import java.util.List;
+
+/** One forward pass of a layer: its output, what it chose, and the way back. */
+public final class MoePass {
+  private final MoeLayer layer;
+  private final Tensor x;
+  private final Tensor z;
+  private final Choice choice;
+  private final List<Chunk> chunks;
+  private final Tensor combined;
+  private final Tensor normed;
+  private final Experts.Saved ofShared;
+  private final Tensor output;
+
+  /**
+   * A part of the tokens.
+   *
+   * @param returned {@code [tokens, topK, width]} what the experts gave
+   */
+  record Chunk(RowExchange exchange, Experts.Saved saved, Tensor returned) {}
+
+  MoePass(
+      MoeLayer layer,
+      Tensor x,
+      Tensor z,
+      Choice choice,
+      List<Chunk> chunks,
+      Tensor combined,
+      Tensor normed,
+      Experts.Saved ofShared,
+      Tensor output) {
+    this.layer = layer;
+    this.x = x;
+    this.z = z;
+    this.choice = choice;
+    this.chunks = chunks;
+    this.combined = combined;
+    this.normed = normed;
+    this.ofShared = ofShared;
+    this.output = output;
+  }
+
+  /** {@code [tokens, hidden]}. */
+  public Tensor output() {
+    return output;
+  }
+
+  /** Where the tokens went, and the losses that keep experts evenly used. */
+  public Choice choice() {
+    return choice;
+  }
+
+  /**
+   * Adds the gradients of all weights of this rank and returns the input's. With several ranks,
+   * those of the experts already hold what the tokens of all ranks of the layer's group add.
+   *
+   * @param ofOutput {@code [tokens, hidden]}
+   * @param lossScale factor on the gradients of the auxiliary and the z-loss
+   * @return {@code [tokens, hidden]}, in the caller's scope
+   */
+  public Tensor backward(Tensor ofOutput, double lossScale) {
+    return layer.backward(this, ofOutput, lossScale);
+  }
+
+  Tensor x() {
+    return x;
+  }
+
+  Tensor z() {
+    return z;
+  }
+
+  List<Chunk> chunks() {
+    return chunks;
+  }
+
+  Tensor combined() {
+    return combined;
+  }
+
+  Tensor normed() {
+    return normed;
+  }
+
+  Experts.Saved ofShared() {
+    return ofShared;
+  }
+}

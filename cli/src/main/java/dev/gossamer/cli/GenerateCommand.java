@@ -120,6 +120,9 @@ final class GenerateCommand implements Callable<Integer> {
       printPlan(opened, request.request(opened, list.prompts().get(0), method));
       return;
     }
+    // What is wrong with every prompt alike costs one line, and not one for each.
+    opened.check(
+        request.request(opened, list.prompts().get(0), method), run.run(list.output(folder, 0)));
     PromptBatch batch = new PromptBatch(terminal, interrupted, !json);
     PromptBatch.Outcome outcome =
         batch.make(opened, list, folder, text -> request.request(opened, text, method), run::run);

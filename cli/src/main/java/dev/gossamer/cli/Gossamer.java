@@ -88,6 +88,7 @@ public final class Gossamer implements Runnable {
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
         .setUsageHelpAutoWidth(true)
+        .setExecutionStrategy(new GivenOnce())
         .setExecutionExceptionHandler(failures)
         .setParameterExceptionHandler(failures);
     Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();

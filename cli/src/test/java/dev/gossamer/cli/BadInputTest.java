@@ -114,6 +114,16 @@ class BadInputTest {
         3, "no such file", CommandRun.of("generate", "--prompts", "" + temp.resolve("absent.txt")));
   }
 
+  @Test
+  void whatIsWrongWithEveryPromptCostsOneLine() throws IOException {
+    Path prompts = Files.writeString(temp.resolve("prompts.txt"), "a cat\na dog\n");
+    refused(
+        2,
+        "Use 48 or 64",
+        CommandRun.of(
+            "generate", "--prompts=" + prompts, "--size=50x32", "--out=" + temp.resolve("out")));
+  }
+
   private Path copy(String name) throws IOException {
     return TinyCheckpoint.copyTo(temp.resolve("model-" + name.replace('/', '-')));
   }

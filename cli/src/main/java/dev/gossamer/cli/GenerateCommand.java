@@ -42,7 +42,8 @@ final class GenerateCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "PATH",
       description =
-          "The video's file, or with --prompts a folder (default: named after the prompt, here).")
+          "The video's file, .mp4 is added if it is missing; with --prompts a folder (default: named"
+              + " after the prompt or the list, here).")
   private Path out;
 
   @ArgGroup(validate = false, heading = "%nThe video%n")

@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -63,8 +64,9 @@ public final class Gossamer implements Runnable {
   static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
     FailureLine failures = new FailureLine(terminal);
     try {
-      return commandLine(terminal, interrupted, failures).execute(separated(args));
-    } catch (OutOfMemoryError e) {
+      int exitCode = commandLine(terminal, interrupted, failures).execute(separated(args));
+      return exitCode == 0 ? terminal.delivered() : exitCode;
+    } catch (OutOfMemoryError | EnvironmentException e) {
       return failures.report(e, List.of(args).contains(CommonArguments.VERBOSE));
     }
   }

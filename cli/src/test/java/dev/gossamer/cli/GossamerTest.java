@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
 class GossamerTest {
@@ -64,6 +68,22 @@ class GossamerTest {
     }
     assertThat(CommandRun.of("generate", "--", "-cat", "--steps").err())
         .contains("Unexpected argument '--steps'; options stand before --");
+  }
+
+  @Test
+  void aResultThatCannotBePrintedIsAFailure() {
+    OutputStream full =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException("No space left on device");
+          }
+        };
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    Terminal terminal = new Terminal(new PrintStream(full), new PrintStream(err, true), false);
+    assertThat(Gossamer.run(terminal, () -> false, "doctor", "--json")).isEqualTo(4);
+    assertThat(err.toString(StandardCharsets.UTF_8))
+        .matches("gossamer: Cannot write the result to stdout.+\\R");
   }
 
   @Test

@@ -29,7 +29,9 @@ final class AttentionArguments {
   @Option(
       names = "--preset",
       paramLabel = "NAME",
-      description = "Named settings of the method (default: the method's own).")
+      description =
+          "Named settings of the method; adacluster has default, cluster and paper (default: the"
+              + " method's own).")
   private String preset;
 
   @Option(

@@ -38,18 +38,30 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
   private static String wrongUse(ParameterException e) {
     return e.getCause() instanceof GossamerException cause
         ? cause.getMessage()
-        : firstLine(e.getMessage());
+        : inPlainWords(firstLine(e.getMessage()));
+  }
+
+  /** Picocli names Java's types; a person wants numbers and paths. */
+  private static String inPlainWords(String message) {
+    return message
+        .replaceAll(" is not an? (int|long)$", " is not a whole number in range")
+        .replaceAll(" is not a double$", " is not a number")
+        .replaceAll("cannot convert ('.*') to .*Path \\(.*", "$1 is no path here")
+        .replace("option option", "option");
   }
 
   private static String unknown(UnmatchedArgumentException e) {
     String word = e.getUnmatched().get(0);
+    List<String> near = e.getSuggestions();
+    if (near.contains(word)) { // an option behind --
+      return "Unexpected argument '" + word + "'; options stand before --";
+    }
     String what =
         e.isUnknownOption()
             ? "Unknown option"
             : e.getCommandLine().getSubcommands().isEmpty()
                 ? "Unexpected argument"
                 : "Unknown command";
-    List<String> near = e.getSuggestions();
     return what
         + " '"
         + word

@@ -42,7 +42,8 @@ final class GenerateCommand implements Callable<Integer> {
       names = "--out",
       paramLabel = "PATH",
       description =
-          "The video's file, or with --prompts a folder (default: named after the prompt, here).")
+          "The video's file, .mp4 is added if it is missing; with --prompts a folder (default: named"
+              + " after the prompt or the list, here).")
   private Path out;
 
   @ArgGroup(validate = false, heading = "%nThe video%n")
@@ -120,6 +121,9 @@ final class GenerateCommand implements Callable<Integer> {
       printPlan(opened, request.request(opened, list.prompts().get(0), method));
       return;
     }
+    // What is wrong with every prompt alike costs one line, and not one for each.
+    opened.check(
+        request.request(opened, list.prompts().get(0), method), run.run(list.output(folder, 0)));
     PromptBatch batch = new PromptBatch(terminal, interrupted, !json);
     PromptBatch.Outcome outcome =
         batch.make(opened, list, folder, text -> request.request(opened, text, method), run::run);

@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -64,9 +65,10 @@ public final class Gossamer implements Runnable {
   static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
     FailureLine failures = new FailureLine(terminal);
     try {
-      return commandLine(terminal, interrupted, failures).execute(separated(args));
-    } catch (OutOfMemoryError | ExceptionInInitializerError e) {
-      // The second: libtorch was refused when the first tensor needed it.
+      int exitCode = commandLine(terminal, interrupted, failures).execute(separated(args));
+      return exitCode == 0 ? terminal.delivered() : exitCode;
+    } catch (OutOfMemoryError | EnvironmentException | ExceptionInInitializerError e) {
+      // The last: libtorch was refused when the first tensor needed it.
       Throwable failure = e instanceof ExceptionInInitializerError ? e.getCause() : e;
       return failures.report(failure, List.of(args).contains(CommonArguments.VERBOSE));
     }
@@ -97,6 +99,7 @@ public final class Gossamer implements Runnable {
         .setErr(new PrintWriter(terminal.err(), true))
         .setUsageHelpAutoWidth(true)
         .setExpandAtFiles(false) // a prompt or an argument to launch may begin with @
+        .setExecutionStrategy(new GivenOnce())
         .setExecutionExceptionHandler(failures)
         .setParameterExceptionHandler(failures);
     Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();

@@ -91,9 +91,13 @@ record Inspection(
     List<String> problems = problems();
     if (!problems.isEmpty()) {
       throw new BadInputException(
-          problems.size() + " tensors in " + folder + " do not fit: " + problems.get(0),
+          "Cannot use " + folder + ": " + problems.get(0) + more(problems.size() - 1),
           "Is the download complete, and config.json of this model?");
     }
+  }
+
+  private static String more(int count) {
+    return count == 0 ? "" : ", and " + count + " more";
   }
 
   String text() {

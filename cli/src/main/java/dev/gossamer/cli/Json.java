@@ -3,12 +3,18 @@ package dev.gossamer.cli;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.module.SimpleModule;
+import com.fasterxml.jackson.databind.ser.std.ToStringSerializer;
 import java.io.PrintStream;
+import java.nio.file.Path;
 
 /** Prints the one JSON document of {@code --json}. */
 final class Json {
   private static final ObjectMapper MAPPER =
-      new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT);
+      new ObjectMapper()
+          .enable(SerializationFeature.INDENT_OUTPUT)
+          // Jackson's own form of a path is a file: URI.
+          .registerModule(new SimpleModule().addSerializer(Path.class, new ToStringSerializer()));
 
   private Json() {}
 

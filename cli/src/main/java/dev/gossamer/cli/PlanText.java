@@ -84,7 +84,8 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory) {
         + Amounts.bytes(memory.needed())
         + (memory.free().isPresent()
             ? ", free " + Amounts.bytes(memory.free().getAsLong())
-            : ", free unknown");
+            : ", free unknown")
+        + (memory.fits() ? "" : ": does not fit");
   }
 
   private static void line(StringBuilder text, String label, String value) {

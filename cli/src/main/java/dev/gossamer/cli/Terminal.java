@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -30,6 +31,21 @@ record Terminal(PrintStream out, PrintStream err, boolean interactive) {
     System.setOut(err);
     System.setErr(err);
     return new Terminal(out, err, watched());
+  }
+
+  /**
+   * Says whether results reached their reader.
+   *
+   * @return 0, the exit code of a command that is done
+   * @throws EnvironmentException if they did not, as on a full disk or a closed pipe
+   */
+  int delivered() {
+    if (out.checkError()) {
+      throw new EnvironmentException(
+          "Cannot write the result to stdout: the disk is full, or its reader has gone",
+          "Files that the command made are there");
+    }
+    return 0;
   }
 
   private static boolean watched() {

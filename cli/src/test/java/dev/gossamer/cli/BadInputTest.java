@@ -114,6 +114,30 @@ class BadInputTest {
         3, "no such file", CommandRun.of("generate", "--prompts", "" + temp.resolve("absent.txt")));
   }
 
+  @Test
+  void outputsThatWouldReplaceEachOtherOrADevice() throws IOException {
+    Path model = TinyCheckpoint.folder();
+    String video = out().toString();
+    refused(2, "two things into " + video, generate(model, "--save-frames=" + video));
+    String same = temp.resolve("same").toString();
+    refused(
+        2, "two things into", generate(model, "--save-frames=" + same, "--save-latents=" + same));
+    refused(4, "it is a folder", generate(model, "--save-latents=" + temp));
+    if (Files.exists(Path.of("/dev/null"))) {
+      refused(4, "it is a device or a pipe", generate(model, "--save-latents=/dev/null"));
+    }
+  }
+
+  @Test
+  void whatIsWrongWithEveryPromptCostsOneLine() throws IOException {
+    Path prompts = Files.writeString(temp.resolve("prompts.txt"), "a cat\na dog\n");
+    refused(
+        2,
+        "Use 48 or 64",
+        CommandRun.of(
+            "generate", "--prompts=" + prompts, "--size=50x32", "--out=" + temp.resolve("out")));
+  }
+
   private Path copy(String name) throws IOException {
     return TinyCheckpoint.copyTo(temp.resolve("model-" + name.replace('/', '-')));
   }

@@ -118,6 +118,7 @@ class GenerateCommandTest {
     assertThat(run.exitCode()).as(run.err()).isZero();
     assertThat(JSON.readTree(run.out()).path("framesSha256"))
         .isEqualTo(report.path("framesSha256"));
+    assertThat(JSON.readTree(run.out()).path("video").asText()).isEqualTo("" + again);
     assertThat(CommandRun.of(decode).out().strip())
         .as("without --out beside the latents, where cat.mp4 is there already")
         .isEqualTo("" + temp.resolve("cat-2.mp4"));

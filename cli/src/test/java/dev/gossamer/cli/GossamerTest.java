@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.api.Test;
 
 class GossamerTest {
@@ -45,6 +49,51 @@ class GossamerTest {
   }
 
   @Test
+  void anOptionGivenTwiceIsNamed() {
+    assertThat(CommandRun.of("generate", "cat", "--steps", "2", "--seed=1", "--steps=3").err())
+        .startsWith("gossamer: Option '--steps' is given twice");
+  }
+
+  @Test
+  void settingsOfTheAttentionMayFollowEachOther() {
+    String[] args = {"generate", "cat", "--dry-run", "--attn.kq=48", "--steps=2", "--attn.kk=32"};
+    assertThat(CommandRun.of(args).out()).contains("2 steps");
+    assertThat(CommandRun.of("generate", "cat", "--attn.kq=48", "--attn.no=1").err())
+        .contains("no setting 'no'");
+  }
+
+  @Test
+  void wrongValuesAreToldInPlainWords() {
+    String[][] wrong = {
+      {"--frames", "many", "'many' is not a whole number in range"},
+      {"--seed", "1.5", "'1.5' is not a whole number in range"},
+      {"--density", "half", "'half' is not a number"},
+      {"--attn", "kq", "Value for option '--attn'"},
+    };
+    for (String[] option : wrong) {
+      assertThat(CommandRun.of("generate", "cat", option[0], option[1]).err()).contains(option[2]);
+    }
+    assertThat(CommandRun.of("generate", "--", "-cat", "--steps").err())
+        .contains("Unexpected argument '--steps'; options stand before --");
+  }
+
+  @Test
+  void aResultThatCannotBePrintedIsAFailure() {
+    OutputStream full =
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            throw new IOException("No space left on device");
+          }
+        };
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    Terminal terminal = new Terminal(new PrintStream(full), new PrintStream(err, true), false);
+    assertThat(Gossamer.run(terminal, () -> false, "doctor", "--json")).isEqualTo(4);
+    assertThat(err.toString(StandardCharsets.UTF_8))
+        .matches("gossamer: Cannot write the result to stdout.+\\R");
+  }
+
+  @Test
   void wrongUsageIsOneLineAndExitCode2() {
     String[][] wrong = {
       {},
@@ -55,6 +104,8 @@ class GossamerTest {
       {"generate", "a cat", "--size", "256"},
       {"generate", "a cat", "--attn.kq"},
       {"generate", "a cat", "--out"},
+      {"generate", "a cat", "--steps", "2", "--size", "64x64", "--steps", "3"},
+      {"generate", "a cat", "--out", "x", "--out", "y"},
     };
     for (String[] args : wrong) {
       CommandRun run = CommandRun.of(args);

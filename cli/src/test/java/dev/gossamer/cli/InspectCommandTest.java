@@ -36,7 +36,7 @@ class InspectCommandTest {
     assertThat(run.out())
         .contains("blocks.0.ffn.net.0.proj.weight")
         .contains("blocks.1.ffn.net.2.weight");
-    assertThat(run.err()).matches("gossamer: 6 tensors in .+ do not fit: .+\\R");
+    assertThat(run.err()).matches("gossamer: Cannot use .+: .+, and 5 more\\. .+\\R");
   }
 
   @Test

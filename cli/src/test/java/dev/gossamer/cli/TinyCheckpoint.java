@@ -62,13 +62,21 @@ final class TinyCheckpoint {
     Files.writeString(file, before.replace(text, by));
   }
 
-  /** A command that generates a small video from this checkpoint, with more arguments. */
+  /**
+   * A command that generates a small video from this checkpoint.
+   *
+   * @param more arguments; they take the place of our own of the same name
+   */
   static String[] generate(Path model, Path out, String... more) {
+    List<String> given = List.of(more);
+    Stream<String> own =
+        Stream.of("--size=48x32", "--frames=9", "--steps=3", "--threads=2")
+            .filter(option -> !given.contains(option.replaceAll("=.*", "")));
     return Stream.of(
-            List.of("generate", "a cat", "--model", model.toString(), "--out", out.toString()),
-            List.of("--size", "48x32", "--frames", "9", "--steps", "3", "--threads", "2"),
-            List.of(more))
-        .flatMap(List::stream)
+            Stream.of("generate", "a cat", "--model", model.toString(), "--out", out.toString()),
+            own,
+            given.stream())
+        .flatMap(arguments -> arguments)
         .toArray(String[]::new);
   }
 }

@@ -46,7 +46,12 @@ record Unpacking(Manifest manifest, Function<String, InputStream> source) {
         }
       } catch (IOException e) {
         throw new UncheckedIOException(
-            "Cannot unpack the mini model into " + target + ": " + reason(e), e);
+            "Cannot unpack the mini model into "
+                + target
+                + ": "
+                + reason(e)
+                + ". Set XDG_CACHE_HOME to a folder of yours with room for 23 MB",
+            e);
       }
     }
     return target;

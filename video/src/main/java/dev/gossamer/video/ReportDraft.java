@@ -4,11 +4,9 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.failure.EnvironmentException;
-import java.io.IOException;
-import java.nio.file.Files;
+import dev.gossamer.tensor.files.PartFile;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -78,16 +76,7 @@ final class ReportDraft {
   /** Writes the finished report; the file is whole or what it was before. */
   RunReport write(Path file, StageClock clock) {
     RunReport report = finished(clock);
-    Path part = file.resolveSibling(file.getFileName() + ".part");
-    try {
-      Files.writeString(part, report.json() + "\n");
-      Files.move(part, file, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      throw new EnvironmentException(
-          "Cannot write " + file + ": " + RunFiles.reason(e),
-          "Check that the folder is writable and has room",
-          e);
-    }
+    PartFile.write(file, (report.json() + "\n").getBytes(StandardCharsets.UTF_8));
     return report;
   }
 

@@ -98,7 +98,7 @@ public record RunFiles(Path folder, String stem) {
       Files.delete(Files.createTempFile(folder, ".gossamer", ".part"));
     } catch (IOException | SecurityException e) {
       throw new EnvironmentException(
-          "Cannot write into " + folder + ": " + reason(e), "Choose another --out", e);
+          "Cannot write into " + folder + ": " + reason(e), "Choose another folder", e);
     }
   }
 

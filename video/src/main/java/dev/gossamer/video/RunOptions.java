@@ -1,7 +1,10 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.nio.file.Path;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
@@ -71,6 +74,32 @@ public record RunOptions(
         Optional.empty(),
         Optional.empty(),
         Optional.empty());
+  }
+
+  /**
+   * Finds out before a run what its end would: that a file cannot be written, or would replace
+   * another one of this run.
+   *
+   * @throws UsageException if two files have the same name
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if a file cannot be written
+   */
+  void checkFiles() {
+    files.check();
+    Set<Path> taken = new HashSet<>();
+    for (Path own : List.of(files.video(), files.sheet(), files.report())) {
+      taken.add(own.normalize());
+    }
+    for (Optional<Path> wanted : List.of(saveLatents, saveFrames)) {
+      if (wanted.isPresent()) {
+        Path file = wanted.get().toAbsolutePath().normalize();
+        RunFiles.checkWritable(file.getParent());
+        new PartFile(file);
+        if (!taken.add(file)) {
+          throw new UsageException(
+              "Cannot write two things into " + file, "Give each a name of its own");
+        }
+      }
+    }
   }
 
   public boolean has(Extra extra) {

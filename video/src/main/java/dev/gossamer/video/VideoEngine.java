@@ -198,7 +198,7 @@ final class VideoEngine implements AutoCloseable {
         return Optional.of(state);
       }
     }
-    if (draft.resume()) {
+    if (draft.resume() && draft.stage() == Stage.TRANSFORMER) {
       progress.note("No interrupted run to go on from; beginning anew");
     }
     return Optional.empty();

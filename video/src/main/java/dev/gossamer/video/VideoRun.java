@@ -83,10 +83,7 @@ final class VideoRun {
         noise(run.noise().get(), model.latentShape(request));
       }
     }
-    run.files().check();
-    for (Optional<Path> file : List.of(run.saveLatents(), run.saveFrames())) {
-      file.map(Path::toAbsolutePath).map(Path::getParent).ifPresent(RunFiles::checkWritable);
-    }
+    run.checkFiles();
   }
 
   private static Tensor noise(Path file, long[] shape) {
@@ -323,7 +320,7 @@ final class VideoRun {
       int frames = geometry.frames((int) latents.size(2));
       int height = (int) latents.size(3) * geometry.pixelStride();
       int width = (int) latents.size(4) * geometry.pixelStride();
-      run.files().check();
+      run.checkFiles();
       int fps = model.defaults().framesPerSecond();
       try (FrameOutputs outputs =
           new FrameOutputs(

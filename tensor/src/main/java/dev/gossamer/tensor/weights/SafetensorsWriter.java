@@ -5,15 +5,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -26,39 +24,31 @@ public final class SafetensorsWriter {
    * @param path the file; replaced if it exists
    * @param tensors by name, written in the map's order, each of less than 2 GiB
    * @param metadata free-form notes
-   * @throws EnvironmentException if the file cannot be written; nothing is left behind then
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if the file cannot be written; nothing
+   *     is left behind then
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
-    Path part = path.resolveSibling(path.getFileName() + ".part");
-    try {
-      try (FileChannel channel =
-          FileChannel.open(
-              part,
-              StandardOpenOption.CREATE,
-              StandardOpenOption.TRUNCATE_EXISTING,
-              StandardOpenOption.WRITE)) {
-        writeAll(channel, ByteBuffer.wrap(header(tensors, metadata)));
-        for (Tensor tensor : tensors.values()) {
-          try (Scope scope = Scope.open()) {
-            Tensor plain = tensor.to(Device.CPU).contiguous();
-            if (plain.count() > 0) {
-              writeAll(channel, plain.memory());
-            }
+    PartFile part = new PartFile(path);
+    try (FileChannel channel =
+        FileChannel.open(
+            part.path(),
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE)) {
+      writeAll(channel, ByteBuffer.wrap(header(tensors, metadata)));
+      for (Tensor tensor : tensors.values()) {
+        try (Scope scope = Scope.open()) {
+          Tensor plain = tensor.to(Device.CPU).contiguous();
+          if (plain.count() > 0) {
+            writeAll(channel, plain.memory());
           }
         }
       }
-      Files.move(part, path, StandardCopyOption.REPLACE_EXISTING, StandardCopyOption.ATOMIC_MOVE);
     } catch (IOException e) {
-      try {
-        Files.deleteIfExists(part);
-      } catch (IOException ignored) {
-        e.addSuppressed(ignored);
-      }
-      throw new EnvironmentException(
-          "Cannot write " + path + ": " + e.getMessage(),
-          "Check that the folder exists, is writable and has room",
-          e);
+      part.discard();
+      throw part.failure(PartFile.reason(e), e);
     }
+    part.commit();
   }
 
   private static byte[] header(Map<String, Tensor> tensors, Map<String, String> metadata)

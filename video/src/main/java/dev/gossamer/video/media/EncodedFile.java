@@ -3,6 +3,7 @@ package dev.gossamer.video.media;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import org.bytedeco.ffmpeg.avcodec.AVCodec;
 import org.bytedeco.ffmpeg.avcodec.AVCodecContext;
 import org.bytedeco.ffmpeg.avcodec.AVPacket;

@@ -2,6 +2,7 @@ package dev.gossamer.video.media;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,6 +1,7 @@
 package dev.gossamer.video.media;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;

@@ -1,4 +1,4 @@
-package dev.gossamer.video.media;
+package dev.gossamer.tensor.files;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
@@ -15,14 +15,19 @@ import java.nio.file.StandardCopyOption;
  *
  * @param target what the file will be called
  */
-record PartFile(Path target) {
+public record PartFile(Path target) {
   /**
    * @throws EnvironmentException if the target cannot be a file here
    */
-  PartFile {
+  public PartFile {
     if (Files.isDirectory(target)) {
       throw new EnvironmentException(
           "Cannot write " + target + ": it is a folder", "Name a file inside it");
+    }
+    if (Files.exists(target) && !Files.isRegularFile(target)) {
+      // The rename would put a file in the place of a device such as /dev/null.
+      throw new EnvironmentException(
+          "Cannot write " + target + ": it is a device or a pipe", "Name an ordinary file");
     }
     Path folder = target.toAbsolutePath().getParent();
     if (!Files.isDirectory(folder)) {
@@ -32,12 +37,12 @@ record PartFile(Path target) {
   }
 
   /** Where the content goes until it is complete. */
-  Path path() {
+  public Path path() {
     return target.resolveSibling(target.getFileName() + ".part");
   }
 
   /** Writes everything and renames; leaves nothing behind on failure. */
-  static void write(Path target, byte[] content) {
+  public static void write(Path target, byte[] content) {
     PartFile part = new PartFile(target);
     try {
       Files.write(part.path(), content);
@@ -49,7 +54,7 @@ record PartFile(Path target) {
   }
 
   /** Gives the content its final name. */
-  void commit() {
+  public void commit() {
     try {
       Files.move(
           path(), target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
@@ -60,7 +65,7 @@ record PartFile(Path target) {
   }
 
   /** Removes what was written so far. */
-  void discard() {
+  public void discard() {
     try {
       Files.deleteIfExists(path());
     } catch (IOException e) {
@@ -69,14 +74,21 @@ record PartFile(Path target) {
     }
   }
 
-  EnvironmentException failure(String found, Throwable cause) {
+  /**
+   * What to throw when the content cannot be written.
+   *
+   * @param found what went wrong
+   * @param cause may be null
+   */
+  public EnvironmentException failure(String found, Throwable cause) {
     return new EnvironmentException(
         "Cannot write " + target + ": " + found,
         "Check that the folder exists, is writable and has room",
         cause);
   }
 
-  private static String reason(IOException e) {
+  /** What went wrong, in words: the messages of Java's file exceptions are bare paths. */
+  public static String reason(IOException e) {
     if (e instanceof NoSuchFileException) {
       return "no such file or folder";
     }

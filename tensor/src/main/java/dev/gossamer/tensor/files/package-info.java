@@ -1,0 +1,2 @@
+/** Writing files that are whole or absent. */
+package dev.gossamer.tensor.files;

@@ -55,22 +55,26 @@ public record Verdict(boolean pays, double speedUp, BreakEven breakEven, String 
   }
 
   private static String link(BreakEven breakEven) {
+    String link = breakEven.between() ? "the link between nodes" : "the link inside the node";
     String here =
         String.format(
             Locale.ROOT,
-            "(%s by the formula); %s gives %s",
-            Double.isInfinite(breakEven.formula()) ? "any rate" : rate(breakEven.formula()),
-            breakEven.between() ? "the link between nodes" : "the link inside the node",
+            "; the formula says %s. %s gives %s per rank",
+            Double.isInfinite(breakEven.formula())
+                ? "at any rate"
+                : "below " + rate(breakEven.formula()),
+            "T" + link.substring(1),
             rate(breakEven.available()));
     if (breakEven.simulated() == 0) {
-      return "No link is slow enough for it to pay " + here;
+      return "It would pay at no rate of " + link + here;
     }
     if (Double.isInfinite(breakEven.simulated())) {
-      return "It would pay at any rate of that link"
-          + (breakEven.between() ? ", as the one inside nodes counts too " : " ")
+      return "It would pay at any rate of "
+          + link
+          + (breakEven.between() ? ", as the one inside nodes counts too" : "")
           + here;
     }
-    return "It pays below " + rate(breakEven.simulated()) + " per rank " + here;
+    return "It pays below " + rate(breakEven.simulated()) + " of " + link + here;
   }
 
   private static String rate(double bytesPerSecond) {

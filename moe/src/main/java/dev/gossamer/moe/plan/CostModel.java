@@ -76,7 +76,7 @@ public final class CostModel {
     double narrow =
         structure.projectionWeights() > 0 ? part * layers * overhead.projectionSeconds() : 0;
     return new StepTime(
-        batches * passes * tokens * count.denseFlops() / compute.dense(),
+        batches * passes * denseSeconds(count),
         layers * passes * forward,
         batches * passes * tokens * count.projectionFlops() / compute.dense() + narrow,
         layers * exposed,
@@ -84,6 +84,18 @@ public final class CostModel {
         train() ? allReduceSeconds(count, group) : 0,
         optimizer ? optimizerSeconds(count, group) : 0,
         part * layers * overhead.layerSeconds());
+  }
+
+  /**
+   * Seconds of what all ranks hold, forward: operations, or reading the weights if that is longer.
+   */
+  private double denseSeconds(TransformerCount count) {
+    ClusterProfile.Compute compute = cluster.compute();
+    return Math.max(
+        settings.tokens() * count.denseFlops() / compute.dense(),
+        (double) count.sharedParameters()
+            * settings.wire().bytes()
+            / compute.memoryBytesPerSecond());
   }
 
   /**

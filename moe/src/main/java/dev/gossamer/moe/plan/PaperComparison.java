@@ -34,7 +34,7 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
             inference(published, calibration),
             formulas(),
             counts(published),
-            decoding(published),
+            decoding(published, calibration),
             figure4(published, calibration),
             figure3(published)));
   }
@@ -191,23 +191,17 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
         cells);
   }
 
-  private static PaperTable decoding(PublishedFigures published) {
+  private static PaperTable decoding(PublishedFigures published, Calibration fit) {
     List<PaperCell> cells = new ArrayList<>();
     for (int i = 0; i < published.generated().length; i++) {
       double tokens = published.generated()[i];
       String row = String.format(Locale.ROOT, "%.0f tokens", tokens);
       cells.add(
           new PaperCell(
-              row,
-              "top-8, times",
-              published.table9Top8()[i],
-              Calibration.decode("table9Top8", tokens)));
+              row, "top-8, times", published.table9Top8()[i], fit.decodeTop8().at(tokens)));
       cells.add(
           new PaperCell(
-              row,
-              "top-4, times",
-              published.table9Top4()[i],
-              Calibration.decode("table9Top4", tokens)));
+              row, "top-4, times", published.table9Top4()[i], fit.decodeTop4().at(tokens)));
     }
     return new PaperTable(
         "Table 9: speed-up of inference, prompt of 128",

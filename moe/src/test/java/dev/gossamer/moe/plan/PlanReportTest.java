@@ -19,6 +19,15 @@ class PlanReportTest {
   }
 
   @Test
+  void theExampleOfThePackageRuns() {
+    ClusterProfile cluster = ClusterProfile.preset("h100-infiniband");
+    PlannedModel model = PlannedModel.preset("gpt3-xl").withTopK(4);
+    PlanSettings settings = PlanSettings.of(model, cluster).withRanks(64, model, cluster);
+    PlanReport report = PlanReport.of(model, cluster, settings);
+    assertThat(report.verdict().text()).startsWith("BigMac pays: ");
+  }
+
+  @Test
   void sweepsRanksToThousandsAndTopK() {
     PlanReport report = report(MODEL, CLUSTER);
     assertThat(report.ranks().get(0).value()).isEqualTo(8);

@@ -22,7 +22,7 @@ public record AttentionPlan(
     long seed,
     Set<Integer> explained,
     int recallRows) {
-  /** Rows that estimate recall well enough for a report, for about a percent of the time. */
+  /** Rows of a head that estimate recall well enough for a report: layers and steps are many. */
   public static final int FEW_ROWS = 16;
 
   public AttentionPlan {

@@ -67,6 +67,10 @@ final class Checkup {
     List<Finding> findings = new ArrayList<>();
     findings.add(
         Finding.good("libtorch", backend.version() + ", processor kernels for " + backend.simd()));
+    if (backend.blasThreads() < 0) {
+      findings.add(Finding.good("Threads", backend.threads() + " in libtorch, no OpenBLAS"));
+      return findings;
+    }
     String threads = backend.threads() + " in libtorch, " + backend.blasThreads() + " in OpenBLAS";
     String variable = System.getenv(BLAS_VARIABLE);
     if (backend.blasThreads() > 1) {

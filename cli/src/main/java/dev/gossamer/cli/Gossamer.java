@@ -35,7 +35,7 @@ public final class Gossamer implements Runnable {
       List.of(
           new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
           new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
-          new GroupedCommands.Group("Tools", "bench", "doctor", "generate-completion"));
+          new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
 
   @Spec private CommandSpec spec;
 
@@ -65,8 +65,10 @@ public final class Gossamer implements Runnable {
     FailureLine failures = new FailureLine(terminal);
     try {
       return commandLine(terminal, interrupted, failures).execute(separated(args));
-    } catch (OutOfMemoryError e) {
-      return failures.report(e, List.of(args).contains(CommonArguments.VERBOSE));
+    } catch (OutOfMemoryError | ExceptionInInitializerError e) {
+      // The second: libtorch was refused when the first tensor needed it.
+      Throwable failure = e instanceof ExceptionInInitializerError ? e.getCause() : e;
+      return failures.report(failure, List.of(args).contains(CommonArguments.VERBOSE));
     }
   }
 
@@ -83,13 +85,18 @@ public final class Gossamer implements Runnable {
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
+        .addSubcommand(
+            // What follows the command to launch is the command's.
+            new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))
         .addSubcommand(new PlanCommand(terminal))
         .addSubcommand(new DoctorCommand(terminal))
+        .addSubcommand(new BundleCommand(terminal, interrupted))
         .addSubcommand(new GenerateCompletion());
     commandLine
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
         .setUsageHelpAutoWidth(true)
+        .setExpandAtFiles(false) // a prompt or an argument to launch may begin with @
         .setExecutionExceptionHandler(failures)
         .setParameterExceptionHandler(failures);
     Map<String, IHelpSectionRenderer> sections = commandLine.getHelpSectionMap();
@@ -100,6 +107,9 @@ public final class Gossamer implements Runnable {
 
   /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */
   private static String[] separated(String[] args) {
+    if (args.length > 0 && args[0].equals("launch")) {
+      return args; // what is launched reads its own
+    }
     List<String> separated = new ArrayList<>();
     for (String arg : args) {
       if (arg.startsWith(SETTING)) {

@@ -14,13 +14,20 @@ class GossamerTest {
     assertThat(run.exitCode()).isZero();
     assertThat(run.out())
         .containsSubsequence(
-            "Video\n", "  generate ", "Tools\n", "  doctor ", "Exit codes: 0 done");
+            "Video\n",
+            "  generate ",
+            "Clusters\n",
+            "  launch ",
+            "Tools\n",
+            "  doctor ",
+            "Exit codes: 0 done");
     assertThat(run.err()).isEmpty();
   }
 
   @Test
   void everyCommandExplainsItself() {
-    for (String command : new String[] {"generate", "decode", "replay", "models", "doctor"}) {
+    for (String command :
+        new String[] {"generate", "decode", "replay", "models", "launch", "doctor"}) {
       CommandRun run = CommandRun.of(command, "--help");
       assertThat(run.exitCode()).as(command).isZero();
       assertThat(run.out()).startsWith("Usage: gossamer " + command);

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -124,10 +125,12 @@ class PlanCommandTest {
     Path chart = temp.resolve("plan.png");
     assertThat(plan("--cluster pcie-host --chart " + chart).exitCode()).isZero();
     assertThat(chart).isNotEmptyFile();
-    CommandRun nowhere = plan("--chart " + temp.resolve("absent/plan.png"));
-    assertThat(nowhere.exitCode()).isEqualTo(4);
-    assertThat(nowhere.err()).startsWith("gossamer: Cannot write ").matches("gossamer: .+\\R");
-    assertThat(nowhere.out()).isEmpty();
+    for (String file : List.of(temp.resolve("absent/plan.png") + "", temp + "", "/")) {
+      CommandRun nowhere = plan("--chart " + file);
+      assertThat(nowhere.exitCode()).as(file).isEqualTo(4);
+      assertThat(nowhere.err()).startsWith("gossamer: Cannot write ").matches("gossamer: .+\\R");
+      assertThat(nowhere.out()).isEmpty();
+    }
   }
 
   @Test

@@ -4,6 +4,7 @@ import dev.gossamer.tensor.libtorch.TorchTensor;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * A dense array of numbers in native memory, on a processor or a card.
@@ -97,38 +98,35 @@ public final class Tensor implements AutoCloseable {
 
   /** A copy of a Java array, row-major. */
   public static Tensor of(float[] values, long... shape) {
-    Tensor tensor = sized(DType.FLOAT32, values.length, shape);
-    tensor.handle().write(values);
-    return tensor;
+    return filled(DType.FLOAT32, values.length, shape, plain -> plain.write(values));
   }
 
   /** A copy of a Java array, row-major. */
   public static Tensor of(double[] values, long... shape) {
-    Tensor tensor = sized(DType.FLOAT64, values.length, shape);
-    tensor.handle().write(values);
-    return tensor;
+    return filled(DType.FLOAT64, values.length, shape, plain -> plain.write(values));
   }
 
   /** A copy of a Java array, row-major. */
   public static Tensor of(long[] values, long... shape) {
-    Tensor tensor = sized(DType.INT64, values.length, shape);
-    tensor.handle().write(values);
-    return tensor;
+    return filled(DType.INT64, values.length, shape, plain -> plain.write(values));
   }
 
   /** A copy of a Java array, row-major. */
   public static Tensor of(int[] values, long... shape) {
-    Tensor tensor = sized(DType.INT32, values.length, shape);
-    tensor.handle().write(values);
-    return tensor;
+    return filled(DType.INT32, values.length, shape, plain -> plain.write(values));
   }
 
-  private static Tensor sized(DType dtype, long values, long[] shape) {
+  private static Tensor filled(
+      DType dtype, long values, long[] shape, Consumer<TorchTensor> writer) {
     if (count(shape) != values) {
       throw new IllegalArgumentException(
           values + " values do not fill the shape " + Arrays.toString(shape));
     }
-    return empty(dtype, shape);
+    Tensor tensor = empty(dtype, shape);
+    if (values > 0) {
+      writer.accept(tensor.handle());
+    }
+    return tensor;
   }
 
   /**
@@ -255,7 +253,7 @@ public final class Tensor implements AutoCloseable {
     return values;
   }
 
-  private void readable(DType as, java.util.function.Consumer<TorchTensor> reader) {
+  private void readable(DType as, Consumer<TorchTensor> reader) {
     try (Scope scope = Scope.open()) {
       Tensor plain = to(Device.CPU).to(as).contiguous();
       if (plain.count() > 0) {

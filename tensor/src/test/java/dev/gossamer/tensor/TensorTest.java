@@ -27,6 +27,16 @@ class TensorTest {
   }
 
   @Test
+  void makesAndReadsEmptyTensors() {
+    try (Scope scope = Scope.open()) {
+      assertThat(Tensor.of(new float[0], 0, 3).toFloats()).isEmpty();
+      assertThat(Tensor.of(new double[0], 0).toDoubles()).isEmpty();
+      assertThat(Tensor.of(new long[0], 2, 0).toLongs()).isEmpty();
+      assertThat(Tensor.of(new int[0], 0).toInts()).isEmpty();
+    }
+  }
+
+  @Test
   void readsViewsRowByRow() {
     try (Scope scope = Scope.open()) {
       Tensor a = Tensor.of(new float[] {1, 2, 3, 4, 5, 6}, 2, 3);

@@ -5,8 +5,6 @@ import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -39,7 +37,8 @@ final class QualityCharts {
 
   private QualityCharts() {}
 
-  static void write(List<QualityPoint> points, QualityGroup group, Path file) throws IOException {
+  static void draw(List<QualityPoint> points, QualityGroup group, OutputStream stream)
+      throws IOException {
     List<XYChart> charts = new ArrayList<>();
     for (CapturedHead head : CapturedHead.values()) {
       charts.add(recall(points, group, head));
@@ -47,9 +46,7 @@ final class QualityCharts {
     for (CapturedHead head : CapturedHead.values()) {
       charts.add(error(points, group, head));
     }
-    try (OutputStream stream = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(charts, 2, CapturedHead.values().length, stream, BitmapFormat.PNG);
-    }
+    BitmapEncoder.saveBitmap(charts, 2, CapturedHead.values().length, stream, BitmapFormat.PNG);
   }
 
   private static XYChart recall(List<QualityPoint> points, QualityGroup group, CapturedHead head) {

@@ -1,6 +1,7 @@
 package dev.gossamer.bench.attention;
 
 import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.MachineFacts;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.io.IOException;
@@ -123,7 +124,8 @@ public final class QualityReport {
       Files.writeString(folder.resolve(PAGE), markdown());
       Files.writeString(folder.resolve("attention.json"), json() + "\n");
       for (QualityGroup group : QualityGroup.values()) {
-        QualityCharts.write(points, group, folder.resolve(QualityPage.chart(group)));
+        new ChartFile(folder.resolve(QualityPage.chart(group)))
+            .write(stream -> QualityCharts.draw(points, group, stream));
       }
     } catch (IOException e) {
       throw new GossamerException(

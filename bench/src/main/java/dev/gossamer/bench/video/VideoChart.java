@@ -4,8 +4,6 @@ import dev.gossamer.bench.attention.AttentionSubject;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -27,14 +25,12 @@ final class VideoChart {
 
   private VideoChart() {}
 
-  static void write(VideoQualityReport report, Path file) throws IOException {
+  static void draw(VideoQualityReport report, OutputStream stream) throws IOException {
     List<CategoryChart> charts =
         List.of(
             chart(report, "PSNR against dense, dB", ComparedVideo::psnr),
             chart(report, "SSIM against dense", ComparedVideo::ssim));
-    try (OutputStream stream = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(charts, 1, 2, stream, BitmapFormat.PNG);
-    }
+    BitmapEncoder.saveBitmap(charts, 1, 2, stream, BitmapFormat.PNG);
   }
 
   private static CategoryChart chart(

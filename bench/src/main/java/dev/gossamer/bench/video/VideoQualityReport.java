@@ -3,6 +3,7 @@ package dev.gossamer.bench.video;
 import static dev.gossamer.bench.TextTable.figure;
 
 import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.ChartFile;
 import dev.gossamer.bench.MachineFacts;
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.bench.attention.AttentionSubject;
@@ -177,7 +178,7 @@ public final class VideoQualityReport {
       Files.createDirectories(folder);
       Files.writeString(folder.resolve("videos.md"), markdown());
       Files.writeString(folder.resolve("videos.json"), json() + "\n");
-      VideoChart.write(this, folder.resolve(CHART));
+      new ChartFile(folder.resolve(CHART)).write(stream -> VideoChart.draw(this, stream));
     } catch (IOException e) {
       throw new GossamerException(
           "Cannot write the quality page into " + folder + ": " + e.getMessage(),

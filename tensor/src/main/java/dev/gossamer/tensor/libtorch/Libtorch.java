@@ -4,6 +4,7 @@ import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -24,34 +25,52 @@ import org.bytedeco.pytorch.global.torch.ScalarType;
 public final class Libtorch {
   private static final Pattern VERSION = Pattern.compile("TORCH_VERSION=([^,\\s]+)");
 
+  /** With others the bindings read wrong numbers or crash. */
+  private static final Pattern TESTED = Pattern.compile("2\\.1[01]\\..*");
+
+  private static final String REMEDY = "Use PyTorch 2.10 or 2.11, or the libtorch of the jars";
+
   private static boolean booted;
 
   private Libtorch() {}
 
   /**
-   * Loads and checks libtorch; later calls do nothing.
+   * Loads and checks libtorch, the one in the jars or that of an installed PyTorch; later calls do
+   * nothing.
    *
-   * @throws EnvironmentException if it cannot be loaded or fails its self-test
+   * @throws EnvironmentException if it cannot be loaded, was never tried, or fails its self-test
    */
   public static synchronized void boot() {
     if (booted) {
       return;
     }
-    // JavaCPP would call System.gc() on each allocation once the process, mapped weights included,
-    // is larger than twice the heap. Our scopes free memory; its limits stay off.
-    System.setProperty("org.bytedeco.javacpp.maxBytes", "0");
-    System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+    NativeLoading.prepare();
+    Optional<InstalledLibtorch> installed = InstalledLibtorch.find();
     try {
-      Loader.load(torch.class);
+      installed.ifPresentOrElse(InstalledLibtorch::load, () -> Loader.load(torch.class));
     } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
       throw new EnvironmentException(
           "Cannot load libtorch for " + Loader.getPlatform() + ": " + e.getMessage(),
-          "Run './gossamer doctor'; the natives of this platform must be on the class path",
+          installed.isPresent()
+              ? REMEDY
+              : "Run './gossamer doctor'; the natives of this platform must be on the class path",
           e);
     }
-    blasOnOneThread();
+    refuseUntested(version());
+    if (installed.isEmpty()) {
+      blasOnOneThread();
+    }
     selfTest();
+    installed.ifPresent(InstalledLibtorch::loadCuda);
     booted = true;
+  }
+
+  /**
+   * The libraries between Java and an installed libtorch, as far as jars on the class path have
+   * them.
+   */
+  public static List<NativeLibrary> bindings() {
+    return InstalledLibtorch.bindings();
   }
 
   /** Says what libtorch is and how it is set up, for {@code gossamer doctor} and every report. */
@@ -61,7 +80,7 @@ public final class Libtorch {
         version(),
         text(torch.get_cpu_capability()),
         torch.get_num_threads(),
-        openblas_nolapack.blas_get_num_threads(),
+        InstalledLibtorch.find().isPresent() ? -1 : openblas_nolapack.blas_get_num_threads(),
         text(torch.show_config()),
         torch.cuda_is_available());
   }
@@ -123,6 +142,16 @@ public final class Libtorch {
     return !x86 || text(torch.get_cpu_capability()).contains("AVX512");
   }
 
+  /**
+   * @throws EnvironmentException if these bindings were never tried with that libtorch
+   */
+  static void refuseUntested(String version) {
+    if (!TESTED.matcher(version).matches()) {
+      throw new EnvironmentException(
+          "Cannot use libtorch " + version + ": these bindings are for 2.10 and 2.11", REMEDY);
+    }
+  }
+
   private static void selfTest() {
     try (TensorOptions options = new TensorOptions(ScalarType.Float);
         Tensor ones = torch.ones(new long[] {2, 3}, options);
@@ -134,8 +163,7 @@ public final class Libtorch {
           || ones.scalar_type().value != ScalarType.Float.value
           || sum.item_float() != 6) {
         throw new EnvironmentException(
-            "libtorch " + version() + " does not fit these Java bindings",
-            "Use libtorch 2.10 from the class path, or PyTorch 2.11");
+            "libtorch " + version() + " does not fit these Java bindings", REMEDY);
       }
     }
   }

@@ -206,7 +206,8 @@ public final class TorchTensor implements AutoCloseable {
     return at.is_contiguous();
   }
 
-  // Reading and writing elements; the tensor is contiguous and on the processor
+  // Reading and writing elements; the tensor is contiguous and on the processor, and not empty: an
+  // empty one may have no memory at all
 
   public void read(float[] to) {
     try (FloatPointer pointer = at.data_ptr_float()) {

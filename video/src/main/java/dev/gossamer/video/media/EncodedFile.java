@@ -29,9 +29,9 @@ final class EncodedFile implements AutoCloseable {
   private final int frameWidth;
   private final int frameHeight;
 
-  private final AVFormatContext container = new AVFormatContext(null);
+  private final AVFormatContext container;
   private final AVCodec codec;
-  private AVCodecContext encoder = new AVCodecContext(null);
+  private AVCodecContext encoder;
   private int quality;
   private final AVPacket packet;
   private AVStream stream;
@@ -51,7 +51,9 @@ final class EncodedFile implements AutoCloseable {
    * @throws UsageException if the encoder refuses the size
    */
   EncodedFile(PartFile part, Encoding encoding, int frameWidth, int frameHeight) {
-    Ffmpeg.boot();
+    Ffmpeg.boot(); // before the first class of the bindings is touched
+    this.container = new AVFormatContext(null);
+    this.encoder = new AVCodecContext(null);
     this.part = part;
     this.encoding = encoding;
     this.frameWidth = frameWidth;

@@ -1,8 +1,10 @@
 package dev.gossamer.video.media;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.libtorch.NativeLoading;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.bytedeco.ffmpeg.avutil.AVDictionary;
 import org.bytedeco.ffmpeg.avutil.AVRational;
@@ -28,14 +30,11 @@ final class Ffmpeg {
     if (booted) {
       return;
     }
-    // As for libtorch: JavaCPP must not call System.gc() because the process maps large weights.
-    System.setProperty("org.bytedeco.javacpp.maxBytes", "0");
-    System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
+    NativeLoading.prepare();
     try {
-      Loader.load(avutil.class);
-      Loader.load(avcodec.class);
-      Loader.load(avformat.class);
-      Loader.load(swscale.class);
+      NativeLoading.load(
+          List.of(avutil.class, avcodec.class, avformat.class, swscale.class),
+          FfmpegLibraries.all());
     } catch (UnsatisfiedLinkError | NoClassDefFoundError e) {
       throw new EnvironmentException(
           "Cannot load ffmpeg for " + Loader.getPlatform() + ": " + e.getMessage(),

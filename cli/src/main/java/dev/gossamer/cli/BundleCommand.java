@@ -1,0 +1,42 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.cli.bundle.Bundle;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.function.BooleanSupplier;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Parameters;
+
+/** {@code gossamer bundle}: Gossamer as a folder for a machine with PyTorch and without Java. */
+@Command(
+    name = "bundle",
+    description = {
+      "Make a folder that runs where PyTorch is installed, without Java or a network.",
+      "Its script gossamer takes the same commands. libtorch is not inside: the script uses the one"
+          + " of python3's PyTorch 2.10 or 2.11, or the folder GOSSAMER_LIBTORCH."
+    },
+    abbreviateSynopsis = true,
+    sortOptions = false)
+final class BundleCommand implements Callable<Integer> {
+  private final Terminal terminal;
+  private final BooleanSupplier interrupted;
+
+  @Parameters(paramLabel = "DIR", description = "The folder to make; absent or empty.")
+  private Path folder;
+
+  @Mixin private CommonArguments common;
+
+  BundleCommand(Terminal terminal, BooleanSupplier interrupted) {
+    this.terminal = terminal;
+    this.interrupted = interrupted;
+  }
+
+  @Override
+  public Integer call() {
+    long bytes = new Bundle(folder).write(interrupted);
+    terminal.err().println(bytes / 1_000_000 + " MB");
+    terminal.out().println(folder.resolve(Bundle.LAUNCHER));
+    return 0;
+  }
+}

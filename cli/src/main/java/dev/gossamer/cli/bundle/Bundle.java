@@ -1,0 +1,141 @@
+package dev.gossamer.cli.bundle;
+
+import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.InterruptedRunException;
+import dev.gossamer.tensor.libtorch.Libtorch;
+import dev.gossamer.tensor.libtorch.NativeLibrary;
+import dev.gossamer.video.media.FfmpegLibraries;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
+
+/**
+ * A folder with all of Gossamer but libtorch, for a Linux machine that has PyTorch and neither Java
+ * nor a network: {@code java/} (a runtime), {@code cp/} (this program's class path), {@code jni/}
+ * (native libraries) and the script {@code gossamer}. Nothing in it is compressed: it is made to be
+ * packed as a whole.
+ *
+ * @param folder absent or empty before {@link #write}
+ */
+public record Bundle(Path folder) {
+  /** The script that starts it. */
+  public static final String LAUNCHER = "gossamer";
+
+  private static final String SCRIPT = "launcher.sh";
+
+  /**
+   * @throws EnvironmentException if this machine cannot make a bundle
+   * @throws BadInputException if the folder holds something
+   */
+  public Bundle {
+    String machine = System.getProperty("os.name") + " " + System.getProperty("os.arch");
+    if (!machine.equals("Linux amd64")) {
+      throw new EnvironmentException(
+          "Cannot make a bundle on " + machine, "Make it on Linux with an x86-64 processor");
+    }
+    String[] there = folder.toFile().list();
+    if (Files.exists(folder) && (there == null || there.length > 0)) {
+      throw new BadInputException(
+          "Cannot make a bundle in " + folder + ": it is no empty folder", "Name a new one");
+    }
+  }
+
+  /**
+   * Writes it beside its place and moves it there, so that it is whole or absent.
+   *
+   * @param interrupted whether to stop
+   * @return its size in bytes
+   * @throws EnvironmentException if there is no jlink, or a native library is in no jar
+   * @throws UncheckedIOException if it cannot be written
+   */
+  public long write(BooleanSupplier interrupted) {
+    Path place = folder.toAbsolutePath().normalize();
+    Path part = null;
+    try {
+      Files.createDirectories(place.getParent());
+      part = Files.createTempDirectory(place.getParent(), place.getFileName() + ".part-");
+      fill(part, interrupted);
+      Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rwxr-xr-x"));
+      Files.deleteIfExists(place);
+      Files.move(part, place, StandardCopyOption.ATOMIC_MOVE);
+      return size(place);
+    } catch (IOException e) {
+      throw new UncheckedIOException("Cannot write the bundle " + folder + ": " + reason(e), e);
+    } finally {
+      if (part != null && Files.exists(part)) {
+        delete(part);
+      }
+    }
+  }
+
+  private static void fill(Path part, BooleanSupplier interrupted) throws IOException {
+    refuseInterrupted(interrupted);
+    JavaRuntime.link(part.resolve("java"));
+    Path libraries = Files.createDirectory(part.resolve("jni"));
+    for (NativeLibrary library :
+        Stream.concat(Libtorch.bindings().stream(), FfmpegLibraries.all().stream()).toList()) {
+      refuseInterrupted(interrupted);
+      copy(library, libraries);
+    }
+    Path jars = Files.createDirectory(part.resolve("cp"));
+    for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
+      refuseInterrupted(interrupted);
+      new ClassPathEntry(Path.of(entry)).copyInto(jars);
+    }
+    Path launcher = part.resolve(LAUNCHER);
+    try (InputStream script = Bundle.class.getResourceAsStream(SCRIPT)) {
+      Files.copy(script, launcher);
+    }
+    Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  private static void refuseInterrupted(BooleanSupplier interrupted) {
+    if (interrupted.getAsBoolean()) {
+      throw new InterruptedRunException("Stopped before the bundle was whole", "");
+    }
+  }
+
+  private static void copy(NativeLibrary library, Path target) throws IOException {
+    URL resource =
+        library
+            .resource()
+            .orElseThrow(
+                () ->
+                    new EnvironmentException(
+                        "Cannot make a bundle: no jar on the class path has " + library.file(),
+                        "Make it with ./gossamer of the project"));
+    try (InputStream stream = resource.openStream()) {
+      Files.copy(stream, target.resolve(library.file()));
+    }
+  }
+
+  private static long size(Path folder) throws IOException {
+    try (Stream<Path> paths = Files.walk(folder)) {
+      return paths.map(Path::toFile).filter(File::isFile).mapToLong(File::length).sum();
+    }
+  }
+
+  private static void delete(Path folder) {
+    try (Stream<Path> paths = Files.walk(folder)) {
+      List<Path> deepestFirst = paths.sorted(Comparator.reverseOrder()).toList();
+      deepestFirst.forEach(path -> path.toFile().delete());
+    } catch (IOException e) {
+      return; // the failure that led here is the one to report
+    }
+  }
+
+  private static String reason(IOException e) {
+    return e.getClass().getSimpleName().replace("Exception", "") + " " + e.getMessage();
+  }
+}

@@ -1,0 +1,62 @@
+package dev.gossamer.distributed.launch;
+
+import dev.gossamer.tensor.failure.UsageException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+
+/**
+ * What to start, and how long it may take.
+ *
+ * @param command the program of every rank and its arguments
+ * @param nodes how many ranks, where
+ * @param timeout how long all of it may take; zero: as long as it likes
+ * @param grace how long a rank that is asked to end may take before it is killed
+ * @param logs a folder for the unmarked output of each rank; the empty path: none
+ */
+public record LaunchPlan(
+    List<String> command, Nodes nodes, Duration timeout, Duration grace, Path logs) {
+  /** The command line itself has a minute to end after a signal. */
+  private static final Duration LONGEST_GRACE = Duration.ofSeconds(30);
+
+  public LaunchPlan {
+    command = List.copyOf(command);
+    if (command.isEmpty()) {
+      throw new UsageException(
+          "There is nothing to launch", "Add the command, as in: gossamer launch --nproc 4 -- ...");
+    }
+    if (timeout.isNegative()) {
+      throw new UsageException("A time of " + timeout.toSeconds() + " s is over", "Allow more");
+    }
+    if (grace.isNegative() || grace.compareTo(LONGEST_GRACE) > 0) {
+      throw new UsageException(
+          "Ranks cannot have " + grace.toSeconds() + " s to end",
+          "Give them 0 to " + LONGEST_GRACE.toSeconds() + " s");
+    }
+  }
+
+  /** No limit of time, 10 s to end, no files. */
+  public static LaunchPlan of(List<String> command, Nodes nodes) {
+    return new LaunchPlan(command, nodes, Duration.ZERO, Duration.ofSeconds(10), Path.of(""));
+  }
+
+  public LaunchPlan withTimeout(Duration longest) {
+    return new LaunchPlan(command, nodes, longest, grace, logs);
+  }
+
+  public LaunchPlan withGrace(Duration patience) {
+    return new LaunchPlan(command, nodes, timeout, patience, logs);
+  }
+
+  public LaunchPlan withLogs(Path folder) {
+    return new LaunchPlan(command, nodes, timeout, grace, folder);
+  }
+
+  boolean isTimed() {
+    return !timeout.isZero();
+  }
+
+  boolean isLogged() {
+    return !logs.toString().isEmpty();
+  }
+}

@@ -10,6 +10,7 @@ import dev.gossamer.moe.plan.PlanReport;
 import dev.gossamer.moe.plan.PlannedModel;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -79,19 +80,33 @@ final class PlanCommand implements Callable<Integer> {
     ClusterProfile cluster = plan.cluster();
     PlanReport report = PlanReport.of(planned, cluster, plan.settings(planned, cluster));
     if (output.chart != null) {
-      draw(report, output.chart);
+      requireFolder(output.chart);
     }
     print(report.document(), PlanTable.of(report));
+    if (output.chart != null) {
+      draw(report, output.chart); // last, as a machine without fonts can still print
+    }
     return 0;
+  }
+
+  private static void requireFolder(Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    if (folder == null || Files.isDirectory(file) || !Files.isWritable(folder)) {
+      throw unwritable(file, null);
+    }
   }
 
   private static void draw(PlanReport report, Path file) {
     try {
       PlanChart.write(report, file);
     } catch (IOException e) {
-      throw new EnvironmentException(
-          "Cannot write " + file, "Name a file in a folder that exists and is writable", e);
+      throw unwritable(file, e);
     }
+  }
+
+  private static EnvironmentException unwritable(Path file, IOException cause) {
+    return new EnvironmentException(
+        "Cannot write " + file, "Name a file in a folder that exists and is writable", cause);
   }
 
   private void print(Map<String, Object> document, String table) {

@@ -30,9 +30,6 @@ public record MatchedSettings(
   /** Matched settings that are further off than this, in percent, are refused. */
   public static final double TOLERANCE = 0.5;
 
-  // Fewer than eight 16-bit numbers are less than a row of 16 bytes, which matrix products want.
-  private static final int SMALLEST_MULTIPLE = 8;
-
   /** What is made equal. */
   public enum Match {
     /** Each expert keeps its weights, the projections come on top: the paper. */
@@ -49,8 +46,8 @@ public record MatchedSettings(
    * Solves for the inner width.
    *
    * @param latent narrow width {@code w}
-   * @param multiple preferred multiple of the inner width, a power of two from 8 on; it is halved
-   *     while rounding to it would be more than {@value #TOLERANCE} % off
+   * @param multiple preferred multiple of the inner width, a power of two; it is halved while
+   *     rounding to it would be more than {@value #TOLERANCE} % off
    * @throws UsageException if there is no such layer, with the reason
    */
   public static MatchedSettings solve(FineGrained base, int latent, Match match, int multiple) {
@@ -59,9 +56,9 @@ public record MatchedSettings(
           "Cannot match a latent width of " + latent,
           "Use 1 to the hidden width, " + base.hidden());
     }
-    if (multiple < SMALLEST_MULTIPLE || Integer.bitCount(multiple) != 1) {
+    if (multiple < 1 || Integer.bitCount(multiple) != 1) {
       throw new UsageException(
-          "Cannot round inner widths to multiples of " + multiple, "Use 8, 16, 32, 64 or 128");
+          "Cannot round inner widths to multiples of " + multiple, "Use a power of two");
     }
     return match == Match.REINVEST
         ? reinvested(base, latent)
@@ -89,7 +86,7 @@ public record MatchedSettings(
           return settings;
         }
       }
-      if (step == SMALLEST_MULTIPLE) {
+      if (step == 1) {
         throw new UsageException(
             String.format(
                 Locale.ROOT,
@@ -97,7 +94,7 @@ public record MatchedSettings(
                 match.name().toLowerCase(Locale.ROOT),
                 TOLERANCE,
                 exact),
-            "These widths are too small to round to multiples of " + SMALLEST_MULTIPLE);
+            "These widths are too small to round to whole numbers");
       }
     }
   }

@@ -26,7 +26,8 @@ public final class PaperTables {
           cell.column(),
           figure(cell.paper(), 2),
           figure(cell.ours(), 2),
-          String.format(Locale.ROOT, "%+.1f", cell.residual()));
+          // Adding nothing turns -0.0 into 0.0.
+          String.format(Locale.ROOT, "%+.1f", Math.rint(10 * cell.residual()) / 10 + 0.0));
     }
     return table.title() + "\n(" + table.note() + ")\n" + text.plain();
   }

@@ -1,5 +1,6 @@
 package dev.gossamer.bench.plan;
 
+import dev.gossamer.bench.ChartFile;
 import dev.gossamer.moe.plan.PlanPoint;
 import dev.gossamer.moe.plan.PlanReport;
 import dev.gossamer.moe.plan.PlanRow;
@@ -10,7 +11,6 @@ import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -41,8 +41,16 @@ public final class PlanChart {
 
   private PlanChart() {}
 
-  /** Writes a PNG. */
+  /**
+   * Writes a PNG.
+   *
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if this machine has no fonts
+   */
   public static void write(PlanReport report, Path file) throws IOException {
+    new ChartFile(file).write(stream -> draw(report, stream));
+  }
+
+  private static void draw(PlanReport report, OutputStream stream) throws IOException {
     XYChart ranks = chart(report.model().name(), "ranks", "step, ms");
     ranks.getStyler().setXAxisLogarithmic(true).setLegendVisible(false);
     XYChart topK = chart(report.cluster().name(), "experts per token (top-k)", "step, ms");
@@ -60,10 +68,8 @@ public final class PlanChart {
       shares.getStyler().setYAxisMin(0.0).setYAxisMax(100.0).setLegendVisible(false);
     }
     topK.getStyler().setLegendPosition(LegendPosition.InsideNW);
-    try (OutputStream stream = Files.newOutputStream(file)) {
-      BitmapEncoder.saveBitmap(
-          List.of(ranks, topK, ranksShare, topKShare), 2, 2, stream, BitmapFormat.PNG);
-    }
+    BitmapEncoder.saveBitmap(
+        List.of(ranks, topK, ranksShare, topKShare), 2, 2, stream, BitmapFormat.PNG);
   }
 
   private static void draw(

@@ -50,8 +50,8 @@ public final class PlanTable {
         "%s: %d layers, width %d, %d experts of inner width %d, top-%d\n"
             + "BigMac: latent width %d, inner width %d, matched by %s: %+.2f %% layer weights,"
             + " %+.2f %% active ones\n"
-            + "%s: %d ranks, %d per node; %s, %d tokens per rank, %d micro-batches, %s wire, %d"
-            + " chunks, imbalance %.2f\n"
+            + "%s: %d ranks, %d per node; %s, %d x %d tokens per rank, %s wire, chunks %d, imbalance"
+            + " %.2f\n"
             + "Figures of the cluster: %s",
         model.name(),
         model.layers(),
@@ -68,8 +68,8 @@ public final class PlanTable {
         settings.ranks(),
         cluster.ranksPerNode(),
         Words.of(settings.phase()),
-        settings.tokens(),
         settings.microBatches(),
+        settings.tokens(),
         settings.wire().optionName(),
         settings.chunks(),
         settings.imbalance(),
@@ -113,7 +113,15 @@ public final class PlanTable {
           figure(report.memory(row, Activations.RECOMPUTED).total() / GIB, 1),
           report.fits(row) ? "yes" : "NO");
     }
-    return table.plain();
+    return table.plain() + (report.rows().stream().allMatch(report::fits) ? "" : tooLarge(report));
+  }
+
+  private static String tooLarge(PlanReport report) {
+    return String.format(
+        Locale.ROOT,
+        "%nA rank has %.1f GiB. --optimizer sharded, fewer --tokens or more ranks per set of experts"
+            + " need less.",
+        report.cluster().memoryBytes() / GIB);
   }
 
   private static String times(PlanReport report) {

@@ -14,6 +14,8 @@ import java.util.stream.DoubleStream;
  * @param otherMillis what a training iteration takes beside all-to-all, ms
  * @param projectionMillis what BigMac's projections add to it, ms
  * @param inferenceOtherMillis what inference takes beside all-to-all, ms
+ * @param decodeTop8 Table 9 at top-8
+ * @param decodeTop4 Table 9 at top-4
  */
 public record Calibration(
     Polynomial trainingLine,
@@ -22,7 +24,9 @@ public record Calibration(
     Polynomial inferenceCurve,
     double otherMillis,
     double projectionMillis,
-    double inferenceOtherMillis) {
+    double inferenceOtherMillis,
+    DecodeFit decodeTop8,
+    DecodeFit decodeTop4) {
   /** The paper's ratio of latent to hidden width. */
   static final double RATIO = 0.25;
 
@@ -43,7 +47,9 @@ public record Calibration(
         Polynomial.fit(volumes, published.inferenceMillis(), 2),
         file.real("otherMillis"),
         file.real("projectionMillis"),
-        file.real("inferenceOtherMillis"));
+        file.real("inferenceOtherMillis"),
+        DecodeFit.of(file.reals("table9Top8")),
+        DecodeFit.of(file.reals("table9Top4")));
   }
 
   private static double[] joined(double[] first, double[] second) {
@@ -59,16 +65,5 @@ public record Calibration(
   /** Fine-grained all-to-all over BigMac's, by the line. */
   public double allToAll(double topK) {
     return trainingLine.at(topK) / trainingLine.at(RATIO * topK);
-  }
-
-  /**
-   * Speed-up of a prompt and {@code tokens} generated tokens, {@code (S + (G-1) d) / (1 + (G-1)
-   * d')}, in units of BigMac's time for the prompt.
-   *
-   * @param key {@code table9Top4} or {@code table9Top8}
-   */
-  static double decode(String key, double tokens) {
-    double[] fit = SettingsFile.resource("calibration.json").reals(key);
-    return (fit[0] + (tokens - 1) * fit[1]) / (1 + (tokens - 1) * fit[2]);
   }
 }

@@ -64,25 +64,38 @@ public final class CostModel {
     double part = passes / 3.0; // of what a layer takes beyond its operations, forward and backward
     double forward = expertSeconds(structure, group);
     double exposed = 0;
-    double all = 0;
+    double hidden = 0;
     // Backward takes twice as long as forward in the experts, and as long on the wire.
     for (int pass = 1; pass <= (train() ? 2 : 1); pass++) {
-      exposed += exposed(exchange, pass * forward);
-      all += EXCHANGES_PER_PASS * exchange.seconds();
+      double beside = hidden(exchange, pass * forward);
+      exposed += onTheWire(exchange) - beside;
+      hidden += beside;
     }
     double layers = batches * model.layers();
     boolean optimizer = train() && !overhead.holdsUpdate();
     double narrow =
         structure.projectionWeights() > 0 ? part * layers * overhead.projectionSeconds() : 0;
     return new StepTime(
-        batches * passes * tokens * count.denseFlops() / compute.dense(),
+        batches * passes * denseSeconds(count),
         layers * passes * forward,
         batches * passes * tokens * count.projectionFlops() / compute.dense() + narrow,
         layers * exposed,
-        layers * Math.max(0, all - exposed),
+        layers * hidden,
         train() ? allReduceSeconds(count, group) : 0,
         optimizer ? optimizerSeconds(count, group) : 0,
         part * layers * overhead.layerSeconds());
+  }
+
+  /**
+   * Seconds of what all ranks hold, forward: operations, or reading the weights if that is longer.
+   */
+  private double denseSeconds(TransformerCount count) {
+    ClusterProfile.Compute compute = cluster.compute();
+    return Math.max(
+        settings.tokens() * count.denseFlops() / compute.dense(),
+        (double) count.sharedParameters()
+            * settings.wire().bytes()
+            / compute.memoryBytesPerSecond());
   }
 
   /**
@@ -104,16 +117,15 @@ public final class CostModel {
     return Math.max(products, weights / cluster.compute().memoryBytesPerSecond());
   }
 
-  /**
-   * Seconds of dispatch and combine that nothing hides. In {@code C} chunks the shorter of
-   * communication and experts is hidden but for one chunk, and every chunk pays the latency again:
-   * {@code t + (C-1) alpha - (1 - 1/C) min(t + (C-1) alpha, experts)}.
-   */
-  private double exposed(Exchange exchange, double experts) {
-    int chunks = settings.chunks();
-    double communication =
-        EXCHANGES_PER_PASS * (exchange.seconds() + (chunks - 1) * exchange.latencySeconds());
-    return communication - (1 - 1.0 / chunks) * Math.min(communication, experts);
+  /** Seconds of dispatch and combine; every chunk pays the latency again. */
+  private double onTheWire(Exchange exchange) {
+    return EXCHANGES_PER_PASS
+        * (exchange.seconds() + (settings.chunks() - 1) * exchange.latencySeconds());
+  }
+
+  /** Of those, what runs beside experts: the shorter of the two but for one chunk. */
+  private double hidden(Exchange exchange, double experts) {
+    return (1 - 1.0 / settings.chunks()) * Math.min(onTheWire(exchange), experts);
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.gossamer.moe.plan;
 
+import dev.gossamer.tensor.DType;
 import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.LinkedHashMap;
@@ -33,7 +34,7 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
             inference(published, calibration),
             formulas(),
             counts(published),
-            decoding(published),
+            decoding(published, calibration),
             figure4(published, calibration),
             figure3(published)));
   }
@@ -120,6 +121,12 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
                 "FLOPs, 10^12",
                 printed.flops(kind) / 1e12,
                 Phase.TRAIN.passes() * printed.tokens() * count.flops() / 1e12));
+        cells.add(
+            new PaperCell(
+                row,
+                "all-to-all, GiB",
+                printed.allToAllBytes(kind) / GIB,
+                allToAllBytes(model, count, printed) / GIB));
       }
     }
     return new PaperTable(
@@ -127,6 +134,19 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
         "the formulas give an expert 2rh biases instead of (1+r)h, count the gate's weights once"
             + " instead of per layer, and leave its FLOPs out",
         cells);
+  }
+
+  /** Four all-to-alls per layer of 16-bit rows that go to other ranks. */
+  private static double allToAllBytes(
+      PlannedModel model, TransformerCount count, PaperFormulas printed) {
+    Placement oneNode = new Placement(printed.ranks(), printed.ranks());
+    WireTraffic traffic = WireTraffic.of(oneNode, Dispatch.FLAT, count.structure());
+    return 4.0
+        * DType.BFLOAT16.bytes()
+        * model.layers()
+        * printed.tokens()
+        * traffic.intraRowsPerToken()
+        * count.structure().wireWidth();
   }
 
   private static PaperTable counts(PublishedFigures published) {
@@ -171,23 +191,17 @@ public record PaperComparison(Calibration calibration, List<PaperTable> tables) 
         cells);
   }
 
-  private static PaperTable decoding(PublishedFigures published) {
+  private static PaperTable decoding(PublishedFigures published, Calibration fit) {
     List<PaperCell> cells = new ArrayList<>();
     for (int i = 0; i < published.generated().length; i++) {
       double tokens = published.generated()[i];
       String row = String.format(Locale.ROOT, "%.0f tokens", tokens);
       cells.add(
           new PaperCell(
-              row,
-              "top-8, times",
-              published.table9Top8()[i],
-              Calibration.decode("table9Top8", tokens)));
+              row, "top-8, times", published.table9Top8()[i], fit.decodeTop8().at(tokens)));
       cells.add(
           new PaperCell(
-              row,
-              "top-4, times",
-              published.table9Top4()[i],
-              Calibration.decode("table9Top4", tokens)));
+              row, "top-4, times", published.table9Top4()[i], fit.decodeTop4().at(tokens)));
     }
     return new PaperTable(
         "Table 9: speed-up of inference, prompt of 128",

@@ -22,21 +22,20 @@ public record Verdict(boolean pays, double speedUp, BreakEven breakEven, String 
     String steps =
         String.format(
             Locale.ROOT,
-            "a step takes %.4g ms against %.4g ms, %.2f times as fast",
-            1e3 * bigMac.time().total(),
-            1e3 * fineGrained.time().total(),
+            "a step takes %s against %s, %.2f times as fast. ",
+            duration(bigMac.time().total()),
+            duration(fineGrained.time().total()),
             speedUp);
-    String text =
-        pays
-            ? (speedUp >= NOTICEABLE ? "BigMac pays: " : "BigMac hardly pays: ")
-                + steps
-                + ". "
-                + link(breakEven)
-            : "BigMac does not pay here: "
-                + steps
-                + ". "
-                + reason(fineGrained, exchange, breakEven);
-    return new Verdict(pays, speedUp, breakEven, text);
+    if (speedUp >= NOTICEABLE) {
+      return new Verdict(true, speedUp, breakEven, "BigMac pays: " + steps + link(breakEven));
+    }
+    return new Verdict(
+        pays,
+        speedUp,
+        breakEven,
+        (pays ? "BigMac hardly pays: " : "BigMac does not pay here: ")
+            + steps
+            + reason(fineGrained, exchange, breakEven));
   }
 
   private static String reason(PlanRow fineGrained, Exchange exchange, BreakEven breakEven) {
@@ -55,26 +54,37 @@ public record Verdict(boolean pays, double speedUp, BreakEven breakEven, String 
   }
 
   private static String link(BreakEven breakEven) {
+    String link = breakEven.between() ? "the link between nodes" : "the link inside the node";
     String here =
         String.format(
             Locale.ROOT,
-            "(%s by the formula); %s gives %s",
-            Double.isInfinite(breakEven.formula()) ? "any rate" : rate(breakEven.formula()),
-            breakEven.between() ? "the link between nodes" : "the link inside the node",
+            "; the formula says %s. %s gives %s per rank",
+            Double.isInfinite(breakEven.formula())
+                ? "at any rate"
+                : "below " + rate(breakEven.formula()),
+            "T" + link.substring(1),
             rate(breakEven.available()));
     if (breakEven.simulated() == 0) {
-      return "No link is slow enough for it to pay " + here;
+      return "It would pay at no rate of " + link + here;
     }
     if (Double.isInfinite(breakEven.simulated())) {
-      return "It would pay at any rate of that link"
-          + (breakEven.between() ? ", as the one inside nodes counts too " : " ")
+      return "It would pay at any rate of "
+          + link
+          + (breakEven.between() ? ", as the one inside nodes counts too" : "")
           + here;
     }
-    return "It pays below " + rate(breakEven.simulated()) + " per rank " + here;
+    return "It pays below " + rate(breakEven.simulated()) + " of " + link + here;
   }
 
   private static String rate(double bytesPerSecond) {
-    return String.format(Locale.ROOT, "%.3g GB/s", bytesPerSecond / 1e9);
+    double rate = bytesPerSecond / 1e9;
+    return String.format(Locale.ROOT, rate < 100 ? "%.3g GB/s" : "%.0f GB/s", rate);
+  }
+
+  private static String duration(double seconds) {
+    return seconds < 10
+        ? String.format(Locale.ROOT, "%.1f ms", 1e3 * seconds)
+        : String.format(Locale.ROOT, "%.0f s", seconds);
   }
 
   /** As a JSON document. */

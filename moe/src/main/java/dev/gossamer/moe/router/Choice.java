@@ -7,6 +7,7 @@ import dev.gossamer.tensor.Tensor;
 /** What a router chose for some tokens, and the way back to the logits. */
 public final class Choice {
   private final RouterSettings settings;
+  private final Routing chosen;
   private final Routing routing;
   private final Tensor weights;
   private final Tensor scores;
@@ -20,6 +21,7 @@ public final class Choice {
    */
   Choice(
       RouterSettings settings,
+      Routing chosen,
       Routing routing,
       Tensor weights,
       Tensor scores,
@@ -28,6 +30,7 @@ public final class Choice {
       Tensor sums,
       Balance balance) {
     this.settings = settings;
+    this.chosen = chosen;
     this.routing = routing;
     this.weights = weights;
     this.scores = scores;
@@ -55,6 +58,11 @@ public final class Choice {
       }
     }
     return this;
+  }
+
+  /** What was chosen before capacity dropped any: what to record for a replay. */
+  public Routing chosen() {
+    return chosen;
   }
 
   /** Where the tokens go. */

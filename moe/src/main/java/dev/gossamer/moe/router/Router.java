@@ -98,7 +98,7 @@ public final class Router {
     Tensor weights = (sums == null ? picked : picked.div(sums)).mul(settings.scaling());
     Balance balance = Balance.of(settings, logits, scores, wanted, batch, data);
     Routing kept = capped(wanted, weights, batch);
-    return new Choice(settings, kept, weights, scores, index, picked, sums, balance);
+    return new Choice(settings, wanted, kept, weights, scores, index, picked, sums, balance);
   }
 
   private static int[] indices(int[] chosen) {

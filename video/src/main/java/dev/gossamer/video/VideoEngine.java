@@ -7,6 +7,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -277,7 +278,7 @@ final class VideoEngine implements AutoCloseable {
       Files.deleteIfExists(file);
     } catch (java.io.IOException e) {
       throw new dev.gossamer.tensor.failure.EnvironmentException(
-          "Cannot delete " + file + ": " + RunFiles.reason(e), "Delete it by hand", e);
+          "Cannot delete " + file + ": " + PartFile.reason(e), "Delete it by hand", e);
     }
   }
 

@@ -12,11 +12,14 @@ import java.util.Map;
 public final class PromptEncoding implements AutoCloseable {
   private final Scope scope = Scope.detached();
   private final Map<String, Tensor> tensors;
+  private final int dropped;
 
   /**
    * @param tensors by name; this object takes them over
+   * @param dropped tokens at the prompt's end that the encoder had no room for
    */
-  public PromptEncoding(Map<String, Tensor> tensors) {
+  public PromptEncoding(Map<String, Tensor> tensors, int dropped) {
+    this.dropped = dropped;
     this.tensors = Map.copyOf(new LinkedHashMap<>(tensors));
     tensors.values().forEach(scope::adopt);
   }
@@ -31,6 +34,11 @@ public final class PromptEncoding implements AutoCloseable {
           "A prompt encoding has no '" + name + "', only " + tensors.keySet());
     }
     return tensor;
+  }
+
+  /** Tokens at the prompt's end that the encoder had no room for. */
+  public int dropped() {
+    return dropped;
   }
 
   @Override

@@ -122,6 +122,9 @@ final class VideoEngine implements AutoCloseable {
     }
     loadAll(clock);
     List<PromptEncoding> branches = encode(request, clock);
+    if (draft.stage() == Stage.TRANSFORMER) {
+      noteDropped(branches, progress);
+    }
     load(VideoPart.TRANSFORMER, clock);
     Denoising.Setting setting =
         new Denoising.Setting(
@@ -236,6 +239,21 @@ final class VideoEngine implements AutoCloseable {
     texts.forEach(text -> encodings.add(prompts.get(text)));
     forgetOldest();
     return encodings;
+  }
+
+  private static void noteDropped(List<PromptEncoding> branches, Progress progress) {
+    for (int i = 0; i < branches.size(); i++) {
+      int dropped = branches.get(i).dropped();
+      if (dropped > 0) {
+        progress.note(
+            "The "
+                + (i == 0 ? "prompt" : "negative prompt")
+                + " is too long for the text encoder: its last "
+                + dropped
+                + (dropped == 1 ? " token is" : " tokens are")
+                + " left out");
+      }
+    }
   }
 
   private void forgetOldest() {

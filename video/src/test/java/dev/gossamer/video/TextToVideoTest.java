@@ -263,6 +263,24 @@ class TextToVideoTest {
   }
 
   @Test
+  void notesHowMuchOfALongPromptIsLeftOut() {
+    List<String> notes = new ArrayList<>();
+    Progress hearing =
+        new Progress() {
+          @Override
+          public void note(String line) {
+            notes.add(line);
+          }
+        };
+    VideoRequest wordy = request().withSteps(1).withPrompt("cat ".repeat(2000));
+    MODEL.generate(wordy, run().with(RunOptions.Extra.COMPARE), hearing);
+    assertThat(notes)
+        .singleElement()
+        .asString()
+        .matches("The prompt is too long .*: its last \\d{4} tokens are left out");
+  }
+
+  @Test
   void framesComeWithoutAnyFile() {
     List<Long> counts = new ArrayList<>();
     AttentionSummary summary =

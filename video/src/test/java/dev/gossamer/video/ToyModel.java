@@ -129,7 +129,8 @@ final class ToyModel implements VideoModel {
     try (Scope scope = Scope.open()) {
       return new PromptEncoding(
           Map.of(
-              "hash", Tensor.full(Math.floorMod(prompt.hashCode(), 97) / 97.0, DType.FLOAT32, 1)));
+              "hash", Tensor.full(Math.floorMod(prompt.hashCode(), 97) / 97.0, DType.FLOAT32, 1)),
+          0);
     }
   }
 

@@ -7,8 +7,9 @@ import java.util.Arrays;
  *
  * @param ids [tokens]
  * @param padId what fills a row up to a fixed length
+ * @param dropped tokens of the text that were too many and are not among {@code ids}
  */
-public record TokenIds(long[] ids, long padId) {
+public record TokenIds(long[] ids, long padId, int dropped) {
   public TokenIds {
     ids = ids.clone();
   }
@@ -39,12 +40,15 @@ public record TokenIds(long[] ids, long padId) {
 
   @Override
   public boolean equals(Object other) {
-    return other instanceof TokenIds that && padId == that.padId && Arrays.equals(ids, that.ids);
+    return other instanceof TokenIds that
+        && padId == that.padId
+        && dropped == that.dropped
+        && Arrays.equals(ids, that.ids);
   }
 
   @Override
   public int hashCode() {
-    return 31 * Arrays.hashCode(ids) + Long.hashCode(padId);
+    return 31 * (31 * Arrays.hashCode(ids) + Long.hashCode(padId)) + dropped;
   }
 
   @Override

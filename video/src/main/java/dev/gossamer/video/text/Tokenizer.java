@@ -125,7 +125,8 @@ public final class Tokenizer implements AutoCloseable {
           "Download the file again",
           e);
     }
-    return new TokenIds(truncate(encoding, maxLength), padId);
+    long[] ids = truncate(encoding, maxLength);
+    return new TokenIds(ids, padId, encoding.getIds().length - ids.length);
   }
 
   /** Cuts the text between the special tokens that the post-processor put before and after it. */

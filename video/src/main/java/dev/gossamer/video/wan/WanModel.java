@@ -308,7 +308,7 @@ final class WanModel implements VideoModel {
     try (Scope scope = Scope.open()) {
       TokenIds ids = part.tokenizer().encode(PromptCleaning.clean(prompt), TEXT_ROWS);
       Tensor rows = part.encoder().encode(Tensor.of(ids.ids(), 1, ids.count()));
-      return new PromptEncoding(Map.of("rows", rows));
+      return new PromptEncoding(Map.of("rows", rows), ids.dropped());
     }
   }
 

@@ -77,6 +77,8 @@ class TokenizerTest {
     try (Tokenizer clip = Tokenizer.open(Golden.path("/goldens/tokenizers/clip_like"))) {
       long[] whole = clip.encode("a cat walks", 77).ids();
       long[] cut = clip.encode("a cat walks", 3).ids();
+      assertThat(clip.encode("a cat walks", 77).dropped()).isZero();
+      assertThat(clip.encode("a cat walks", 3).dropped()).isEqualTo(whole.length - 3);
       assertThat(whole).hasSizeGreaterThan(3);
       assertThat(cut).containsExactly(whole[0], whole[1], whole[whole.length - 1]);
       assertThatThrownBy(() -> clip.encode("a cat walks", 1))

@@ -6,6 +6,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.InterruptedRunException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.SafetensorsFile;
@@ -18,6 +19,7 @@ import dev.gossamer.video.media.Mp4Writer;
 import dev.gossamer.video.media.Psnr;
 import dev.gossamer.video.media.SideBySide;
 import dev.gossamer.video.media.Ssim;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -63,7 +65,7 @@ final class VideoRun {
    *
    * @throws UsageException if the request and the options do not fit each other
    * @throws BadInputException if a file that is to be read cannot be used
-   * @throws dev.gossamer.tensor.failure.EnvironmentException if nothing can be written
+   * @throws EnvironmentException if nothing can be written
    */
   static void check(VideoModel model, VideoRequest request, RunOptions run) {
     int fps = model.defaults().framesPerSecond();
@@ -114,7 +116,6 @@ final class VideoRun {
 
   /** Makes everything that was asked for. */
   VideoResult make() {
-    RunFiles files = run.files();
     try (Scope scope = Scope.open()) {
       Tensor noise =
           run.noise().isPresent()
@@ -122,26 +123,49 @@ final class VideoRun {
               : engine.noise(request);
       Optional<PreviewFile> preview =
           run.has(RunOptions.Extra.PREVIEW)
-              ? Optional.of(new PreviewFile(report.folder(), engine, files.preview(), progress))
+              ? Optional.of(
+                  new PreviewFile(report.folder(), engine, run.files().preview(), progress))
               : Optional.empty();
       VideoEngine.Drawn drawn = engine.draw(draft(), noise, clock, progress, observer(preview));
       clock.add(Stage.TRANSFORMER, drawn.seconds());
       report.noise(noise).drawn(drawn);
-      run.saveLatents().ifPresent(file -> saveLatents(file, drawn));
-      boolean compare = run.has(RunOptions.Extra.COMPARE);
-      try (FrameOutputs frames = outputs()) {
-        decode(drawn.latents(), frames);
-        clock.time(Stage.WRITE, () -> write(frames));
-        report.frames(frames);
-        report.output(files.video()).output(files.sheet());
-        run.saveFrames().ifPresent(report::output);
-        run.saveLatents().ifPresent(report::output);
-        List<Path> explanations = explain(frames, drawn.attention());
-        Optional<Path> beside =
-            compare ? Optional.of(compare(noise, drawn, frames)) : Optional.empty();
-        return finish(explanations, beside, preview.flatMap(PreviewFile::written));
+      try {
+        return write(noise, drawn, preview);
+      } catch (EnvironmentException e) {
+        throw latentsKept(e);
       }
     }
+  }
+
+  /** All files of the finished latents, and the comparison. */
+  private VideoResult write(Tensor noise, VideoEngine.Drawn drawn, Optional<PreviewFile> preview) {
+    run.saveLatents().ifPresent(file -> saveLatents(file, drawn));
+    try (FrameOutputs frames = outputs()) {
+      decode(drawn.latents(), frames);
+      clock.time(Stage.WRITE, () -> write(frames));
+      report.frames(frames);
+      report.output(run.files().video()).output(run.files().sheet());
+      run.saveFrames().ifPresent(report::output);
+      run.saveLatents().ifPresent(report::output);
+      List<Path> explanations = explain(frames, drawn.attention());
+      Optional<Path> beside =
+          run.has(RunOptions.Extra.COMPARE)
+              ? Optional.of(compare(noise, drawn, frames))
+              : Optional.empty();
+      return finish(explanations, beside, preview.flatMap(PreviewFile::written));
+    }
+  }
+
+  /** A failure after the long part of the run, with word of what that left. */
+  private EnvironmentException latentsKept(EnvironmentException e) {
+    return e.getCause() instanceof ClosedByInterruptException
+        ? e // a wish to stop: see Interruptible
+        : new EnvironmentException(
+            e.getMessage(),
+            "The latents are in "
+                + run.files().latents()
+                + "; run the same command with --resume then, or 'gossamer decode' on them",
+            e);
   }
 
   private VideoEngine.Draft draft() {

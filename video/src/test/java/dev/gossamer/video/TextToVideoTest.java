@@ -201,6 +201,30 @@ class TextToVideoTest {
     assertThat(written()).containsExactly("cat.json", "cat.mp4", "cat.png");
   }
 
+  /** Puts a folder in the way of a file once decoding begins, as a full disk would be. */
+  private static Progress blocking(Path file) {
+    return new Progress() {
+      @Override
+      public void begin(Stage stage, int steps) {
+        if (stage == Stage.DECODE) {
+          file.toFile().mkdir();
+        }
+      }
+    };
+  }
+
+  @Test
+  void failingToWriteFramesItSaysWhereTheLatentsAre() {
+    Path frames = folder.resolve("frames.safetensors");
+    assertThatThrownBy(
+            () -> MODEL.generate(request(), run().withSavedFrames(frames), blocking(frames)))
+        .isInstanceOf(EnvironmentException.class)
+        .hasMessageContaining("Cannot write " + frames)
+        .hasMessageContaining("The latents are in " + folder.resolve("cat.latents.safetensors"))
+        .hasMessageContaining("gossamer decode");
+    assertThat(folder.resolve("cat.latents.safetensors")).exists();
+  }
+
   @Test
   void keptLatentsDecodeToTheSameFrames() {
     VideoResult result =

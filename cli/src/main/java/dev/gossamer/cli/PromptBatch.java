@@ -73,7 +73,7 @@ record PromptBatch(Terminal terminal, BooleanSupplier interrupted, boolean print
     int count = list.prompts().size();
     for (int i = 0; i < count; i++) {
       String prompt = list.prompts().get(i);
-      String title = "[" + (i + 1) + "/" + count + "] " + prompt;
+      String title = "[" + (i + 1) + "/" + count + "] " + Terminal.harmless(prompt);
       try {
         make(model, request.apply(prompt), run.apply(list.output(folder, i)), title, outcome);
       } catch (InterruptedRunException e) {

@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -35,9 +36,11 @@ record PromptList(String name, List<String> prompts) {
       throw new BadInputException(
           "Cannot read the prompts in " + file + ": not UTF-8 text", "Save it as UTF-8", e);
     } catch (IOException e) {
-      String why = Files.exists(file) ? "it is not readable" : "no such file";
+      String why = Files.isDirectory(file) ? "it is a folder" : PartFile.reason(e);
       throw new BadInputException(
-          "Cannot read the prompts in " + file + ": " + why, "Name a text file", e);
+          "Cannot read the prompts in " + file + ": " + why,
+          "Name a text file with one prompt per line",
+          e);
     }
     List<String> prompts =
         lines.stream()

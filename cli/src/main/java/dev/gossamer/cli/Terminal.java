@@ -48,6 +48,11 @@ record Terminal(PrintStream out, PrintStream err, boolean interactive) {
     return 0;
   }
 
+  /** Text from outside without the control characters that could steer a terminal. */
+  static String harmless(String text) {
+    return text.replaceAll("\\p{Cc}", "\uFFFD");
+  }
+
   private static boolean watched() {
     try {
       String target = Files.readSymbolicLink(STDERR).toString();

@@ -56,7 +56,10 @@ public final class Replay {
   public static Replay read(Path file) {
     if (!Files.isRegularFile(file)) {
       throw new BadInputException(
-          "Cannot replay " + file + ": no such file", "Name the .json beside a video");
+          "Cannot replay "
+              + file
+              + (Files.isDirectory(file) ? ": it is a folder" : ": no such file"),
+          "Name the .json beside a video");
     }
     try {
       JsonNode report = new ObjectMapper().readTree(file.toFile());

@@ -24,7 +24,7 @@ public class GossamerException extends RuntimeException {
 
   /** Names out of files end up in messages; they must not break the line or steer a terminal. */
   private static String oneLine(String message) {
-    return message.replaceAll("\\R|\\p{Cntrl}", " ");
+    return message.replaceAll("\\R|\\p{Cc}", " ");
   }
 
   /** What the reader can do about it; may be empty. */

@@ -1,8 +1,11 @@
 package dev.gossamer.tensor.weights;
 
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,14 +53,18 @@ public final class ModelConfig {
             "Cannot read " + path + ": it is not a JSON object", "Download the file again");
       }
       return new ModelConfig(path, root);
-    } catch (IOException e) {
+    } catch (JsonProcessingException e) {
+      JsonLocation at = e.getLocation();
       throw new BadInputException(
           "Cannot read "
               + path
-              + ": "
-              + String.valueOf(e.getMessage()).lines().findFirst().orElse(""),
-          "Download the file again",
+              + ": it is not valid JSON"
+              + (at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr()),
+          "Correct the file or download it again",
           e);
+    } catch (IOException e) {
+      throw new BadInputException(
+          "Cannot read " + path + ": " + PartFile.reason(e), "Check that it may be read", e);
     }
   }
 

@@ -10,6 +10,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -76,6 +77,14 @@ public final class SafetensorsFile {
    * @throws BadInputException if the file is missing, truncated or not what it claims to be
    */
   public static SafetensorsFile open(Path path) {
+    if (Files.isDirectory(path) || Files.notExists(path)) {
+      throw new BadInputException(
+          "Cannot read "
+              + path
+              + ": "
+              + (Files.isDirectory(path) ? "it is a folder" : "no such file"),
+          "Name a safetensors file");
+    }
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = channel.size();
       ByteBuffer prefix = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
@@ -120,8 +129,7 @@ public final class SafetensorsFile {
       refuseOverlaps(path, entries);
       return new SafetensorsFile(path, entries, metadata);
     } catch (IOException e) {
-      String reason = Files.exists(path) ? "it cannot be read: " + e.getMessage() : "no such file";
-      throw bad(path, reason);
+      throw bad(path, "it cannot be read: " + PartFile.reason(e));
     }
   }
 

@@ -147,6 +147,13 @@ class ModelConfigTest {
   }
 
   @Test
+  void saysWhereAFileIsNoJson() {
+    assertThatThrownBy(() -> read("{\"a\": 1,\n \"b\": }"))
+        .hasMessageEndingWith(
+            "it is not valid JSON at line 2, column 7. Correct the file or download it again");
+  }
+
+  @Test
   void refusesMissingFilesAndFolders() {
     assertRefused(() -> ModelConfig.read(folder.resolve("config.json")), "no such file");
     assertThatThrownBy(() -> ModelConfig.read(folder)).isInstanceOf(BadInputException.class);

@@ -148,7 +148,7 @@ class SafetensorsFileTest {
 
   @Test
   void refusesADirectory() {
-    assertRefused(folder, "cannot be read");
+    assertRefused(folder, "it is a folder");
   }
 
   @ParameterizedTest

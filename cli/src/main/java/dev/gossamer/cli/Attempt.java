@@ -19,7 +19,7 @@ record Attempt(Terminal terminal, BooleanSupplier interrupted) {
    */
   VideoResult make(TextToVideo model, VideoRequest request, RunOptions run) {
     model.check(request, run);
-    PlanText plan = new PlanText(request, model.cost(request), model.memory(request));
+    PlanText plan = PlanText.of(model, request);
     try (TerminalProgress progress = new TerminalProgress(terminal, interrupted, plan.line())) {
       if (plan.beforeLoading()) {
         progress.printPlan();

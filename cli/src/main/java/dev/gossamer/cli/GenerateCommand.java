@@ -96,7 +96,7 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private void printPlan(TextToVideo opened, VideoRequest wanted) {
-    PlanText plan = new PlanText(wanted, opened.cost(wanted), opened.memory(wanted));
+    PlanText plan = PlanText.of(opened, wanted);
     if (json) {
       Json.print(terminal.out(), plan.document());
     } else {

@@ -2,6 +2,7 @@ package dev.gossamer.cli;
 
 import dev.gossamer.video.CostPlan;
 import dev.gossamer.video.MemoryPlan;
+import dev.gossamer.video.TextToVideo;
 import dev.gossamer.video.VideoRequest;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -13,10 +14,16 @@ import java.util.Map;
  * @param request what is to be drawn
  * @param cost its floating-point operations
  * @param memory what it needs
+ * @param remedy what to do if it does not fit, else empty
  */
-record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory) {
+record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory, String remedy) {
   /** More weights than this are large: the plan is then shown before they are loaded. */
   private static final long LARGE = 1L << 30;
+
+  static PlanText of(TextToVideo model, VideoRequest request) {
+    MemoryPlan memory = model.memory(request);
+    return new PlanText(request, model.cost(request), memory, model.remedy(request, memory));
+  }
 
   /** Whether loading the model takes so long that a person wants to see the plan before it. */
   boolean beforeLoading() {
@@ -85,7 +92,7 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory) {
         + (memory.free().isPresent()
             ? ", free " + Amounts.bytes(memory.free().getAsLong())
             : ", free unknown")
-        + (memory.fits() ? "" : ": does not fit");
+        + (memory.fits() ? "" : ": does not fit. " + remedy);
   }
 
   private static void line(StringBuilder text, String label, String value) {
@@ -117,6 +124,7 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory) {
     bytes.put("neededBytes", memory.needed());
     bytes.put("freeBytes", memory.free().orElse(-1));
     bytes.put("fits", memory.fits());
+    bytes.put("remedy", remedy);
     memory.parts().forEach(part -> bytes.put(part.part().label() + "Bytes", part.total()));
     document.put("memory", bytes);
     return document;

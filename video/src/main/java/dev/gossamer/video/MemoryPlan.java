@@ -100,13 +100,20 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
             + " of memory and "
             + gigabytes(free.orElse(0))
             + " are free",
-        remedy(model, request, options)
+        remedy(model, request, options));
+  }
+
+  /** What to do about a run that cannot fit; empty for one that does. */
+  String remedy(VideoModel model, VideoRequest request, ModelOptions options) {
+    return fits()
+        ? ""
+        : change(model, request, options)
             .map(option -> "Use " + option)
-            .orElse("No option of ours makes it fit; use a machine with more memory"));
+            .orElse("No option of ours makes it fit; use a machine with more memory");
   }
 
   /** The first change, smallest loss first, after which the run would fit. */
-  private Optional<String> remedy(VideoModel model, VideoRequest request, ModelOptions options) {
+  private Optional<String> change(VideoModel model, VideoRequest request, ModelOptions options) {
     List<String> changes = new ArrayList<>();
     ModelOptions tried = options;
     if (tried.residency() == Residency.KEEP) {

@@ -155,6 +155,16 @@ public final class TextToVideo implements AutoCloseable {
     return MemoryPlan.of(model(), request, options(), free);
   }
 
+  /**
+   * What a real run would advise.
+   *
+   * @param plan of this request
+   * @return what makes the request fit, for example {@code Use --dtype bf16}; empty if it fits
+   */
+  public String remedy(VideoRequest request, MemoryPlan plan) {
+    return plan.remedy(model(), request, options());
+  }
+
   private void check(VideoRequest request) {
     model().geometry().check(request.frames(), request.width(), request.height());
     model().schedule(request.steps());

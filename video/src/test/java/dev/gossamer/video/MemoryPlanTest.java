@@ -68,6 +68,13 @@ class MemoryPlanTest {
   }
 
   @Test
+  void advisesNothingAboutWhatFits() {
+    assertThat(plan(options, 40 * GB).remedy(model, request, options)).isEmpty();
+    assertThat(plan(options, 20 * GB).remedy(model, request, options))
+        .isEqualTo("Use --dtype bf16");
+  }
+
+  @Test
   void letsPassWhatFits() {
     assertThatCode(() -> plan(options, 40 * GB).check(model, request, options))
         .doesNotThrowAnyException();

@@ -33,9 +33,10 @@ final class DecodeCommand implements Callable<Integer> {
 
   @Option(
       names = "--out",
-      paramLabel = "FILE",
-      description = "The video's file (default: beside the latents).")
-  private Path out;
+      paramLabel = "PATH",
+      converter = OutPath.Converter.class,
+      description = "The video's file, or a folder (default: beside the latents).")
+  private OutPath out;
 
   @Option(
       names = "--save-frames",
@@ -60,10 +61,13 @@ final class DecodeCommand implements Callable<Integer> {
   public Integer call() {
     if (!Files.isRegularFile(latents)) {
       throw new BadInputException(
-          "Cannot decode " + latents + ": no such file", "Name a safetensors file");
+          "Cannot decode "
+              + latents
+              + (Files.isDirectory(latents) ? ": it is a folder" : ": no such file"),
+          "Name a safetensors file");
     }
     String stem = latents.getFileName().toString().replaceFirst(ENDING, "");
-    RunOptions run = RunOptions.to(out == null ? OutputName.beside(latents, stem) : out);
+    RunOptions run = RunOptions.to(out == null ? OutputName.beside(latents, stem) : out.file(stem));
     if (saveFrames != null) {
       run = run.withSavedFrames(saveFrames);
     }

@@ -41,10 +41,11 @@ final class GenerateCommand implements Callable<Integer> {
   @Option(
       names = "--out",
       paramLabel = "PATH",
+      converter = OutPath.Converter.class,
       description =
-          "The video's file, .mp4 is added if it is missing; with --prompts a folder (default: named"
-              + " after the prompt or the list, here).")
-  private Path out;
+          "The video's file, .mp4 is added if it is missing, or a folder; with --prompts a folder"
+              + " (default: named after the prompt or the list, here).")
+  private OutPath out;
 
   @ArgGroup(validate = false, heading = "%nThe video%n")
   private RequestArguments request = new RequestArguments();
@@ -105,7 +106,8 @@ final class GenerateCommand implements Callable<Integer> {
   }
 
   private void make(TextToVideo opened, VideoRequest wanted) {
-    Path file = out == null ? OutputName.of(Path.of(""), prompt) : out;
+    Path file =
+        out == null ? OutputName.of(Path.of(""), prompt) : out.file(PromptList.slug(prompt));
     VideoResult result = new Attempt(terminal, interrupted).make(opened, wanted, run.run(file));
     terminal.out().println(json ? result.report().json() : result.files().video());
   }
@@ -116,7 +118,7 @@ final class GenerateCommand implements Callable<Integer> {
           run.optionForOneVideo() + " names one file, but --prompts makes many videos",
           "Leave one of them out");
     }
-    Path folder = out == null ? list.folder() : out;
+    Path folder = out == null ? list.folder() : out.path();
     if (dryRun) {
       printPlan(opened, request.request(opened, list.prompts().get(0), method));
       return;

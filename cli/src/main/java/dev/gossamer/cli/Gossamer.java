@@ -2,6 +2,7 @@ package dev.gossamer.cli;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -98,6 +99,7 @@ public final class Gossamer implements Runnable {
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
         .setUsageHelpAutoWidth(true)
+        .registerConverter(Path.class, new PathConverter())
         .setExpandAtFiles(false) // a prompt or an argument to launch may begin with @
         .setExecutionStrategy(new GivenOnce())
         .setExecutionExceptionHandler(failures)

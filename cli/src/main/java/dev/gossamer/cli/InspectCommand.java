@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.mini.MiniModel;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -19,7 +20,10 @@ import picocli.CommandLine.Parameters;
 final class InspectCommand implements Callable<Integer> {
   private final Terminal terminal;
 
-  @Parameters(paramLabel = "DIR", description = "A model folder in diffusers layout.")
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "DIR",
+      description = "A model folder in diffusers layout (default: the mini model).")
   private Path folder;
 
   @Option(names = "--json", description = "Print one JSON document to stdout.")
@@ -33,7 +37,7 @@ final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Inspection inspection = Inspection.of(folder);
+    Inspection inspection = Inspection.of(folder == null ? MiniModel.folder() : folder);
     if (json) {
       Json.print(terminal.out(), inspection.document());
     } else {

@@ -13,16 +13,17 @@ final class OutputName {
    * no video yet, so that the same command with {@code --resume} finds its files.
    */
   static Path of(Path folder, String prompt) {
-    return free(folder, PromptList.slug(prompt));
+    return in(folder, PromptList.slug(prompt));
   }
 
   /** Beside the given file, with another stem, and numbered if it is there already. */
   static Path beside(Path file, String stem) {
     Path folder = file.toAbsolutePath().getParent();
-    return free(folder, stem);
+    return in(folder, stem);
   }
 
-  private static Path free(Path folder, String stem) {
+  /** In a folder, numbered if it is there already. */
+  static Path in(Path folder, String stem) {
     Path path = folder.resolve(stem + ".mp4");
     for (int number = 2; Files.exists(RunFiles.of(path).video()); number++) {
       path = folder.resolve(stem + "-" + number + ".mp4");

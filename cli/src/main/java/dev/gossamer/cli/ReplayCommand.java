@@ -31,9 +31,11 @@ final class ReplayCommand implements Callable<Integer> {
 
   @Option(
       names = "--out",
-      paramLabel = "FILE",
-      description = "The new video's file (default: beside the report, ending in -replay).")
-  private Path out;
+      paramLabel = "PATH",
+      converter = OutPath.Converter.class,
+      description =
+          "The new video's file, or a folder (default: beside the report, ending in -replay).")
+  private OutPath out;
 
   @Option(
       names = "--model",
@@ -55,7 +57,7 @@ final class ReplayCommand implements Callable<Integer> {
   public Integer call() {
     Replay replay = Replay.read(report);
     String stem = report.getFileName().toString().replaceFirst("\\.json$", "") + "-replay";
-    Path file = out == null ? OutputName.beside(report, stem) : out;
+    Path file = out == null ? OutputName.beside(report, stem) : out.file(stem);
     Replay.Outcome outcome;
     try (TextToVideo opened =
             TextToVideo.open(model == null ? replay.model() : model, replay.options());

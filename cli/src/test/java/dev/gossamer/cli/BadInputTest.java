@@ -85,6 +85,14 @@ class BadInputTest {
         generate(TinyCheckpoint.folder(), "--attention", "dense", "--attn.kq=65"));
     refused(2, "prompt is empty", CommandRun.of("generate", " ", "--out", "" + out()));
     refused(2, "nothing to draw", CommandRun.of("generate"));
+    refused(
+        2,
+        "'--model': it is empty; name a path",
+        CommandRun.of("generate", "a cat", "--model", ""));
+    refused(2, "it is empty", CommandRun.of("generate", "a cat", "--out", ""));
+    refused(2, "named .mp4", CommandRun.of("generate", "a cat", "--out", "cat.avi"));
+    refused(
+        4, "there is no folder", CommandRun.of("generate", "a cat", "--out", temp + "/none/new/"));
   }
 
   @Test
@@ -97,7 +105,9 @@ class BadInputTest {
     Path file = Files.writeString(temp.resolve("file"), "no safetensors");
     refused(3, "" + file, generate(TinyCheckpoint.folder(), "--noise", "" + file));
     refused(
-        3, "no such file", generate(TinyCheckpoint.folder(), "--noise", "" + temp.resolve("no")));
+        3,
+        "no such file. Name a safetensors file",
+        generate(TinyCheckpoint.folder(), "--noise", "" + temp.resolve("no")));
     refused(
         4,
         "Cannot write into",
@@ -110,6 +120,9 @@ class BadInputTest {
     refused(3, "" + file, CommandRun.of("decode", "" + file, "--out", "" + out()));
     refused(3, "no such file", CommandRun.of("replay", "" + temp.resolve("absent.json")));
     refused(3, "" + file, CommandRun.of("replay", "" + file));
+    refused(3, "it is a folder. Name the .json", CommandRun.of("replay", "" + temp));
+    refused(3, "it is a folder", CommandRun.of("decode", "" + temp));
+    refused(3, "it is a folder", CommandRun.of("generate", "--prompts", "" + temp));
     refused(
         3, "no such file", CommandRun.of("generate", "--prompts", "" + temp.resolve("absent.txt")));
   }

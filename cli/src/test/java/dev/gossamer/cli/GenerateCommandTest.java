@@ -205,6 +205,27 @@ class GenerateCommandTest {
     assertThat(OutputName.of(temp, "A cat!")).isEqualTo(temp.resolve("a-cat-2.mp4"));
   }
 
+  @Test
+  void anOutThatIsAFolderTakesTheVideoUnderItsUsualName() {
+    CommandRun run =
+        CommandRun.of(
+            "generate",
+            "a cat",
+            "--model=" + TinyCheckpoint.folder(),
+            "--size=48x32",
+            "--frames=5",
+            "--steps=1",
+            "--out=" + temp + "/new/");
+    assertThat(run.out().strip()).as(run.err()).isEqualTo("" + temp.resolve("new/a-cat.mp4"));
+    assertThat(new OutPath(temp, false).file("x")).isEqualTo(temp.resolve("x.mp4"));
+    assertThat(new OutPath(temp.resolve("x"), false).file("y")).isEqualTo(temp.resolve("x"));
+  }
+
+  @Test
+  void promptsDoNotSteerTheTerminal() {
+    assertThat(Terminal.harmless("\u001b[31mred\u009b")).isEqualTo("\uFFFD[31mred\uFFFD");
+  }
+
   /** Asks a run to stop once it was asked about that often. */
   private static final class AfterSteps implements java.util.function.BooleanSupplier {
     private int left;

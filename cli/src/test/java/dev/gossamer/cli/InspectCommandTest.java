@@ -27,6 +27,13 @@ class InspectCommandTest {
   }
 
   @Test
+  void listsTheMiniModelUnlessAnotherIsNamed() {
+    assertThat(CommandRun.of("models", "inspect").out())
+        .isEqualTo(CommandRun.of("models", "inspect", "" + MiniModel.folder()).out())
+        .contains("all tensors are there and fit");
+  }
+
+  @Test
   void listsEveryTensorThatDoesNotFit() throws IOException {
     Path model = TinyCheckpoint.copyTo(temp.resolve("model"));
     TinyCheckpoint.replace(

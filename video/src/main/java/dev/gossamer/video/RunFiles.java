@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /**
  * Where a run writes: everything lies beside the video and begins with its name.
@@ -17,9 +18,15 @@ import java.util.Locale;
 public record RunFiles(Path folder, String stem) {
   private static final String ENDING = ".mp4";
 
+  /** Endings by which people mean a kind of file that is not written here. */
+  private static final Pattern OTHER_KIND =
+      Pattern.compile(
+          ".*\\.(avi|flv|gif|jpe?g|json|m4v|mkv|mov|mpe?g|ogv|png|safetensors|ts|webm|webp|wmv)",
+          Pattern.CASE_INSENSITIVE);
+
   /**
    * @param out the video's path, with or without {@code .mp4}
-   * @throws UsageException if the path names no file
+   * @throws UsageException if the path names no file, or one of another kind
    */
   public static RunFiles of(Path out) {
     Path name = out.getFileName();
@@ -28,6 +35,11 @@ public record RunFiles(Path folder, String stem) {
           "Cannot write the video to '" + out + "': it is a folder", "Name a file, as cat.mp4");
     }
     String text = name.toString();
+    if (OTHER_KIND.matcher(text).matches()) {
+      throw new UsageException(
+          "Cannot write the video to '" + out + "': videos are named .mp4",
+          "Use " + text.replaceFirst("[^.]*$", "mp4"));
+    }
     boolean ended =
         text.toLowerCase(Locale.ROOT).endsWith(ENDING) && text.length() > ENDING.length();
     Path parent = out.toAbsolutePath().getParent();

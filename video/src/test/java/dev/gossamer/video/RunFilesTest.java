@@ -22,6 +22,13 @@ class RunFilesTest {
   }
 
   @Test
+  void refusesOtherKindsOfFiles() {
+    assertThatThrownBy(() -> RunFiles.of(folder.resolve("clip.AVI")))
+        .isInstanceOf(UsageException.class)
+        .hasMessageEndingWith("videos are named .mp4. Use clip.mp4");
+  }
+
+  @Test
   void putsEverythingBesideTheVideo() {
     RunFiles files = RunFiles.of(folder.resolve("cat.mp4"));
     assertThat(files.sheet()).isEqualTo(folder.resolve("cat.png"));

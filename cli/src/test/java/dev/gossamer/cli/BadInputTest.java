@@ -106,7 +106,7 @@ class BadInputTest {
     refused(3, "" + file, generate(TinyCheckpoint.folder(), "--noise", "" + file));
     refused(
         3,
-        "no such file. Name a safetensors file",
+        "no such file. Check its name",
         generate(TinyCheckpoint.folder(), "--noise", "" + temp.resolve("no")));
     refused(
         4,

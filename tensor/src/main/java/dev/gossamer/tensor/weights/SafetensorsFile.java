@@ -83,7 +83,7 @@ public final class SafetensorsFile {
               + path
               + ": "
               + (Files.isDirectory(path) ? "it is a folder" : "no such file"),
-          "Name a safetensors file");
+          "Check its name, or copy the file there");
     }
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
       long size = channel.size();

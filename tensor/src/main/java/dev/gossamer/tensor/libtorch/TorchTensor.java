@@ -419,8 +419,18 @@ public final class TorchTensor implements AutoCloseable {
     return of("tanh", () -> at.tanh());
   }
 
-  public TorchTensor erf() {
-    return of("erf", () -> at.erf());
+  public TorchTensor gelu() {
+    return of("gelu", () -> torch.gelu(at, "none"));
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #gelu}. */
+  public TorchTensor geluBackward(TorchTensor gradient) {
+    return of("geluBackward", () -> torch.gelu_backward(gradient.at, at, "none"));
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #silu}. */
+  public TorchTensor siluBackward(TorchTensor gradient) {
+    return of("siluBackward", () -> torch.silu_backward(gradient.at, at));
   }
 
   public TorchTensor sigmoid() {

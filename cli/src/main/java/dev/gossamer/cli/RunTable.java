@@ -2,6 +2,7 @@ package dev.gossamer.cli;
 
 import dev.gossamer.video.AttentionSummary;
 import dev.gossamer.video.RunReport;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -38,17 +39,7 @@ final class RunTable {
             : String.format(
                 "min %d, median %d, max %d per layer",
                 clusters.min(), clusters.median(), clusters.max()));
-    row(
-        table,
-        "In full",
-        attention.denseLayers().isEmpty()
-            ? "no layer"
-            : attention.denseLayers().size() == attention.perLayer().size()
-                ? "all layers"
-                : "layers "
-                    + attention.denseLayers().stream()
-                        .map(String::valueOf)
-                        .collect(Collectors.joining(", ")));
+    row(table, "In full", inFull(report));
     report.compare().ifPresent(compare -> row(table, "Against dense", against(compare)));
     row(
         table,
@@ -63,14 +54,53 @@ final class RunTable {
         .collect(Collectors.joining(", "));
   }
 
+  /** Which layers attended in full throughout, and why any did. */
+  private static String inFull(RunReport report) {
+    AttentionSummary attention = report.attention();
+    List<Integer> layers = attention.denseLayers();
+    if (attention.denseCalls().isEmpty()) {
+      return "no layer";
+    }
+    String which =
+        layers.isEmpty()
+            ? "no layer throughout"
+            : layers.size() == attention.perLayer().size()
+                ? "all layers"
+                : "layers "
+                    + layers.stream().map(String::valueOf).collect(Collectors.joining(", "));
+    return attention.denseCalls().keySet().stream()
+        .map(reason -> inWords(reason, report.settings().attention().settings()))
+        .collect(Collectors.joining(", ", which + " (", ")"));
+  }
+
+  private static String inWords(String reason, Map<String, Object> settings) {
+    return switch (reason) {
+      case "method" -> "dense attention";
+      case "short" ->
+          settings.get("minTokens") instanceof Number tokens
+              ? String.format(Locale.ROOT, "fewer than %,d tokens", tokens.longValue())
+              : "few tokens";
+      case "first steps" -> "the first steps";
+      case "chosen layer" -> "chosen by denseLayers";
+      case "nearly all keys" -> "nearly all keys were to be kept";
+      case "hard layer" -> "hard to cluster";
+      default -> reason;
+    };
+  }
+
   private static String against(RunReport.Comparison compare) {
-    return String.format(
-        Locale.ROOT,
-        "PSNR %.1f dB, SSIM %.3f; attention %.2fx, whole %.2fx as fast",
-        compare.psnr(),
-        compare.ssim(),
-        compare.attentionSpeedup(),
-        compare.totalSpeedup());
+    String likeness =
+        compare.identical()
+            ? "identical frames"
+            : String.format(Locale.ROOT, "PSNR %.1f dB, SSIM %.3f", compare.psnr(), compare.ssim());
+    return likeness
+        + (Double.isFinite(compare.totalSpeedup())
+            ? String.format(
+                Locale.ROOT,
+                "; attention %.2fx, whole %.2fx as fast",
+                compare.attentionSpeedup(),
+                compare.totalSpeedup())
+            : "; no speeds, as the run was resumed");
   }
 
   private static void row(StringBuilder table, String label, String value) {

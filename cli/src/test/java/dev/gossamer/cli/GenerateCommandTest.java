@@ -92,6 +92,36 @@ class GenerateCommandTest {
   }
 
   @Test
+  void theTableSaysWhetherTheFramesAreThoseOfDenseAttention() {
+    assertThat(generate("cat.mp4", "--compare").err())
+        .containsPattern("Against dense +identical frames; attention .*x, whole .*x as fast");
+  }
+
+  @Test
+  void aResumedRunComparesNoSpeeds() throws IOException {
+    String[] command =
+        TinyCheckpoint.generate(TinyCheckpoint.folder(), temp.resolve("cat.mp4"), "--compare");
+    assertThat(CommandRun.interruptible(new AfterSteps(2), command).exitCode()).isEqualTo(130);
+    CommandRun resumed = CommandRun.of(with(command, "--resume", "--json"));
+    JsonNode compare = JSON.readTree(resumed.out()).path("compare");
+    assertThat(resumed.err())
+        .containsPattern("(?m)^Against dense .*; no speeds, as the run was resumed$");
+    assertThat(compare.path("attentionSpeedup").isNull()).isTrue();
+    assertThat(compare.path("totalSpeedup").isNull()).isTrue();
+    assertThat(compare.path("psnr").asDouble()).as("the report keeps the cap").isEqualTo(100);
+  }
+
+  @Test
+  void theTableSaysWhyLayersAttendInFull() {
+    assertThat(generate("cat.mp4", "--density=0.1").err())
+        .containsPattern("In full +all layers \\(fewer than 2,048 tokens\\)");
+    assertThat(generate("cat.mp4", "--attn.minTokens=1", "--attn.denseSteps=0.4").err())
+        .containsPattern("In full +no layer throughout \\(the first steps\\)");
+    assertThat(generate("cat.mp4", "--attention=dense").err())
+        .containsPattern("In full +all layers \\(dense attention\\)");
+  }
+
+  @Test
   void anInterruptedRunGoesOnToTheSameVideo() throws IOException {
     assertThat(generate("whole.mp4").exitCode()).isZero();
     AfterSteps afterTwo = new AfterSteps(2);

@@ -325,11 +325,6 @@ public final class Tensor implements AutoCloseable {
     TorchTensor.siluInto(out.handle(), in.handle());
   }
 
-  /** out = the entries of {@code in} along a dimension, in the order of {@code index}. */
-  public static void indexSelectInto(Tensor out, Tensor in, long dim, Tensor index) {
-    TorchTensor.indexSelectInto(out.handle(), in.handle(), dim, index.handle());
-  }
-
   // Operations; each result belongs to the current scope
 
   /** Sum, with broadcasting. */
@@ -357,34 +352,9 @@ public final class Tensor implements AutoCloseable {
     return own(handle().maximum(other.handle()));
   }
 
-  /** Smaller of two, with broadcasting. */
-  public Tensor minimum(Tensor other) {
-    return own(handle().minimum(other.handle()));
-  }
-
   /** BOOL: equal. */
   public Tensor eq(Tensor other) {
     return own(handle().eq(other.handle()));
-  }
-
-  /** BOOL: less than. */
-  public Tensor lt(Tensor other) {
-    return own(handle().lt(other.handle()));
-  }
-
-  /** BOOL: at most. */
-  public Tensor le(Tensor other) {
-    return own(handle().le(other.handle()));
-  }
-
-  /** BOOL: greater than. */
-  public Tensor gt(Tensor other) {
-    return own(handle().gt(other.handle()));
-  }
-
-  /** BOOL: at least. */
-  public Tensor ge(Tensor other) {
-    return own(handle().ge(other.handle()));
   }
 
   /** Sum with a number. */
@@ -432,11 +402,6 @@ public final class Tensor implements AutoCloseable {
     return own(handle().exp());
   }
 
-  /** exp(x) - 1. */
-  public Tensor expm1() {
-    return own(handle().expm1());
-  }
-
   /** Natural logarithm. */
   public Tensor log() {
     return own(handle().log());
@@ -472,11 +437,6 @@ public final class Tensor implements AutoCloseable {
     return own(handle().cos());
   }
 
-  /** Hyperbolic tangent. */
-  public Tensor tanh() {
-    return own(handle().tanh());
-  }
-
   /** x Phi(x), exact. */
   public Tensor gelu() {
     return own(handle().gelu());
@@ -502,11 +462,6 @@ public final class Tensor implements AutoCloseable {
     return own(handle().round());
   }
 
-  /** Next lower whole number. */
-  public Tensor floor() {
-    return own(handle().floor());
-  }
-
   /** x * sigmoid(x). */
   public Tensor silu() {
     return own(handle().silu());
@@ -525,11 +480,6 @@ public final class Tensor implements AutoCloseable {
   /** BOOL: not. */
   public Tensor logicalNot() {
     return own(handle().logicalNot());
-  }
-
-  /** BOOL: and. */
-  public Tensor logicalAnd(Tensor other) {
-    return own(handle().logicalAnd(other.handle()));
   }
 
   /** Limits every element to [low, high]. */
@@ -562,19 +512,9 @@ public final class Tensor implements AutoCloseable {
     return own(handle().amax(keepDim, dims));
   }
 
-  /** Smallest over the named dimensions. */
-  public Tensor amin(boolean keepDim, long... dims) {
-    return own(handle().amin(keepDim, dims));
-  }
-
   /** log(sum(exp(x))) over the named dimensions. */
   public Tensor logSumExp(boolean keepDim, long... dims) {
     return own(handle().logSumExp(keepDim, dims));
-  }
-
-  /** Biased variance over the named dimensions. */
-  public Tensor variance(boolean keepDim, long... dims) {
-    return own(handle().variance(keepDim, dims));
   }
 
   /** Sum of all elements, a tensor without dimensions. */
@@ -605,11 +545,6 @@ public final class Tensor implements AutoCloseable {
   /** INT64 index of the largest along a dimension; NaN counts as largest. */
   public Tensor argmax(long dim) {
     return own(handle().argmax(dim));
-  }
-
-  /** INT64 index of the smallest along a dimension. */
-  public Tensor argmin(long dim) {
-    return own(handle().argmin(dim));
   }
 
   /** INT64 order of a stable sort along a dimension. */
@@ -713,11 +648,6 @@ public final class Tensor implements AutoCloseable {
   /** Elements picked along a dimension by an INT64 index of the result's shape. */
   public Tensor gather(long dim, Tensor index) {
     return own(handle().gather(dim, index.handle()));
-  }
-
-  /** INT64 [.., classes]: 1 at the class that each INT64 element names. */
-  public Tensor oneHot(long classes) {
-    return own(handle().oneHot(classes));
   }
 
   /** Matrix product, batched over leading dimensions. */

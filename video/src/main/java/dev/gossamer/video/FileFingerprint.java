@@ -1,6 +1,7 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -50,6 +51,6 @@ public record FileFingerprint(String file, long bytes, String sha256, String of)
 
   private static BadInputException unreadable(Path path, IOException e) {
     return new BadInputException(
-        "Cannot read " + path + ": " + RunFiles.reason(e), "Check that it is still there", e);
+        "Cannot read " + path + ": " + PartFile.reason(e), "Check that it is still there", e);
   }
 }

@@ -2,6 +2,7 @@ package dev.gossamer.video;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -98,16 +99,7 @@ public record RunFiles(Path folder, String stem) {
       Files.delete(Files.createTempFile(folder, ".gossamer", ".part"));
     } catch (IOException | SecurityException e) {
       throw new EnvironmentException(
-          "Cannot write into " + folder + ": " + reason(e), "Choose another folder", e);
+          "Cannot write into " + folder + ": " + PartFile.reason(e), "Choose another folder", e);
     }
-  }
-
-  /** What went wrong, in words: the messages of Java's file exceptions are bare paths. */
-  static String reason(Exception e) {
-    String kind = e.getClass().getSimpleName().replace("Exception", "");
-    String words = kind.replaceAll("(?<=[a-z])(?=[A-Z])", " ").toLowerCase(Locale.ROOT);
-    return e instanceof java.nio.file.FileSystemException file && file.getReason() != null
-        ? file.getReason()
-        : e instanceof java.nio.file.FileSystemException ? words : String.valueOf(e.getMessage());
   }
 }

@@ -3,6 +3,7 @@ package dev.gossamer.video;
 import com.fasterxml.jackson.annotation.JsonPropertyOrder;
 import dev.gossamer.attention.AttentionMethod;
 import dev.gossamer.tensor.Machine;
+import dev.gossamer.video.media.Psnr;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -105,11 +106,12 @@ public record RunReport(
    * This video against the one that dense attention makes of the same noise, on decoded frames
    * before compression, in float64.
    *
-   * @param psnr mean over frames, dB, against a peak of 1; infinite if they are the same
+   * @param psnr mean over frames, dB; {@link Psnr#CAP} if they are the same
    * @param ssim mean over frames
-   * @param attentionSpeedup seconds in dense attention over seconds in this one
+   * @param attentionSpeedup seconds in dense attention over seconds in this one; NaN if a run was
+   *     resumed, as its seconds are of several sittings
    * @param totalSpeedup seconds of the whole with dense attention over seconds of the whole with
-   *     this one; stages that both share count alike
+   *     this one; stages that both share count alike; NaN likewise
    * @param denseAttentionSeconds seconds in dense attention
    * @param denseTransformerSeconds seconds of denoising with dense attention
    * @param psnrPerFrame one per frame
@@ -123,7 +125,12 @@ public record RunReport(
       double denseAttentionSeconds,
       double denseTransformerSeconds,
       List<Double> psnrPerFrame,
-      List<Double> ssimPerFrame) {}
+      List<Double> ssimPerFrame) {
+    /** Whether every pixel of every frame is the same: below that, SSIM is less than 1. */
+    public boolean identical() {
+      return psnr >= Psnr.CAP && ssim == 1;
+    }
+  }
 
   /** The report as JSON, indented; numbers that are not finite become null. */
   public String json() {

@@ -2,6 +2,7 @@ package dev.gossamer.video;
 
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -62,7 +63,7 @@ final class Sha256 {
       return sha.hex();
     } catch (IOException e) {
       throw new BadInputException(
-          "Cannot read " + file + ": " + RunFiles.reason(e), "Check that it is still there", e);
+          "Cannot read " + file + ": " + PartFile.reason(e), "Check that it is still there", e);
     }
   }
 

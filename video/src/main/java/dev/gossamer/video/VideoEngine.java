@@ -7,6 +7,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -95,9 +96,14 @@ final class VideoEngine implements AutoCloseable {
    * @param latents {@link VideoModel#latentShape} float32, in the caller's scope
    * @param seconds of denoising, those before an interruption included
    * @param trajectory latents after each step by name, in the caller's scope
+   * @param resumed whether an earlier sitting made some of it: its seconds are not of this one
    */
   record Drawn(
-      Tensor latents, AttentionReport attention, double seconds, Map<String, Tensor> trajectory) {}
+      Tensor latents,
+      AttentionReport attention,
+      double seconds,
+      Map<String, Tensor> trajectory,
+      boolean resumed) {}
 
   /**
    * Makes latents from noise, or goes on where an earlier run stopped.
@@ -112,7 +118,7 @@ final class VideoEngine implements AutoCloseable {
     if (saved.isPresent() && saved.get().done() == request.steps()) {
       RunState state = saved.get();
       return new Drawn(
-          state.latents(), state.attention(), state.seconds(), steps(state.under("step_")));
+          state.latents(), state.attention(), state.seconds(), steps(state.under("step_")), true);
     }
     loadAll(clock);
     List<PromptEncoding> branches = encode(request, clock);
@@ -145,7 +151,11 @@ final class VideoEngine implements AutoCloseable {
       Map<String, Tensor> trajectory = new LinkedHashMap<>();
       denoising.trajectory().forEach((name, step) -> trajectory.put(name, step.copy()));
       return new Drawn(
-          denoising.latents().copy(), denoising.attention(), denoising.seconds(), trajectory);
+          denoising.latents().copy(),
+          denoising.attention(),
+          denoising.seconds(),
+          trajectory,
+          saved.isPresent());
     }
   }
 
@@ -277,7 +287,7 @@ final class VideoEngine implements AutoCloseable {
       Files.deleteIfExists(file);
     } catch (java.io.IOException e) {
       throw new dev.gossamer.tensor.failure.EnvironmentException(
-          "Cannot delete " + file + ": " + RunFiles.reason(e), "Delete it by hand", e);
+          "Cannot delete " + file + ": " + PartFile.reason(e), "Delete it by hand", e);
     }
   }
 

@@ -269,11 +269,13 @@ final class VideoRun {
     Psnr psnr = Psnr.of(ours, theirs);
     Ssim ssim = Ssim.of(ours, theirs);
     double denseAttention = dense.attention().seconds();
+    // Machines differ from day to day: only seconds of one sitting make a ratio.
+    double comparable = drawn.resumed() || dense.resumed() ? Double.NaN : 1;
     return new RunReport.Comparison(
         psnr.mean(),
         ssim.mean(),
-        denseAttention / drawn.attention().seconds(),
-        (shared + dense.seconds()) / (shared + drawn.seconds()),
+        comparable * denseAttention / drawn.attention().seconds(),
+        comparable * (shared + dense.seconds()) / (shared + drawn.seconds()),
         denseAttention,
         dense.seconds(),
         psnr.perFrame(),

@@ -2,12 +2,11 @@ package dev.gossamer.tensor.files;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.util.Locale;
 
 /**
  * A file that is whole or absent: written as {@code name.part} beside its target and renamed when
@@ -88,15 +87,13 @@ public record PartFile(Path target) {
   }
 
   /** What went wrong, in words: the messages of Java's file exceptions are bare paths. */
-  public static String reason(IOException e) {
-    if (e instanceof NoSuchFileException) {
-      return "no such file or folder";
+  public static String reason(Exception e) {
+    if (!(e instanceof FileSystemException refused)) {
+      return String.valueOf(e.getMessage());
     }
-    if (e instanceof AccessDeniedException) {
-      return "access denied";
-    }
-    return e instanceof FileSystemException refused && refused.getReason() != null
+    String kind = e.getClass().getSimpleName().replace("Exception", "");
+    return refused.getReason() != null
         ? refused.getReason()
-        : e.getMessage();
+        : kind.replaceAll("(?<=[a-z])(?=[A-Z])", " ").toLowerCase(Locale.ROOT);
   }
 }

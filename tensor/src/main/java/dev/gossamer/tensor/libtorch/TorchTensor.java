@@ -296,11 +296,6 @@ public final class TorchTensor implements AutoCloseable {
     change("silu", () -> torch.silu_out(out.at, in.at));
   }
 
-  /** out = the entries of in along a dimension, in the order of index. */
-  public static void indexSelectInto(TorchTensor out, TorchTensor in, long dim, TorchTensor index) {
-    change("index_select", () -> torch.index_select_out(out.at, in.at, dim, index.at));
-  }
-
   // Operations, each with a result of its own or a view
 
   public TorchTensor add(TorchTensor other) {
@@ -323,28 +318,8 @@ public final class TorchTensor implements AutoCloseable {
     return of("maximum", () -> torch.maximum(at, other.at));
   }
 
-  public TorchTensor minimum(TorchTensor other) {
-    return of("minimum", () -> torch.minimum(at, other.at));
-  }
-
   public TorchTensor eq(TorchTensor other) {
     return of("eq", () -> at.eq(other.at));
-  }
-
-  public TorchTensor lt(TorchTensor other) {
-    return of("lt", () -> at.lt(other.at));
-  }
-
-  public TorchTensor le(TorchTensor other) {
-    return of("le", () -> at.le(other.at));
-  }
-
-  public TorchTensor gt(TorchTensor other) {
-    return of("gt", () -> at.gt(other.at));
-  }
-
-  public TorchTensor ge(TorchTensor other) {
-    return of("ge", () -> at.ge(other.at));
   }
 
   public TorchTensor add(double value) {
@@ -383,10 +358,6 @@ public final class TorchTensor implements AutoCloseable {
     return of("exp", () -> at.exp());
   }
 
-  public TorchTensor expm1() {
-    return of("expm1", () -> at.expm1());
-  }
-
   public TorchTensor log() {
     return of("log", () -> at.log());
   }
@@ -415,10 +386,6 @@ public final class TorchTensor implements AutoCloseable {
     return of("cos", () -> at.cos());
   }
 
-  public TorchTensor tanh() {
-    return of("tanh", () -> at.tanh());
-  }
-
   public TorchTensor gelu() {
     return of("gelu", () -> torch.gelu(at, "none"));
   }
@@ -439,10 +406,6 @@ public final class TorchTensor implements AutoCloseable {
 
   public TorchTensor round() {
     return of("round", () -> at.round());
-  }
-
-  public TorchTensor floor() {
-    return of("floor", () -> at.floor());
   }
 
   public TorchTensor silu() {
@@ -478,10 +441,6 @@ public final class TorchTensor implements AutoCloseable {
 
   public TorchTensor logicalNot() {
     return of("logicalNot", () -> at.logical_not());
-  }
-
-  public TorchTensor logicalAnd(TorchTensor other) {
-    return of("logicalAnd", () -> at.logical_and(other.at));
   }
 
   public TorchTensor clamp(double low, double high) {
@@ -525,16 +484,8 @@ public final class TorchTensor implements AutoCloseable {
     return of("amax", () -> torch.amax(at, dims, keepDim));
   }
 
-  public TorchTensor amin(boolean keepDim, long... dims) {
-    return of("amin", () -> torch.amin(at, dims, keepDim));
-  }
-
   public TorchTensor logSumExp(boolean keepDim, long... dims) {
     return of("logSumExp", () -> torch.logsumexp(at, dims, keepDim));
-  }
-
-  public TorchTensor variance(boolean keepDim, long... dims) {
-    return of("variance", () -> torch.var(at, dims, false, keepDim));
   }
 
   public TorchTensor sum() {
@@ -559,10 +510,6 @@ public final class TorchTensor implements AutoCloseable {
 
   public TorchTensor argmax(long dim) {
     return of("argmax", () -> whole(dim, l -> at.argmax(l, false)));
-  }
-
-  public TorchTensor argmin(long dim) {
-    return of("argmin", () -> whole(dim, l -> at.argmin(l, false)));
   }
 
   public TorchTensor argsort(long dim, boolean descending) {
@@ -655,10 +602,6 @@ public final class TorchTensor implements AutoCloseable {
 
   public TorchTensor gather(long dim, TorchTensor index) {
     return of("gather", () -> at.gather(dim, index.at));
-  }
-
-  public TorchTensor oneHot(long classes) {
-    return of("oneHot", () -> torch.one_hot(at, classes));
   }
 
   public TorchTensor matmul(TorchTensor other) {

@@ -211,14 +211,6 @@ public final class WanAutoencoder implements AutoCloseable {
     return moments.narrow(1, 0, moments.size(1) / 2);
   }
 
-  /**
-   * Bytes that a decode of latents [batch, z, frames, height, width] needs at its peak, without the
-   * weights; see {@link DecodeMemory}.
-   */
-  public long decodeBytes(long batch, long frames, long height, long width, Tiling tiling) {
-    return new DecodeMemory(config, dtype).bytes(batch, frames, height, width, tiling);
-  }
-
   /** Frees the weights. */
   @Override
   public void close() {

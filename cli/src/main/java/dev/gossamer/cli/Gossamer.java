@@ -87,7 +87,8 @@ public final class Gossamer implements Runnable {
         .addSubcommand(
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
-                .addSubcommand(new BenchGenerateCommand(terminal, interrupted)))
+                .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
+                .addSubcommand(new BenchMoeCommand(terminal, interrupted)))
         .addSubcommand(
             // What follows the command to launch is the command's.
             new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))

@@ -1,46 +1,38 @@
 package dev.gossamer.moe;
 
 import dev.gossamer.tensor.Tensor;
+import java.util.function.BinaryOperator;
 import java.util.function.UnaryOperator;
 
-/** The elementwise function between an expert's matrices, with its derivative. */
+/** The elementwise function between an expert's matrices, with its way back. */
 public enum ExpertActivation {
   /** x Phi(x), exact. */
-  GELU(
-      x -> x.mul(phi(x)),
-      x -> phi(x).add(x.mul(x.square().mul(-0.5).exp()).mul(1 / Math.sqrt(2 * Math.PI)))),
+  GELU(Tensor::gelu, Tensor::geluBackward),
   /** max(x, 0). */
-  RELU(x -> x.clamp(0, Double.POSITIVE_INFINITY), x -> x.gt(0).to(x.dtype())),
+  RELU(ExpertActivation::positive, (x, gradient) -> gradient.mul(x.gt(0).to(x.dtype()))),
   /** max(x, 0) squared. */
-  RELU2(
-      x -> x.clamp(0, Double.POSITIVE_INFINITY).square(),
-      x -> x.clamp(0, Double.POSITIVE_INFINITY).mul(2)),
+  RELU2(x -> positive(x).square(), (x, gradient) -> gradient.mul(positive(x)).mul(2)),
   /** x sigmoid(x). */
-  SILU(
-      Tensor::silu,
-      x -> {
-        Tensor s = x.sigmoid();
-        return s.add(x.mul(s).mul(s.neg().add(1)));
-      });
+  SILU(Tensor::silu, Tensor::siluBackward);
 
   private final UnaryOperator<Tensor> function;
-  private final UnaryOperator<Tensor> derivative;
+  private final BinaryOperator<Tensor> back;
 
-  ExpertActivation(UnaryOperator<Tensor> function, UnaryOperator<Tensor> derivative) {
+  ExpertActivation(UnaryOperator<Tensor> function, BinaryOperator<Tensor> back) {
     this.function = function;
-    this.derivative = derivative;
+    this.back = back;
   }
 
   public Tensor apply(Tensor x) {
     return function.apply(x);
   }
 
-  /** The derivative at x. */
-  public Tensor derivative(Tensor x) {
-    return derivative.apply(x);
+  /** What reaches x of a gradient of {@code apply(x)}. */
+  public Tensor backward(Tensor x, Tensor ofOutput) {
+    return back.apply(x, ofOutput);
   }
 
-  private static Tensor phi(Tensor x) {
-    return x.mul(1 / Math.sqrt(2)).erf().add(1).mul(0.5);
+  private static Tensor positive(Tensor x) {
+    return x.clamp(0, Double.POSITIVE_INFINITY);
   }
 }

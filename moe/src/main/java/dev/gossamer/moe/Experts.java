@@ -160,7 +160,7 @@ final class Experts {
           addSum(b2, expert, du);
           Tensor ofActive = du.matmul(w2.value().select(0, expert));
           Tensor ofAct = upper == null ? ofActive : ofActive.mul(upper);
-          Tensor ofInner = ofAct.mul(activation.derivative(inner));
+          Tensor ofInner = activation.backward(inner, ofAct);
           addProduct(w1, expert, ofInner, z);
           addSum(b1, expert, ofInner);
           Tensor into = ofRows.narrow(0, from, rows);

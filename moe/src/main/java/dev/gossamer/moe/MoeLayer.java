@@ -1,7 +1,15 @@
 package dev.gossamer.moe;
 
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.COMBINE;
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.EXCHANGE;
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.EXPERTS;
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.PROJECT;
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.ROUTE;
+import static dev.gossamer.moe.parallel.PhaseClock.Phase.SHARED;
+
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.moe.parallel.ExpertPlacement;
+import dev.gossamer.moe.parallel.PhaseClock;
 import dev.gossamer.moe.parallel.RowExchange;
 import dev.gossamer.moe.router.Choice;
 import dev.gossamer.moe.router.Router;
@@ -15,6 +23,7 @@ import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /**
  * A mixture of experts over the ranks of a group, with its way back written out. BigMac (arXiv
@@ -32,6 +41,7 @@ public final class MoeLayer implements AutoCloseable {
   private final Threads threads;
   private final ExpertPlacement placement;
   private final Router router;
+  private final PhaseClock clock = new PhaseClock();
   private final Scope owner = Scope.detached();
   private final DType dtype;
   private final Parameter gate;
@@ -120,6 +130,11 @@ public final class MoeLayer implements AutoCloseable {
     return router;
   }
 
+  /** Where this layer's time goes. */
+  public PhaseClock clock() {
+    return clock;
+  }
+
   /** All weights of this rank, those of its experts marked. */
   public List<Parameter> parameters() {
     List<Parameter> all = new ArrayList<>(List.of(gate));
@@ -152,29 +167,43 @@ public final class MoeLayer implements AutoCloseable {
    */
   public MoePass forward(Tensor x, TokenBatch batch, Optional<Routing> forced) {
     try (Scope scope = Scope.open()) {
-      Tensor z = descend == null ? x : scope.keep(descend.forward(x));
-      Tensor gateInput = (settings.gateReadsLatent() ? z : x).to(gate.value().dtype());
-      Tensor logits = gateInput.matmul(gate.value().transpose(0, 1));
-      Choice choice = router.route(logits, batch, forced, ranks).keep(scope);
+      Tensor z = descend == null ? x : scope.keep(timed(PROJECT, () -> descend.forward(x)));
+      Tensor gateInput = settings.gateReadsLatent() ? z : x;
+      Choice choice = timed(ROUTE, () -> route(gateInput, batch, forced)).keep(scope);
       List<MoePass.Chunk> chunks = chunks(choice.routing(), scope, z);
-      Tensor weights = choice.weights().to(dtype).unsqueeze(2);
-      List<Tensor> sums = new ArrayList<>();
-      int token = 0;
-      for (MoePass.Chunk chunk : chunks) {
-        int count = (int) chunk.returned().size(0);
-        sums.add(chunk.returned().mul(weights.narrow(0, token, count)).sum(false, 1));
-        token += count;
-      }
-      Tensor combined = scope.keep(sums.size() == 1 ? sums.get(0) : Tensor.cat(0, sums));
+      Tensor combined = scope.keep(timed(COMBINE, () -> combined(choice, chunks)));
       Tensor normed = norm == null ? combined : scope.keep(norm.forward(combined));
-      Tensor y = ascend == null ? normed : ascend.forward(normed);
+      Tensor y = ascend == null ? normed : timed(PROJECT, () -> ascend.forward(normed));
       Experts.Saved ofShared = null;
       if (shared != null) {
         ofShared = keep(scope, shared.save(x, new int[] {0, (int) x.size(0)}));
-        y = y.add(shared.forward(ofShared, threads));
+        Experts.Saved saved = ofShared;
+        y = y.add(timed(SHARED, () -> shared.forward(saved, threads)));
       }
       return new MoePass(this, x, z, choice, chunks, combined, normed, ofShared, scope.keep(y));
     }
+  }
+
+  private Choice route(Tensor gateInput, TokenBatch batch, Optional<Routing> forced) {
+    Tensor logits = gateInput.to(gate.value().dtype()).matmul(gate.value().transpose(0, 1));
+    return router.route(logits, batch, forced, ranks);
+  }
+
+  /** Each token's sum of what its experts gave, by weight, in the order of slots. */
+  private Tensor combined(Choice choice, List<MoePass.Chunk> chunks) {
+    Tensor weights = choice.weights().to(dtype).unsqueeze(1);
+    List<Tensor> sums = new ArrayList<>();
+    int token = 0;
+    for (MoePass.Chunk chunk : chunks) {
+      int count = (int) chunk.returned().size(0);
+      sums.add(weights.narrow(0, token, count).matmul(chunk.returned()).squeeze(1));
+      token += count;
+    }
+    return sums.size() == 1 ? sums.get(0) : Tensor.cat(0, sums);
+  }
+
+  private <T> T timed(PhaseClock.Phase phase, Supplier<T> work) {
+    return clock.time(phase, work);
   }
 
   /** Sends the tokens in parts, so that one part travels while another is computed. */
@@ -194,7 +223,9 @@ public final class MoeLayer implements AutoCloseable {
       }
       Tensor rows = scope.keep(exchanges[part].inExpertOrder(outward[part], dtype));
       saved[part] = keep(scope, experts.save(rows, exchanges[part].offsets()));
-      homeward[part] = exchanges[part].toTokens(experts.forward(saved[part], threads));
+      Experts.Saved one = saved[part];
+      Tensor given = timed(EXPERTS, () -> experts.forward(one, threads));
+      homeward[part] = exchanges[part].toTokens(given);
     }
     List<MoePass.Chunk> chunks = new ArrayList<>();
     for (int part = 0; part < parts; part++) {
@@ -217,7 +248,7 @@ public final class MoeLayer implements AutoCloseable {
       int[] counts = routing.counts(tokens * part / parts, tokens * (part + 1) / parts);
       System.arraycopy(counts, 0, own, part * all, all);
     }
-    int[] gathered = ranks.allGather(Tensor.of(own, own.length)).toInts();
+    int[] gathered = timed(EXCHANGE, () -> ranks.allGather(Tensor.of(own, own.length)).toInts());
     RowExchange[] exchanges = new RowExchange[parts];
     for (int part = 0; part < parts; part++) {
       int[][] counts = new int[ranks.size()][all];
@@ -232,7 +263,8 @@ public final class MoeLayer implements AutoCloseable {
               counts,
               placement,
               ranks,
-              settings.wire().orElse(dtype));
+              settings.wire().orElse(dtype),
+              clock);
     }
     return exchanges;
   }
@@ -248,7 +280,8 @@ public final class MoeLayer implements AutoCloseable {
   /** The way back; see {@link MoePass#backward}. */
   Tensor backward(MoePass pass, Tensor dy, double lossScale) {
     try (Scope scope = Scope.open()) {
-      Tensor ofNormed = ascend == null ? dy : ascend.backward(pass.normed(), dy);
+      Tensor ofNormed =
+          ascend == null ? dy : timed(PROJECT, () -> ascend.backward(pass.normed(), dy));
       Tensor ofCombined = norm == null ? ofNormed : norm.backward(pass.combined(), ofNormed);
       Tensor weights = pass.choice().weights().to(dtype);
       int parts = pass.chunks().size();
@@ -270,9 +303,10 @@ public final class MoeLayer implements AutoCloseable {
         }
         MoePass.Chunk chunk = pass.chunks().get(part);
         Tensor du = chunk.exchange().inExpertOrder(outward[part], dtype);
-        homeward[part] = chunk.exchange().toTokens(experts.backward(chunk.saved(), du, threads));
+        Tensor dzRows = timed(EXPERTS, () -> experts.backward(chunk.saved(), du, threads));
+        homeward[part] = chunk.exchange().toTokens(dzRows);
         Tensor dc = ofCombined.narrow(0, starts[part], starts[part + 1] - starts[part]);
-        ofWeights.add(chunk.returned().mul(dc.unsqueeze(1)).sum(false, 2));
+        ofWeights.add(timed(COMBINE, () -> chunk.returned().matmul(dc.unsqueeze(2)).squeeze(2)));
       }
       List<Tensor> ofRows = new ArrayList<>();
       for (int part = 0; part < parts; part++) {
@@ -281,23 +315,30 @@ public final class MoeLayer implements AutoCloseable {
       }
       Tensor dz = parts == 1 ? ofRows.get(0) : Tensor.cat(0, ofRows);
       Tensor dp = parts == 1 ? ofWeights.get(0) : Tensor.cat(0, ofWeights);
-      DType exact = gate.value().dtype();
-      Tensor ofLogits = pass.choice().logitGradient(dp.to(exact), lossScale);
-      Tensor gateInput = (settings.gateReadsLatent() ? pass.z() : pass.x()).to(exact);
-      gate.add(ofLogits.transpose(0, 1).matmul(gateInput));
-      Tensor ofGateInput = ofLogits.matmul(gate.value()).to(dtype);
+      Tensor ofGateInput = timed(ROUTE, () -> routeBack(pass, dp, lossScale));
       if (settings.gateReadsLatent()) {
         dz = dz.add(ofGateInput);
       }
-      Tensor dx = descend == null ? dz : descend.backward(pass.x(), dz);
+      Tensor ofDescended = dz;
+      Tensor dx =
+          descend == null ? dz : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended));
       if (!settings.gateReadsLatent()) {
         dx = dx.add(ofGateInput);
       }
       if (shared != null) {
-        dx = dx.add(shared.backward(pass.ofShared(), dy, threads));
+        dx = dx.add(timed(SHARED, () -> shared.backward(pass.ofShared(), dy, threads)));
       }
       return scope.keep(dx);
     }
+  }
+
+  /** Adds the gate's gradient and returns that of what it reads. */
+  private Tensor routeBack(MoePass pass, Tensor ofWeights, double lossScale) {
+    DType exact = gate.value().dtype();
+    Tensor ofLogits = pass.choice().logitGradient(ofWeights.to(exact), lossScale);
+    Tensor input = (settings.gateReadsLatent() ? pass.z() : pass.x()).to(exact);
+    gate.add(ofLogits.transpose(0, 1).matmul(input));
+    return ofLogits.matmul(gate.value()).to(dtype);
   }
 
   private static RowExchange.Journey departBack(

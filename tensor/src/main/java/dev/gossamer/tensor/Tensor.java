@@ -437,9 +437,19 @@ public final class Tensor implements AutoCloseable {
     return own(handle().cos());
   }
 
-  /** The error function. */
-  public Tensor erf() {
-    return own(handle().erf());
+  /** x Phi(x), exact. */
+  public Tensor gelu() {
+    return own(handle().gelu());
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #gelu}. */
+  public Tensor geluBackward(Tensor gradient) {
+    return own(handle().geluBackward(gradient.handle()));
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #silu}. */
+  public Tensor siluBackward(Tensor gradient) {
+    return own(handle().siluBackward(gradient.handle()));
   }
 
   /** Logistic function. */

@@ -2,6 +2,7 @@ package dev.gossamer.moe.parallel;
 
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.Pending;
+import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.Routing;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
@@ -24,6 +25,7 @@ public final class RowExchange {
   private final long[] receivedRows;
   private final int[] arrival; // for each row in expert order, its place among those that arrive
   private final int[] offsets; // of local experts in expert order
+  private final PhaseClock clock;
 
   /** Rows under way; the tensor is complete once awaited. */
   public record Journey(Tensor rows, Pending pending, Tensor held) {}
@@ -37,7 +39,8 @@ public final class RowExchange {
       long[] sentRows,
       long[] receivedRows,
       int[] arrival,
-      int[] offsets) {
+      int[] offsets,
+      PhaseClock clock) {
     this.ranks = ranks;
     this.wire = wire;
     this.slots = slots;
@@ -47,6 +50,7 @@ public final class RowExchange {
     this.receivedRows = receivedRows;
     this.arrival = arrival;
     this.offsets = offsets;
+    this.clock = clock;
   }
 
   /**
@@ -54,6 +58,7 @@ public final class RowExchange {
    *
    * @param counts slots per expert of this range, from every rank: {@code [ranks][experts]}
    * @param wire type of the rows on the wire
+   * @param clock is told what takes how long
    */
   public static RowExchange of(
       Routing routing,
@@ -62,7 +67,8 @@ public final class RowExchange {
       int[][] counts,
       ExpertPlacement placement,
       Communicator ranks,
-      DType wire) {
+      DType wire,
+      PhaseClock clock) {
     int self = ranks.rank();
     int[] slots = sorted(routing, fromToken, toToken, counts[self]);
     long[] sent = new long[ranks.size()];
@@ -84,7 +90,16 @@ public final class RowExchange {
     }
     int[] arrival = arrival(counts, first, local, offsets[local]);
     return new RowExchange(
-        ranks, wire, slots, routing.topK(), toToken - fromToken, sent, received, arrival, offsets);
+        ranks,
+        wire,
+        slots,
+        routing.topK(),
+        toToken - fromToken,
+        sent,
+        received,
+        arrival,
+        offsets,
+        clock);
   }
 
   /** Slots of the range in the order of their experts; numbered from the range's first token. */
@@ -147,7 +162,7 @@ public final class RowExchange {
     for (int row = 0; row < owners.length; row++) {
       owners[row] = slots[row] / topK;
     }
-    return tokenRows.indexSelect(0, index(owners));
+    return clock.time(Phase.PERMUTE, () -> tokenRows.indexSelect(0, index(owners)));
   }
 
   /**
@@ -156,7 +171,7 @@ public final class RowExchange {
    * @param slotRows {@code [tokens * topK, width]} of the range
    */
   public Tensor leavingSlots(Tensor slotRows) {
-    return slotRows.indexSelect(0, index(slots));
+    return clock.time(Phase.PERMUTE, () -> slotRows.indexSelect(0, index(slots)));
   }
 
   /** Sends rows, in the order of leaving, towards their experts. */
@@ -166,15 +181,24 @@ public final class RowExchange {
 
   /** Arrived rows in the order of experts. */
   public Tensor inExpertOrder(Journey journey, DType compute) {
-    journey.pending().await();
-    Tensor rows = journey.rows().to(compute);
-    return ranks.size() == 1 ? rows : rows.indexSelect(0, index(arrival));
+    await(journey);
+    return clock.time(
+        Phase.PERMUTE,
+        () -> {
+          Tensor rows = journey.rows().to(compute);
+          return ranks.size() == 1 ? rows : rows.indexSelect(0, index(arrival));
+        });
   }
 
   /** Sends rows, in the order of experts, back to where they came from. */
   public Journey toTokens(Tensor expertRows) {
     Tensor rows =
-        ranks.size() == 1 ? expertRows : expertRows.indexSelect(0, index(inverse(arrival)));
+        clock.time(
+            Phase.PERMUTE,
+            () ->
+                ranks.size() == 1
+                    ? expertRows
+                    : expertRows.indexSelect(0, index(inverse(arrival))));
     return travel(rows, receivedRows, sentRows);
   }
 
@@ -184,14 +208,26 @@ public final class RowExchange {
    * @return {@code [tokens, topK, width]}; zero where a slot was dropped
    */
   public Tensor bySlot(Journey journey, DType compute) {
-    journey.pending().await();
-    Tensor rows = journey.rows().to(compute);
-    long width = rows.size(1);
+    await(journey);
+    return clock.time(Phase.PERMUTE, () -> placed(journey.rows().to(compute)));
+  }
+
+  private Tensor placed(Tensor rows) {
     Tensor slotRows =
         slots.length == tokens * topK
             ? rows.indexSelect(0, index(inverse(slots)))
-            : Tensor.zeros(compute, (long) tokens * topK, width).indexCopy(0, index(slots), rows);
-    return slotRows.reshape(tokens, topK, width);
+            : Tensor.zeros(rows.dtype(), (long) tokens * topK, rows.size(1))
+                .indexCopy(0, index(slots), rows);
+    return slotRows.reshape(tokens, topK, rows.size(1));
+  }
+
+  private void await(Journey journey) {
+    clock.time(
+        Phase.EXCHANGE,
+        () -> {
+          journey.pending().await();
+          return journey;
+        });
   }
 
   private Journey travel(Tensor rows, long[] sent, long[] received) {
@@ -204,7 +240,9 @@ public final class RowExchange {
       total += count;
     }
     Tensor arriving = Tensor.empty(wire, total, rows.size(1));
-    return new Journey(arriving, ranks.allToAll(arriving, received, leaving, sent), leaving);
+    return clock.time(
+        Phase.EXCHANGE,
+        () -> new Journey(arriving, ranks.allToAll(arriving, received, leaving, sent), leaving));
   }
 
   private static int[] inverse(int[] order) {

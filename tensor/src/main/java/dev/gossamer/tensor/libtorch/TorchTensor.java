@@ -386,8 +386,18 @@ public final class TorchTensor implements AutoCloseable {
     return of("cos", () -> at.cos());
   }
 
-  public TorchTensor erf() {
-    return of("erf", () -> at.erf());
+  public TorchTensor gelu() {
+    return of("gelu", () -> torch.gelu(at, "none"));
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #gelu}. */
+  public TorchTensor geluBackward(TorchTensor gradient) {
+    return of("geluBackward", () -> torch.gelu_backward(gradient.at, at, "none"));
+  }
+
+  /** What reaches this tensor of a gradient of its {@link #silu}. */
+  public TorchTensor siluBackward(TorchTensor gradient) {
+    return of("siluBackward", () -> torch.silu_backward(gradient.at, at));
   }
 
   public TorchTensor sigmoid() {

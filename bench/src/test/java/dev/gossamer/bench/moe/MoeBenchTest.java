@@ -1,0 +1,84 @@
+package dev.gossamer.bench.moe;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.gossamer.bench.BenchProgress;
+import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.BenchRow;
+import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class MoeBenchTest {
+  private static final MoeBenchSettings SMALL =
+      MoeBenchSettings.DEFAULT
+          .withShape(64, 16, 32, 16)
+          .withLoad(List.of(2, 4), 32, true)
+          .withRuns(2);
+
+  private static BenchReport run(MoeBenchSettings settings, int ranks) {
+    BenchReport[] reports = new BenchReport[ranks];
+    LocalRanks.run(
+        ranks,
+        world -> {
+          try (Threads threads = new Threads(1)) {
+            reports[world.rank()] = MoeBench.run(settings, world, threads, BenchProgress.NONE);
+          }
+        });
+    return reports[0];
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 2, 4})
+  void structuresTakeTurnsAndSendWhatTheFormulaSays(int ranks) {
+    long before = Tensor.live();
+    BenchReport report = run(SMALL.withWay(2, Optional.empty(), 2), ranks);
+    assertThat(report.rows()).hasSize(6);
+    assertThat(report.rows())
+        .extracting(BenchRow::subject)
+        .startsWith("fine-grained", "bigmac", "vanilla");
+    for (BenchRow row : report.rows()) {
+      assertThat(row.more().get("wireBytes")).isEqualTo(row.more().get("wireBytesPredicted"));
+      assertThat((double) row.more().get("loadMaxOverMean")).isEqualTo(1);
+      assertThat((double) row.more().get("expertGflops")).isPositive();
+      assertThat((double) row.more().get("exchangeShare")).isBetween(0.0, 1.0);
+    }
+    long fine = (long) report.rows().get(0).more().get("wireBytes");
+    long narrow = (long) report.rows().get(1).more().get("wireBytes");
+    assertThat(narrow).isEqualTo(fine / 4);
+    assertThat((long) report.rows().get(0).more().get("betweenNodesBytes"))
+        .isEqualTo(ranks < 4 ? 0 : fine * 2 / 3);
+    assertThat(MoeBench.table(report)).contains("top-2 on " + ranks + " ranks", "bigmac");
+    assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void halfOfTheWidthOnTheWireIsHalfOfTheBytes() {
+    BenchReport half = run(SMALL.withWay(1, Optional.of(DType.BFLOAT16), 1), 2);
+    BenchReport full = run(SMALL, 2);
+    assertThat(2 * (long) half.rows().get(0).more().get("wireBytes"))
+        .isEqualTo(full.rows().get(0).more().get("wireBytes"));
+  }
+
+  @Test
+  void anUntrainedGateLoadsUnevenly() {
+    BenchReport report = run(SMALL.withLoad(List.of(2), 64, false), 2);
+    assertThat((double) report.rows().get(0).more().get("loadMaxOverMean")).isGreaterThan(1);
+  }
+
+  @Test
+  void nothingToMeasureIsRefused() {
+    assertThatThrownBy(() -> SMALL.withRuns(0)).isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLoad(List.of(), 1, true)).isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLoad(List.of(99), 1, true))
+        .isInstanceOf(UsageException.class);
+  }
+}

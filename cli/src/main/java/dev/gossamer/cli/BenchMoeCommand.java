@@ -1,0 +1,161 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.bench.BenchProgress;
+import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.MachineFacts;
+import dev.gossamer.bench.moe.MoeBench;
+import dev.gossamer.bench.moe.MoeBenchSettings;
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.function.BooleanSupplier;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code gossamer bench moe}: one mixture-of-experts layer over ranks. */
+@Command(
+    name = "moe",
+    description = {
+      "Time one mixture-of-experts layer, forward and backward.",
+      "The vanilla, the fine-grained and the BigMac structure with equally many weights take turns,"
+          + " on one rank or, started by launch, torchrun or srun, on many. Rank 0 prints the table."
+    },
+    abbreviateSynopsis = true,
+    sortOptions = false)
+final class BenchMoeCommand implements Callable<Integer> {
+  private static final MoeBenchSettings DEFAULT = MoeBenchSettings.DEFAULT;
+
+  private final Terminal terminal;
+  private final BooleanSupplier interrupted;
+
+  @Option(
+      names = "--hidden",
+      paramLabel = "N",
+      description = "Width of the stream (default: ${DEFAULT-VALUE}).")
+  private int hidden = DEFAULT.hidden();
+
+  @Option(
+      names = "--experts",
+      paramLabel = "N",
+      description = "Routed experts of the fine-grained layer (default: ${DEFAULT-VALUE}).")
+  private int experts = DEFAULT.experts();
+
+  @Option(
+      names = "--top-k",
+      paramLabel = "K",
+      split = ",",
+      description = "Experts that a token visits, several separated by commas (default: 8).")
+  private List<Integer> topK = DEFAULT.topK();
+
+  @Option(
+      names = "--inner",
+      paramLabel = "N",
+      description = "Inner width of a fine-grained expert (default: a quarter of the stream).")
+  private Integer inner;
+
+  @Option(
+      names = "--latent",
+      paramLabel = "N",
+      description = "Width at which BigMac's tokens travel (default: a quarter of the stream).")
+  private Integer latent;
+
+  @Option(
+      names = "--tokens",
+      paramLabel = "N",
+      description = "Tokens of each rank (default: ${DEFAULT-VALUE}).")
+  private int tokens = DEFAULT.tokens();
+
+  @Option(
+      names = "--chunks",
+      paramLabel = "N",
+      description =
+          "Parts of the tokens that travel while others are computed (default: ${DEFAULT-VALUE}).")
+  private int chunks = DEFAULT.chunks();
+
+  @Option(
+      names = "--wire",
+      paramLabel = "TYPE",
+      description = "Type of the rows that travel: fp32, bf16 or fp16 (default: fp32).")
+  private String wire;
+
+  @Option(
+      names = "--routing",
+      paramLabel = "HOW",
+      description =
+          "balanced: every expert gets as much; gate: as an untrained gate chooses (default:"
+              + " balanced).")
+  private String routing = "balanced";
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      description = "Processor threads of each rank (default: all cores for one rank, else 1).")
+  private Integer threads;
+
+  @Option(
+      names = "--runs",
+      paramLabel = "N",
+      description = "Measurements of each structure, in turn (default: ${DEFAULT-VALUE}).")
+  private int runs = DEFAULT.runs();
+
+  @Option(names = "--json", description = "Print one JSON document to stdout, the table to stderr.")
+  private boolean json;
+
+  @ArgGroup(validate = false, heading = "%nRanks%n")
+  private RankArguments ranks = new RankArguments();
+
+  @Mixin private CommonArguments common;
+
+  BenchMoeCommand(Terminal terminal, BooleanSupplier interrupted) {
+    this.terminal = terminal;
+    this.interrupted = interrupted;
+  }
+
+  @Override
+  public Integer call() {
+    if (!routing.equals("balanced") && !routing.equals("gate")) {
+      throw new UsageException("Unknown routing '" + routing + "'", "Use balanced or gate");
+    }
+    Optional<DType> type = Optional.ofNullable(wire).map(DType::ofOption);
+    MoeBenchSettings settings =
+        DEFAULT
+            .withShape(
+                hidden,
+                experts,
+                inner == null ? Math.max(1, hidden / 4) : inner,
+                latent == null ? Math.max(1, hidden / 4) : latent)
+            .withLoad(topK, tokens, routing.equals("balanced"))
+            .withWay(chunks, type, ranks.perNode())
+            .withRuns(runs);
+    BenchProgress progress = BenchArguments.progress(terminal, interrupted);
+    ranks.run(
+        world -> {
+          int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
+          try (Threads pool = new Threads(own)) {
+            BenchReport report = MoeBench.run(settings, world, pool, progress);
+            print(world, report);
+          }
+        });
+    return 0;
+  }
+
+  private void print(Communicator world, BenchReport report) {
+    if (world.rank() != 0) {
+      return;
+    }
+    (json ? terminal.err() : terminal.out())
+        .println(
+            MoeBench.table(report)
+                + System.lineSeparator()
+                + MachineFacts.loadLine(report.machine()));
+    if (json) {
+      terminal.out().println(report.json());
+    }
+  }
+}

@@ -1,0 +1,42 @@
+package dev.gossamer.cli;
+
+import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.tensor.failure.UsageException;
+import java.time.Duration;
+import picocli.CommandLine.Option;
+
+/** The ranks of a command that computes on many: threads of this process, or processes. */
+final class RankArguments {
+  @Option(
+      names = "--simulate",
+      paramLabel = "N",
+      description = "Run N ranks as threads of this process, without a network.")
+  private Integer simulate;
+
+  @Option(
+      names = "--per-node",
+      paramLabel = "N",
+      description = "Ranks of a node, to count what travels between nodes (default: all of one).")
+  private Integer perNode;
+
+  @Option(
+      names = "--comm-timeout",
+      paramLabel = "S",
+      description = "Seconds to wait for another rank before giving up (default: 60).")
+  private int timeout = 60;
+
+  int perNode() {
+    return perNode == null ? Integer.MAX_VALUE : perNode;
+  }
+
+  /** Does the work as every simulated rank, or as the only one. */
+  void run(LocalRanks.Work work) {
+    if (timeout < 1) {
+      throw new UsageException("A time-out of " + timeout + " s", "Use 1 or more");
+    }
+    if (simulate != null && simulate < 1) {
+      throw new UsageException(simulate + " simulated ranks", "Use 1 or more");
+    }
+    LocalRanks.run(simulate == null ? 1 : simulate, Duration.ofSeconds(timeout), work);
+  }
+}

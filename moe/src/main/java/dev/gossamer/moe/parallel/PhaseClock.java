@@ -1,0 +1,47 @@
+package dev.gossamer.moe.parallel;
+
+import java.util.EnumMap;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/** Where the time of a layer goes, on the thread that calls it. Adds up until it is cleared. */
+public final class PhaseClock {
+  /** What a layer does. */
+  public enum Phase {
+    /** Gate, choice and the losses of balance. */
+    ROUTE,
+    /** BigMac's narrowing and widening. */
+    PROJECT,
+    /** Rows into the order of leaving, of experts, of slots. */
+    PERMUTE,
+    /** Waiting for rows and counts of other ranks. */
+    EXCHANGE,
+    /** Products of the experts that tokens are routed to. */
+    EXPERTS,
+    /** The weighted sum of what experts gave, and its gradients. */
+    COMBINE,
+    /** The expert that all tokens visit. */
+    SHARED
+  }
+
+  private final Map<Phase, Long> nanos = new EnumMap<>(Phase.class);
+
+  /** Does something and adds its time to a phase; phases do not nest. */
+  public <T> T time(Phase phase, Supplier<T> work) {
+    long start = System.nanoTime();
+    try {
+      return work.get();
+    } finally {
+      nanos.merge(phase, System.nanoTime() - start, Long::sum);
+    }
+  }
+
+  /** Seconds of a phase so far. */
+  public double seconds(Phase phase) {
+    return nanos.getOrDefault(phase, 0L) / 1e9;
+  }
+
+  public void clear() {
+    nanos.clear();
+  }
+}

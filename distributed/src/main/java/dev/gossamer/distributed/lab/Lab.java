@@ -27,6 +27,7 @@ public final class Lab implements Placement, AutoCloseable {
   private final LabPlan plan;
   private final LabNames names;
   private final Guard guard;
+  private String congestionControl = "";
 
   private Lab(LabPlan plan, LabNames names, Guard guard) {
     this.plan = plan;
@@ -50,7 +51,7 @@ public final class Lab implements Placement, AutoCloseable {
         lab.unless(interrupted);
         Iproute.run(step);
       }
-      lab.chooseCongestionControl();
+      lab.congestionControl = lab.chooseCongestionControl();
       return lab;
     } catch (GossamerException e) {
       try (lab) {
@@ -66,13 +67,18 @@ public final class Lab implements Placement, AutoCloseable {
     }
   }
 
-  /** Where the kernel or the container allows it; {@link #congestionControl()} tells. */
-  private void chooseCongestionControl() {
-    for (int host = 0; host < plan.hosts(); host++) {
-      String order = "echo " + CONGESTION_CONTROL + " > /proc/sys/net/ipv4/tcp_congestion_control";
-      Iproute.run(
-          Step.of(
-              "", "ip", "netns", "exec", names.host(host), "sh", "-c", "(" + order + ") || true"));
+  /**
+   * By route: the setting of a whole namespace is refused for what the machine does not allow to
+   * all its users. Where the kernel has none of that name, its default stays.
+   */
+  private String chooseCongestionControl() {
+    try {
+      for (int host = 0; host < plan.hosts(); host++) {
+        Iproute.run(Wiring.congestionControl(names, host, CONGESTION_CONTROL));
+      }
+      return CONGESTION_CONTROL;
+    } catch (EnvironmentException e) {
+      return "as the kernel prefers";
     }
   }
 
@@ -87,15 +93,7 @@ public final class Lab implements Placement, AutoCloseable {
 
   /** What decides how fast TCP sends, in these namespaces. */
   public String congestionControl() {
-    return Iproute.run(
-        Step.of(
-            "Mount /proc",
-            "ip",
-            "netns",
-            "exec",
-            names.host(0),
-            "cat",
-            "/proc/sys/net/ipv4/tcp_congestion_control"));
+    return congestionControl;
   }
 
   /** Bytes over each host's link since the lab was built. */

@@ -13,6 +13,9 @@ import java.util.regex.Pattern;
 record LabNames(String lab) {
   private static final Pattern LAB = Pattern.compile("gs[1-9]\\d{0,4}");
   private static final int FIRST_ADDRESS = 10;
+  private static final String PREFIX = "10.231.0.";
+  static final String WIDTH = "/24";
+  static final String NETWORK = PREFIX + "0" + WIDTH;
 
   LabNames {
     if (!isLab(lab)) {
@@ -49,7 +52,7 @@ record LabNames(String lab) {
   }
 
   static String address(int host) {
-    return "10.231.0." + (FIRST_ADDRESS + host);
+    return PREFIX + (FIRST_ADDRESS + host);
   }
 
   /** All namespaces of a lab. */

@@ -11,7 +11,7 @@ import java.util.Map;
  * @param lab its name
  * @param plan what was asked for
  * @param congestionControl of TCP in it
- * @param traffic per host, headers included
+ * @param traffic per node, headers included
  * @param seconds the ranks ran
  */
 public record LabReport(
@@ -25,7 +25,7 @@ public record LabReport(
     LabPlan plan = lab.plan();
     return String.format(
         Locale.ROOT,
-        "Lab %s: %d host%s x %d rank%s, links %s, no latency added, TCP %s",
+        "Lab %s: %d node%s x %d rank%s, links %s, no latency added, TCP %s",
         lab.name(),
         plan.hosts(),
         plan.hosts() == 1 ? "" : "s",
@@ -35,27 +35,27 @@ public record LabReport(
         lab.congestionControl());
   }
 
-  /** What went over the links, one line per host. */
+  /** What went over the links, one line per node. */
   public String table() {
     StringBuilder table = new StringBuilder();
     table.append(
         String.format(
             Locale.ROOT,
             "%-6s%-14s%16s%16s   in %.1f s, headers included",
-            "host",
+            "node",
             "address",
             "bytes sent",
             "bytes received",
             seconds));
-    for (NodeTraffic host : traffic) {
+    for (NodeTraffic node : traffic) {
       table.append(
           String.format(
               Locale.ROOT,
               "%n%-6d%-14s%,16d%,16d",
-              host.host(),
-              LabNames.address(host.host()),
-              host.sentBytes(),
-              host.receivedBytes()));
+              node.node(),
+              LabNames.address(node.node()),
+              node.sentBytes(),
+              node.receivedBytes()));
     }
     return table.toString();
   }
@@ -74,12 +74,12 @@ public record LabReport(
         "traffic",
         traffic.stream()
             .map(
-                host ->
+                node ->
                     Map.of(
-                        "host", host.host(),
-                        "address", LabNames.address(host.host()),
-                        "sentBytes", host.sentBytes(),
-                        "receivedBytes", host.receivedBytes()))
+                        "node", node.node(),
+                        "address", LabNames.address(node.node()),
+                        "sentBytes", node.sentBytes(),
+                        "receivedBytes", node.receivedBytes()))
             .toList());
     return document;
   }

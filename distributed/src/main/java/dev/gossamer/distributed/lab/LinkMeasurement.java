@@ -72,11 +72,13 @@ public record LinkMeasurement(
 
   /** All four, one line each. */
   public String table() {
-    StringBuilder table = new StringBuilder("Link " + link + "; TCP payload");
-    document().entrySet().stream()
-        .filter(entry -> entry.getValue() instanceof Double)
-        .forEach(entry -> table.append(line(entry.getKey(), (Double) entry.getValue())));
-    return table.toString();
+    return "Link "
+        + link
+        + "; payload of TCP"
+        + line("0 to 1", there)
+        + line("1 to 0", back)
+        + line("0 to 1, both at once", thereTogether)
+        + line("1 to 0, both at once", backTogether);
   }
 
   private String line(String direction, double rate) {
@@ -84,7 +86,7 @@ public record LinkMeasurement(
         link.isShaped()
             ? String.format(Locale.ROOT, "%6.1f %% of the rate", 100 * rate / link.bitsPerSecond())
             : "";
-    return String.format(Locale.ROOT, "%n  %-16s%10.1f Mbit/s%s", direction, rate / 1e6, share);
+    return String.format(Locale.ROOT, "%n%-22s%10.1f Mbit/s%s", direction, rate / 1e6, share);
   }
 
   /** All of it for {@code --json}. */

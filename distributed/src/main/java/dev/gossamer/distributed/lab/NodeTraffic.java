@@ -4,17 +4,17 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What went over the link of one host, headers included.
+ * What went over the link of one node, headers included.
  *
- * @param host its number
+ * @param node its number
  * @param sentBytes that its link let pass to the bridge
  * @param receivedBytes that its link let pass from the bridge
  */
-public record NodeTraffic(int host, long sentBytes, long receivedBytes) {
+public record NodeTraffic(int node, long sentBytes, long receivedBytes) {
   /** What was added since an earlier reading. */
   NodeTraffic since(NodeTraffic earlier) {
     return new NodeTraffic(
-        host, sentBytes - earlier.sentBytes, receivedBytes - earlier.receivedBytes);
+        node, sentBytes - earlier.sentBytes, receivedBytes - earlier.receivedBytes);
   }
 
   /** The command that reads all counters at the hub's ends, where both directions are shaped. */
@@ -28,12 +28,12 @@ public record NodeTraffic(int host, long sentBytes, long receivedBytes) {
     return new Step(words, "Check that /sys can be mounted");
   }
 
-  /** Reads its answer: the hub receives what a host sends. */
+  /** Reads its answer: the hub receives what a node sends. */
   static List<NodeTraffic> parse(String answer) {
     List<Long> counts = answer.lines().map(String::strip).map(Long::valueOf).toList();
     List<NodeTraffic> traffic = new ArrayList<>();
-    for (int host = 0; host < counts.size() / 2; host++) {
-      traffic.add(new NodeTraffic(host, counts.get(2 * host), counts.get(2 * host + 1)));
+    for (int node = 0; node < counts.size() / 2; node++) {
+      traffic.add(new NodeTraffic(node, counts.get(2 * node), counts.get(2 * node + 1)));
     }
     return traffic;
   }

@@ -33,7 +33,8 @@ final class Wiring {
     steps.add(Step.addLink(hub, name, name));
     steps.add(Step.within(name, "link set lo up"));
     steps.add(Step.within(name, "link set " + LINK + SILENT));
-    steps.add(Step.within(name, "addr add " + LabNames.address(host) + "/24 dev " + LINK));
+    steps.add(
+        Step.within(name, "addr add " + LabNames.address(host) + LabNames.WIDTH + " dev " + LINK));
     if (shape.isShaped()) {
       steps.add(Step.shape(name, LINK, shape)); // what it sends
       steps.add(Step.shape(hub, name, shape)); // what all others together send to it
@@ -43,5 +44,13 @@ final class Wiring {
     steps.add(Step.within(hub, "link set " + name + " up"));
     steps.add(Step.within(name, "link set " + LINK + " up"));
     return steps;
+  }
+
+  /** Which of TCP's algorithms a host uses towards the others. */
+  static Step congestionControl(LabNames names, int host, String algorithm) {
+    String source = " src " + LabNames.address(host);
+    return Step.within(
+        names.host(host),
+        "route replace " + LabNames.NETWORK + " dev " + LINK + source + " congctl " + algorithm);
   }
 }

@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
@@ -32,6 +33,7 @@ import picocli.CommandLine.Spec;
     })
 public final class Gossamer implements Runnable {
   private static final String SETTING = "--attn.";
+  private static final Set<String> LAUNCHING = Set.of("launch", "lab");
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final List<GroupedCommands.Group> GROUPS =
       List.of(
@@ -92,6 +94,12 @@ public final class Gossamer implements Runnable {
         .addSubcommand(
             // What follows the command to launch is the command's.
             new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))
+        .addSubcommand(
+            new CommandLine(new LabCommand(terminal, interrupted))
+                .addSubcommand(new LabCheckCommand(terminal))
+                .addSubcommand(new LabMeasureCommand(terminal, interrupted))
+                .addSubcommand(new LabCleanCommand(terminal))
+                .setStopAtPositional(true))
         .addSubcommand(new PlanCommand(terminal))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new BundleCommand(terminal, interrupted))
@@ -113,7 +121,7 @@ public final class Gossamer implements Runnable {
 
   /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */
   private static String[] separated(String[] args) {
-    if (args.length > 0 && args[0].equals("launch")) {
+    if (args.length > 0 && LAUNCHING.contains(args[0])) {
       return args; // what is launched reads its own
     }
     List<String> separated = new ArrayList<>();

@@ -4,7 +4,6 @@ import dev.gossamer.distributed.RankEnvironment;
 import dev.gossamer.distributed.launch.LaunchPlan;
 import dev.gossamer.distributed.launch.Launcher;
 import dev.gossamer.distributed.launch.Nodes;
-import dev.gossamer.distributed.launch.RankCommand;
 import dev.gossamer.tensor.failure.UsageException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -98,24 +97,13 @@ final class LaunchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     LaunchPlan plan =
-        LaunchPlan.of(words(), place())
+        LaunchPlan.of(RankWords.of(spec.parent(), command, processes), place())
             .withTimeout(Duration.ofSeconds(timeout))
             .withGrace(Duration.ofSeconds(grace));
     new Launcher(
             logs == null ? plan : plan.withLogs(logs), terminal.out(), terminal.err(), interrupted)
         .run();
     return 0;
-  }
-
-  private List<String> words() {
-    boolean ours = !command.isEmpty() && isOurs(command.get(0));
-    return ours
-        ? RankCommand.java(Gossamer.class.getName(), command, processes)
-        : RankCommand.program(command);
-  }
-
-  private boolean isOurs(String word) {
-    return spec.parent().subcommands().containsKey(word);
   }
 
   private Nodes place() {

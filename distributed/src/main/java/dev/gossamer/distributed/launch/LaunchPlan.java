@@ -9,13 +9,13 @@ import java.util.List;
  * What to start, and how long it may take.
  *
  * @param command the program of every rank and its arguments
- * @param nodes how many ranks, where
+ * @param placement which ranks, where
  * @param timeout how long all of it may take; zero: as long as it likes
  * @param grace how long a rank that is asked to end may take before it is killed
  * @param logs a folder for the unmarked output of each rank; the empty path: none
  */
 public record LaunchPlan(
-    List<String> command, Nodes nodes, Duration timeout, Duration grace, Path logs) {
+    List<String> command, Placement placement, Duration timeout, Duration grace, Path logs) {
   /** The command line itself has a minute to end after a signal. */
   private static final Duration LONGEST_GRACE = Duration.ofSeconds(30);
 
@@ -36,20 +36,20 @@ public record LaunchPlan(
   }
 
   /** No limit of time, 10 s to end, no files. */
-  public static LaunchPlan of(List<String> command, Nodes nodes) {
-    return new LaunchPlan(command, nodes, Duration.ZERO, Duration.ofSeconds(10), Path.of(""));
+  public static LaunchPlan of(List<String> command, Placement placement) {
+    return new LaunchPlan(command, placement, Duration.ZERO, Duration.ofSeconds(10), Path.of(""));
   }
 
   public LaunchPlan withTimeout(Duration longest) {
-    return new LaunchPlan(command, nodes, longest, grace, logs);
+    return new LaunchPlan(command, placement, longest, grace, logs);
   }
 
   public LaunchPlan withGrace(Duration patience) {
-    return new LaunchPlan(command, nodes, timeout, patience, logs);
+    return new LaunchPlan(command, placement, timeout, patience, logs);
   }
 
   public LaunchPlan withLogs(Path folder) {
-    return new LaunchPlan(command, nodes, timeout, grace, folder);
+    return new LaunchPlan(command, placement, timeout, grace, folder);
   }
 
   boolean isTimed() {

@@ -22,7 +22,7 @@ public final class Launcher {
   private static final Duration DRAIN = Duration.ofSeconds(5);
 
   private final LaunchPlan plan;
-  private final Nodes nodes;
+  private final Placement placement;
   private final OutputStream out;
   private final OutputStream err;
   private final BooleanSupplier interrupted;
@@ -39,7 +39,7 @@ public final class Launcher {
   public Launcher(
       LaunchPlan plan, OutputStream out, OutputStream err, BooleanSupplier interrupted) {
     this.plan = plan;
-    this.nodes = MeetingPort.settle(plan.nodes());
+    this.placement = plan.placement().settled();
     this.out = out;
     this.err = err;
     this.interrupted = interrupted;
@@ -79,35 +79,39 @@ public final class Launcher {
 
   private void startAll(Warden warden) {
     Cards cards = Cards.ofThisMachine(System.getenv());
+    List<RankPlace> places = placement.places();
     Object turn = new Object();
-    for (int localRank = 0; localRank < nodes.processes(); localRank++) {
-      int rank = nodes.rank(localRank);
+    for (RankPlace place : places) {
+      int rank = place.rank();
       RankLog log = plan.isLogged() ? RankLog.in(plan.logs(), rank) : RankLog.none();
-      RankProcess started =
-          new RankProcess(rank, start(warden, localRank, cards), out, err, turn, log);
+      Map<String, String> card = cards.variables(ranks.size());
+      Process process = start(warden, place, places.size(), card);
+      RankProcess started = new RankProcess(rank, process, out, err, turn, log);
       ranks.add(started);
       running.add(started);
       started.onExit(ended::add);
     }
   }
 
-  private Process start(Warden warden, int localRank, Cards cards) {
-    ProcessBuilder builder = new ProcessBuilder(plan.command());
+  private Process start(Warden warden, RankPlace place, int companions, Map<String, String> card) {
+    List<String> words = new ArrayList<>(place.entrance());
+    words.addAll(plan.command());
+    ProcessBuilder builder = new ProcessBuilder(words);
     Map<String, String> variables = builder.environment();
-    if (nodes.processes() > 1) {
+    if (companions > 1) {
       // Read when the libraries load. The ranks are the parallelism: threads of each would fight.
       variables.putIfAbsent("OMP_NUM_THREADS", "1");
       variables.putIfAbsent("OPENBLAS_NUM_THREADS", "1");
     }
-    variables.putAll(cards.variables(localRank));
-    variables.putAll(nodes.variables(localRank));
+    variables.putAll(card);
+    variables.putAll(place.variables());
     try {
       Process process = warden.start(builder);
       process.getOutputStream().close(); // nobody can type to all ranks at once
       return process;
     } catch (IOException e) {
       throw new EnvironmentException(
-          "Cannot start rank " + nodes.rank(localRank) + ": " + e.getMessage(),
+          "Cannot start rank " + place.rank() + ": " + e.getMessage(),
           "Free memory and processes (ulimit -u), or start fewer ranks",
           e);
     }
@@ -165,7 +169,7 @@ public final class Launcher {
             plan.timeout().toSeconds(),
             running.size() == 1 ? "" : "s",
             running.stream().map(rank -> "" + rank.rank()).collect(Collectors.joining(", ")),
-            nodes.size()),
+            placement.size()),
         "Allow more by --timeout, or look for what they wait for");
   }
 

@@ -3,9 +3,11 @@ package dev.gossamer.distributed.launch;
 import dev.gossamer.distributed.RankEnvironment;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * How many ranks there are, where, and which of them are ours.
@@ -16,7 +18,8 @@ import java.util.regex.Pattern;
  * @param masterAddress host name or address of machine 0
  * @param masterPort where the ranks meet; 0: any free port, for one machine only
  */
-public record Nodes(int processes, int count, int node, String masterAddress, int masterPort) {
+public record Nodes(int processes, int count, int node, String masterAddress, int masterPort)
+    implements Placement {
   private static final int MOST_PROCESSES = 1024;
   private static final Pattern MASTER = Pattern.compile("(.+):([1-9]\\d{0,4})");
 
@@ -102,9 +105,22 @@ public record Nodes(int processes, int count, int node, String masterAddress, in
     return new Nodes(processes, count, node, masterAddress, port);
   }
 
-  /** Ranks in all. */
-  int size() {
+  /** The same with a port at which rank 0 can wait. */
+  @Override
+  public Nodes settled() {
+    return MeetingPort.settle(this);
+  }
+
+  @Override
+  public int size() {
     return count * processes;
+  }
+
+  @Override
+  public List<RankPlace> places() {
+    return IntStream.range(0, processes)
+        .mapToObj(localRank -> new RankPlace(rank(localRank), List.of(), variables(localRank)))
+        .toList();
   }
 
   /** The rank in the whole world of the process {@code localRank} of this machine. */

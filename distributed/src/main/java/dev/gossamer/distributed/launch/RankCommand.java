@@ -73,7 +73,7 @@ public final class RankCommand {
   }
 
   /** The places of a program on the PATH. */
-  static List<Path> find(String name) {
+  public static List<Path> find(String name) {
     String path = System.getenv().getOrDefault("PATH", "/usr/bin:/bin");
     return Arrays.stream(path.split(File.pathSeparator))
         .map(folder -> Path.of(folder, name))
@@ -86,7 +86,7 @@ public final class RankCommand {
   }
 
   /** The shell that every POSIX system has. */
-  static String shell() {
+  public static String shell() {
     if (!isProgram(Path.of("/bin/sh"))) {
       throw new EnvironmentException(
           "Cannot launch ranks: this system has no /bin/sh", "Launch them on Linux or macOS");

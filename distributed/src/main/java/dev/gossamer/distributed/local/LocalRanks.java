@@ -2,6 +2,7 @@ package dev.gossamer.distributed.local;
 
 import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.Transport;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.libtorch.Libtorch;
@@ -15,6 +16,11 @@ public final class LocalRanks {
   public static final Duration PATIENCE = Duration.ofSeconds(60);
 
   private LocalRanks() {}
+
+  /** The transport of a group of one, who needs nobody. */
+  public static Transport alone() {
+    return LocalTransport.among(0, new Meeting(1, PATIENCE, new Collapse()));
+  }
 
   /** What a rank does. */
   @FunctionalInterface

@@ -274,12 +274,12 @@ final class GlooTransport implements Transport {
   }
 
   private CommunicationException failed(Announcement announcement, RuntimeException cause) {
-    group.close();
     CommunicationException reason;
     if (cause instanceof CommunicationException own) {
-      rollCall.leave(own);
+      rollCall.leave(own, group::close);
       reason = own;
     } else {
+      group.close();
       reason = rollCall.explain(announcement.toString(), rendezvous.timeout(), cause);
     }
     failure = Optional.of(reason);

@@ -35,6 +35,7 @@ final class Register implements AutoCloseable {
   private final Carrier carrier;
   private Optional<TCPStore> served = Optional.empty();
   private TCPStore client;
+  private volatile boolean lost;
 
   private Register(Rendezvous rendezvous, InetSocketAddress keeper) {
     this.rendezvous = rendezvous;
@@ -172,13 +173,12 @@ final class Register implements AutoCloseable {
         () -> {
           client.set(key, word);
           return true;
-        },
-        ANSWER);
+        });
   }
 
   /** How many have called this with this key, this call included; 0 if the keeper is gone. */
   long count(String key) {
-    return ask(() -> client.add(key, 1), ANSWER).orElse(0L);
+    return ask(() -> client.add(key, 1)).orElse(0L);
   }
 
   /** A word, as soon as somebody has posted it; none if nobody has in time. */
@@ -190,10 +190,9 @@ final class Register implements AutoCloseable {
                 try (StringVector keys = new StringVector(key)) {
                   return client.check(keys);
                 }
-              },
-              ANSWER);
+              });
       if (there.orElse(false)) {
-        return ask(() -> client.get_to_str(key), ANSWER);
+        return ask(() -> client.get_to_str(key));
       }
       if (there.isEmpty() || deadline.hasPassed()) {
         return Optional.empty();
@@ -204,6 +203,9 @@ final class Register implements AutoCloseable {
 
   /** Whether somebody still keeps it. */
   boolean isKept() {
+    if (lost) {
+      return false;
+    }
     try {
       knock(ANSWER);
       return true;
@@ -212,13 +214,14 @@ final class Register implements AutoCloseable {
     }
   }
 
-  private synchronized <T> Optional<T> ask(Callable<T> question, Duration limit) {
-    if (!isKept()) {
+  private synchronized <T> Optional<T> ask(Callable<T> question) {
+    if (lost) {
       return Optional.empty();
     }
     try {
-      return Optional.of(Carrier.await(carrier.begin(question), limit));
+      return Optional.of(Carrier.await(carrier.begin(question), ANSWER));
     } catch (TimeoutException | RuntimeException e) {
+      lost = true; // an answer that comes later still would be that to another question
       return Optional.empty();
     }
   }
@@ -230,7 +233,7 @@ final class Register implements AutoCloseable {
   @Override
   public void close() {
     carrier.close();
-    if (carrier.ended(ANSWER) && client != null) {
+    if (!lost && carrier.ended(ANSWER) && client != null) {
       client.close();
     }
     served.ifPresent(TCPStore::close);

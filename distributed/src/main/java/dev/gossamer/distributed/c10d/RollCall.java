@@ -19,9 +19,11 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
   /** How long the living have to answer; they learn of a failure as their connections close. */
   private static final Duration GRACE = Duration.ofSeconds(2);
 
-  /** Leaves the reason why this rank gives the group up. */
-  void leave(CommunicationException reason) {
-    register.post(key(rank), reason.getMessage());
+  /** Leaves the reason why this rank gives the group up, for the others to read. */
+  void leave(CommunicationException reason, Runnable closing) {
+    register.post(words(rank), reason.getMessage());
+    closing.run();
+    dismiss(Deadline.in(GRACE));
   }
 
   /**
@@ -32,26 +34,48 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
    */
   CommunicationException explain(String what, Duration timeout, RuntimeException cause) {
     if (!register.isKept()) {
-      return members[0] == 0 && rankZeroServes && rank != 0
-          ? lost("rank 0", what, timeout, cause)
-          : lost("a rank", what, timeout, cause);
+      return lost(unseen(), what, timeout, cause);
     }
-    register.post(key(rank), "");
-    Deadline grace = Deadline.in(GRACE.compareTo(timeout) < 0 ? GRACE : timeout);
+    register.post(words(rank), "");
+    Deadline grace = Deadline.in(GRACE);
     List<String> silent = new ArrayList<>();
     for (int peer : members) {
-      Optional<String> words = peer == rank ? Optional.of("") : register.read(key(peer), grace);
+      Optional<String> words = peer == rank ? Optional.of("") : register.read(words(peer), grace);
       if (words.isEmpty()) {
         silent.add(String.valueOf(peer));
       } else if (!words.get().isEmpty()) {
+        dismiss(grace);
         return new CommunicationException(
             "Rank " + rank + " was in " + what + " when rank " + peer + " failed: " + words.get(),
             "",
             cause);
       }
     }
+    boolean deaf = silent.size() == members.length - 1 && !register.isKept();
+    dismiss(grace);
     return lost(
-        silent.isEmpty() ? "a rank" : "rank " + String.join(", ", silent), what, timeout, cause);
+        deaf ? unseen() : silent.isEmpty() ? "a rank" : "rank " + String.join(", ", silent),
+        what,
+        timeout,
+        cause);
+  }
+
+  /** Who is lost if the register is, too. */
+  private String unseen() {
+    if (members[0] == 0 && rankZeroServes && rank != 0) {
+      return "rank 0";
+    }
+    return members.length == 2 ? "rank " + (members[0] + members[1] - rank) : "a rank";
+  }
+
+  /** Rank 0 keeps the register until the others have read it. */
+  private void dismiss(Deadline grace) {
+    register.post(read(rank), "");
+    if (rank == 0 && rankZeroServes) {
+      for (int peer : members) {
+        register.read(read(peer), grace);
+      }
+    }
   }
 
   private CommunicationException lost(
@@ -70,7 +94,11 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
         cause);
   }
 
-  private String key(int member) {
+  private String words(int member) {
     return group + "/last words/" + member;
+  }
+
+  private String read(int member) {
+    return group + "/has read/" + member;
   }
 }

@@ -93,8 +93,7 @@ final class GlooRank {
   private static void sumsAreTheSameBits(Communicator world) {
     for (DType dtype : new DType[] {DType.FLOAT32, DType.FLOAT64, DType.BFLOAT16}) {
       try (Scope scope = Scope.open()) {
-        Tensor mine =
-            new Generator(world.rank()).normal(1001, 7).mulInPlace(Math.pow(10, world.rank()));
+        Tensor mine = normal(world.rank()).mulInPlace(Math.pow(10, world.rank()));
         Tensor first = mine.to(dtype).copy();
         Tensor again = mine.to(dtype).copy();
         world.allReduce(first);
@@ -102,6 +101,12 @@ final class GlooRank {
         world.agree("the sum", Arrays.toString(first.toDoubles()));
         assertThat(again.toDoubles()).containsExactly(first.toDoubles());
       }
+    }
+  }
+
+  private static Tensor normal(int seed) {
+    try (Generator generator = Generator.seeded(seed)) {
+      return generator.normal(1001, 7);
     }
   }
 

@@ -1,6 +1,11 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.c10d.Backend;
+import dev.gossamer.distributed.c10d.Rendezvous;
+import dev.gossamer.distributed.c10d.Worlds;
 import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.UsageException;
 import java.time.Duration;
 import picocli.CommandLine.Option;
@@ -29,7 +34,7 @@ final class RankArguments {
     return perNode == null ? Integer.MAX_VALUE : perNode;
   }
 
-  /** Does the work as every simulated rank, or as the only one. */
+  /** Does the work as every simulated rank, or as the one that this process is. */
   void run(LocalRanks.Work work) {
     if (timeout < 1) {
       throw new UsageException("A time-out of " + timeout + " s", "Use 1 or more");
@@ -37,6 +42,15 @@ final class RankArguments {
     if (simulate != null && simulate < 1) {
       throw new UsageException(simulate + " simulated ranks", "Use 1 or more");
     }
-    LocalRanks.run(simulate == null ? 1 : simulate, Duration.ofSeconds(timeout), work);
+    Duration patience = Duration.ofSeconds(timeout);
+    if (simulate != null) {
+      LocalRanks.run(simulate, patience, work);
+      return;
+    }
+    Rendezvous here = Rendezvous.of(System.getenv(), patience);
+    try (Scope scope = Scope.open();
+        Communicator world = Worlds.connect(here, Backend.GLOO)) {
+      work.run(world);
+    }
   }
 }

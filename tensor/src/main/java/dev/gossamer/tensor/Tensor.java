@@ -285,6 +285,19 @@ public final class Tensor implements AutoCloseable {
     return handle().bytes();
   }
 
+  /**
+   * Where the elements begin in the memory of the tensor's device, for native code that reads or
+   * writes them; valid as long as the tensor is open. 0 without elements.
+   *
+   * @throws IllegalStateException unless it is contiguous
+   */
+  public long address() {
+    if (!isContiguous()) {
+      throw new IllegalStateException("Only a contiguous tensor shows where it lies");
+    }
+    return handle().address();
+  }
+
   // Conversion
 
   /** The elements as another type; this tensor itself (a view) if it has that type already. */

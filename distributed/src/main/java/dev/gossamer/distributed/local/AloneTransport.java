@@ -6,7 +6,7 @@ import dev.gossamer.distributed.Transport;
 import dev.gossamer.tensor.Tensor;
 
 /** A rank with nobody to talk to but itself. */
-final class AloneTransport implements Transport {
+public final class AloneTransport implements Transport {
   @Override
   public int rank() {
     return 0;

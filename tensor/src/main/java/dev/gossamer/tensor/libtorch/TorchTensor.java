@@ -265,6 +265,13 @@ public final class TorchTensor implements AutoCloseable {
     }
   }
 
+  /** Where the elements begin; 0 if there are none. */
+  public long address() {
+    try (Pointer data = at.data_ptr()) {
+      return data == null ? 0 : data.address();
+    }
+  }
+
   public double item() {
     try {
       return at.item_double();

@@ -1,0 +1,72 @@
+package dev.gossamer.distributed.c10d;
+
+import dev.gossamer.distributed.CommunicationException;
+import dev.gossamer.distributed.Reduction;
+import dev.gossamer.tensor.DType;
+
+/**
+ * What a rank is about to exchange. Ranks tell each other first: Gloo takes any two calls for each
+ * other, and then corrupts memory, hangs or aborts the process.
+ *
+ * @param call which
+ * @param dtype of the elements
+ * @param detail the root of a broadcast, the reduction of an all-reduce, else 0
+ * @param elements of the tensor, of a row for an all-to-all
+ */
+record Announcement(Call call, DType dtype, int detail, long elements) {
+  /** Numbers that say it, with the number of rows for the peer. */
+  static final int LENGTH = 5;
+
+  enum Call {
+    ALL_REDUCE,
+    ALL_GATHER,
+    BROADCAST,
+    ALL_TO_ALL
+  }
+
+  /** Numbers for one peer. */
+  long[] encode(long rows) {
+    return new long[] {call.ordinal(), dtype.ordinal(), detail, elements, rows};
+  }
+
+  static Announcement decode(long[] numbers, int at) {
+    return new Announcement(
+        Call.values()[(int) numbers[at]],
+        DType.values()[(int) numbers[at + 1]],
+        (int) numbers[at + 2],
+        numbers[at + 3]);
+  }
+
+  /**
+   * Compares with what a peer has said.
+   *
+   * @param rows expected of it
+   * @throws CommunicationException if it means something else
+   */
+  void check(int rank, int peer, long[] numbers, int at, long rows) {
+    Announcement theirs = decode(numbers, at);
+    if (!theirs.equals(this)) {
+      throw new CommunicationException(
+          "Rank " + rank + " is in " + this + ", rank " + peer + " in " + theirs,
+          "All ranks must make the same calls with the same shapes");
+    }
+    long sent = numbers[at + 4];
+    if (sent != rows) {
+      throw new CommunicationException(
+          "Rank " + rank + " expects " + rows + " rows of rank " + peer + ", which sends " + sent,
+          "The ranks disagree about the routing");
+    }
+  }
+
+  /** As a person reads it in an error. */
+  @Override
+  public String toString() {
+    return switch (call) {
+      case ALL_REDUCE ->
+          "all-reduce " + Reduction.values()[detail] + " of " + elements + " " + dtype;
+      case ALL_GATHER -> "all-gather of " + elements + " " + dtype;
+      case BROADCAST -> "broadcast from rank " + detail + " of " + elements + " " + dtype;
+      case ALL_TO_ALL -> "all-to-all of rows of " + elements + " " + dtype;
+    };
+  }
+}

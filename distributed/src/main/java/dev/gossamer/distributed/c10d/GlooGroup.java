@@ -1,0 +1,150 @@
+package dev.gossamer.distributed.c10d;
+
+import dev.gossamer.distributed.Reduction;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import java.net.InetAddress;
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.javacpp.chrono.Milliseconds;
+import org.bytedeco.pytorch.AllreduceOptions;
+import org.bytedeco.pytorch.BroadcastOptions;
+import org.bytedeco.pytorch.GlooDeviceVector;
+import org.bytedeco.pytorch.LongVector;
+import org.bytedeco.pytorch.ProcessGroupGloo;
+import org.bytedeco.pytorch.ReduceOp;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.Work;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+import org.bytedeco.pytorch.gloo.Device;
+
+/**
+ * One Gloo process group. Every call returns when this rank's part is done, or throws what Gloo
+ * threw; used by one thread at a time.
+ *
+ * <p>What is only moved is moved as bytes, so that every element type can be. Gloo trusts lengths:
+ * a longer message than expected aborts the process, a shorter one leaves old numbers behind.
+ */
+final class GlooGroup implements AutoCloseable {
+  private static final Map<DType, ScalarType> REDUCIBLE =
+      Map.of(
+          DType.FLOAT64, ScalarType.Double,
+          DType.FLOAT32, ScalarType.Float,
+          DType.FLOAT16, ScalarType.Half,
+          DType.BFLOAT16, ScalarType.BFloat16,
+          DType.INT64, ScalarType.Long,
+          DType.INT32, ScalarType.Int,
+          DType.INT8, ScalarType.Char,
+          DType.UINT8, ScalarType.Byte);
+
+  private final ProcessGroupGloo processes;
+  private final Register.GroupStore store;
+  private boolean closed;
+
+  private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store) {
+    this.processes = processes;
+    this.store = store;
+  }
+
+  /** Connects with all others of the group, who do the same. */
+  static GlooGroup connect(
+      Register.GroupStore store, int rank, int size, InetAddress here, Duration timeout) {
+    try (Milliseconds limit = new Milliseconds(timeout.toMillis());
+        Device device = ProcessGroupGloo.createDeviceForHostname(here.getHostAddress());
+        GlooDeviceVector devices = new GlooDeviceVector(device);
+        ProcessGroupGloo.Options options = ProcessGroupGloo.Options.create(limit)) {
+      options.devices(devices);
+      options.threads(1); // exchanges come one after the other
+      return new GlooGroup(new ProcessGroupGloo(store.store(), rank, size, options), store);
+    }
+  }
+
+  static boolean reduces(DType dtype) {
+    return REDUCIBLE.containsKey(dtype);
+  }
+
+  /**
+   * Reduces in place around a ring: each part of the tensor is summed once, in the order of its way
+   * round, and the result copied, so that all ranks hold the same bits, on every run.
+   */
+  void allReduce(Tensor tensor, Reduction reduction) {
+    run(
+        () -> {
+          AllreduceOptions options = new AllreduceOptions();
+          options.reduceOp(
+              new ReduceOp(
+                  reduction == Reduction.SUM ? ReduceOp.RedOpType.SUM : ReduceOp.RedOpType.MAX));
+          return processes.allreduce(
+              new TensorVector(over(tensor, REDUCIBLE.get(tensor.dtype()), tensor.count())),
+              options);
+        });
+  }
+
+  void allGather(Tensor gathered, Tensor tensor) {
+    run(() -> processes._allgather_base(bytes(gathered), bytes(tensor)));
+  }
+
+  void broadcast(Tensor tensor, int root) {
+    run(
+        () -> {
+          BroadcastOptions options = new BroadcastOptions();
+          options.rootRank(root);
+          return processes.broadcast(new TensorVector(bytes(tensor)), options);
+        });
+  }
+
+  void allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
+    run(
+        () ->
+            processes.alltoall_base(
+                rows(received),
+                rows(sent),
+                new LongVector(receivedRows),
+                new LongVector(sentRows)));
+  }
+
+  private void run(Supplier<Work> exchange) {
+    try (PointerScope scope = new PointerScope()) {
+      exchange.get()._wait();
+    }
+  }
+
+  private static org.bytedeco.pytorch.Tensor bytes(Tensor tensor) {
+    return over(tensor, ScalarType.Byte, tensor.bytes());
+  }
+
+  private static org.bytedeco.pytorch.Tensor rows(Tensor tensor) {
+    long rows = tensor.size(0);
+    return over(tensor, ScalarType.Byte, rows, rows == 0 ? 1 : tensor.bytes() / rows);
+  }
+
+  /** The same memory under the bindings' own type. */
+  private static org.bytedeco.pytorch.Tensor over(Tensor tensor, ScalarType type, long... shape) {
+    TensorOptions options = new TensorOptions(type);
+    return tensor.count() == 0
+        ? torch.empty(shape, options, null)
+        : torch.from_blob(new Memory(tensor.address()), shape, options);
+  }
+
+  private static final class Memory extends Pointer {
+    Memory(long address) {
+      this.address = address;
+    }
+  }
+
+  /** Closes all connections; the exchanges of the others with this rank fail. */
+  @Override
+  public void close() {
+    if (!closed) {
+      closed = true;
+      processes.close();
+      store.store().close();
+      store.connection().close();
+    }
+  }
+}

@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankEnvironment;
 import dev.gossamer.distributed.c10d.Backend;
 import dev.gossamer.distributed.c10d.Rendezvous;
 import dev.gossamer.distributed.c10d.Worlds;
@@ -21,7 +22,9 @@ final class RankArguments {
   @Option(
       names = "--per-node",
       paramLabel = "N",
-      description = "Ranks of a node, to count what travels between nodes (default: all of one).")
+      description =
+          "Ranks of a node, to count what travels between nodes (default: as whoever started the"
+              + " ranks says; simulated ones are of one node).")
   private Integer perNode;
 
   @Option(
@@ -31,7 +34,12 @@ final class RankArguments {
   private int timeout = 60;
 
   int perNode() {
-    return perNode == null ? Integer.MAX_VALUE : perNode;
+    if (perNode != null) {
+      return perNode;
+    }
+    return simulate != null
+        ? Math.max(1, simulate)
+        : RankEnvironment.of(System.getenv()).localSize();
   }
 
   /** Does the work as every simulated rank, or as the one that this process is. */

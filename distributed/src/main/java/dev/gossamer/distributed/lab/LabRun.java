@@ -3,6 +3,7 @@ package dev.gossamer.distributed.lab;
 import dev.gossamer.distributed.launch.LaunchPlan;
 import dev.gossamer.distributed.launch.Launcher;
 import dev.gossamer.tensor.failure.GossamerException;
+import dev.gossamer.tensor.failure.UsageException;
 import java.io.OutputStream;
 import java.time.Duration;
 import java.util.List;
@@ -20,6 +21,10 @@ import java.util.stream.IntStream;
 public record LabRun(LabPlan plan, List<String> command, Duration timeout) {
   public LabRun {
     command = List.copyOf(command);
+    if (timeout.isNegative()) { // before the lab is built
+      throw new UsageException(
+          "A time of " + timeout.toSeconds() + " s is over", "Allow more, or 0 for no end");
+    }
   }
 
   /**

@@ -3,9 +3,7 @@ package dev.gossamer.distributed.lab;
 import dev.gossamer.distributed.launch.LaunchPlan;
 import dev.gossamer.distributed.launch.Launcher;
 import dev.gossamer.tensor.failure.GossamerException;
-import dev.gossamer.tensor.failure.UsageException;
 import java.io.OutputStream;
-import java.time.Duration;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -15,18 +13,9 @@ import java.util.stream.IntStream;
  * One command across a lab that stands for as long as the command runs.
  *
  * @param plan the lab
- * @param command of every rank
- * @param timeout how long the ranks may take; zero: as long as they like
+ * @param ranks what each rank runs; where is up to the lab
  */
-public record LabRun(LabPlan plan, List<String> command, Duration timeout) {
-  public LabRun {
-    command = List.copyOf(command);
-    if (timeout.isNegative()) { // before the lab is built
-      throw new UsageException(
-          "A time of " + timeout.toSeconds() + " s is over", "Allow more, or 0 for no end");
-    }
-  }
-
+public record LabRun(LabPlan plan, LaunchPlan ranks) {
   /**
    * Builds the lab, runs all ranks to their end, takes the lab away.
    *
@@ -41,11 +30,10 @@ public record LabRun(LabPlan plan, List<String> command, Duration timeout) {
       OutputStream out, OutputStream err, Consumer<String> remarks, BooleanSupplier interrupted) {
     try (Lab lab = Lab.build(plan, interrupted)) {
       remarks.accept(LabReport.headline(lab));
-      LaunchPlan ranks = LaunchPlan.of(command, lab).withTimeout(timeout);
       List<NodeTraffic> before = lab.traffic();
       long begin = System.nanoTime();
       try {
-        new Launcher(ranks, out, err, interrupted).run();
+        new Launcher(ranks.on(lab), out, err, interrupted).run();
       } catch (GossamerException e) {
         remarks.accept(report(lab, before, begin).table());
         throw e;

@@ -40,6 +40,11 @@ public record LaunchPlan(
     return new LaunchPlan(command, placement, Duration.ZERO, Duration.ofSeconds(10), Path.of(""));
   }
 
+  /** The same elsewhere. */
+  public LaunchPlan on(Placement other) {
+    return new LaunchPlan(command, other, timeout, grace, logs);
+  }
+
   public LaunchPlan withTimeout(Duration longest) {
     return new LaunchPlan(command, placement, longest, grace, logs);
   }

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import static org.assertj.core.api.Assertions.within;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.gossamer.distributed.launch.LaunchPlan;
+import dev.gossamer.distributed.launch.Nodes;
 import dev.gossamer.distributed.launch.RankCommand;
 import dev.gossamer.distributed.launch.RankFailedException;
 import dev.gossamer.tensor.failure.EnvironmentException;
@@ -188,8 +190,9 @@ class LabTest {
   }
 
   private LabReport run(LabPlan plan, List<String> command, BooleanSupplier interrupted) {
-    LabReport report =
-        new LabRun(plan, command, Duration.ofSeconds(60)).run(out, err, remarks::add, interrupted);
+    LaunchPlan ranks =
+        LaunchPlan.of(command, Nodes.one(plan.ranks())).withTimeout(Duration.ofSeconds(60));
+    LabReport report = new LabRun(plan, ranks).run(out, err, remarks::add, interrupted);
     labs.add(report.lab());
     return report;
   }

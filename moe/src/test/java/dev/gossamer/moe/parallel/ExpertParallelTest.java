@@ -1,5 +1,6 @@
 package dev.gossamer.moe.parallel;
 
+import static dev.gossamer.moe.parallel.ParallelSettings.DEFAULT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.offset;
 
@@ -58,11 +59,18 @@ class ExpertParallelTest {
       }
       worlds.add(Arguments.of("fine-grained", MoeSettings.of(FINE), ranks, DType.FLOAT64));
       worlds.add(
-          Arguments.of("chunks", MoeSettings.of(BIG_MAC).withChunks(2), ranks, DType.FLOAT64));
+          Arguments.of(
+              "chunks",
+              MoeSettings.of(BIG_MAC).withParallel(DEFAULT.withChunks(2)),
+              ranks,
+              DType.FLOAT64));
       worlds.add(
           Arguments.of(
               "chunks, shared, norm",
-              MoeSettings.of(BIG_MAC).withChunks(4).withShared(6).withLatentNorm(true),
+              MoeSettings.of(BIG_MAC)
+                  .withParallel(DEFAULT.withChunks(4))
+                  .withShared(6)
+                  .withLatentNorm(true),
               ranks,
               DType.FLOAT64));
     }
@@ -121,7 +129,7 @@ class ExpertParallelTest {
   /** Those of experts as they stand, all others after the sum over the ranks. */
   private static void weightsAgree(
       MoeLayer mine, Oracle oracle, Communicator world, MoeSettings settings, double tolerance) {
-    ExpertPlacement placement = new ExpertPlacement(settings.structure().experts(), world.size());
+    ExpertPlacement placement = ExpertPlacement.even(settings.structure().experts(), world.size());
     int first = placement.first(world.rank());
     int count = placement.count(world.rank());
     for (int i = 0; i < oracle.weights().size(); i++) {
@@ -228,7 +236,11 @@ class ExpertParallelTest {
           try (Threads threads = new Threads(1);
               MoeLayer full = layer(exact, DType.FLOAT32, world, threads);
               MoeLayer half =
-                  layer(exact.withWire(DType.BFLOAT16), DType.FLOAT32, world, threads)) {
+                  layer(
+                      exact.withParallel(DEFAULT.withWire(DType.BFLOAT16)),
+                      DType.FLOAT32,
+                      world,
+                      threads)) {
             Tensor x = tokens(2, 1, DType.FLOAT32);
             TokenBatch batch = TokenBatch.of(tokensOf(2));
             Traffic start = world.traffic();
@@ -247,17 +259,21 @@ class ExpertParallelTest {
 
   @Test
   void expertsAreDividedAsEvenlyAsTheyCan() {
-    ExpertPlacement placement = new ExpertPlacement(7, 3);
+    ExpertPlacement placement = ExpertPlacement.even(7, 3);
     assertThat(new int[] {placement.count(0), placement.count(1), placement.count(2)})
         .containsExactly(3, 2, 2);
     assertThat(placement.first(3)).isEqualTo(7);
-    assertThat(new ExpertPlacement(2, 4).count(3)).isZero();
+    assertThat(ExpertPlacement.even(2, 4).count(3)).isZero();
   }
 
   @Test
   void leavesNothingBehind() {
     long before = Tensor.live();
-    compare(MoeSettings.of(BIG_MAC).withChunks(2), 2, DType.FLOAT32, rank -> Optional.empty());
+    compare(
+        MoeSettings.of(BIG_MAC).withParallel(DEFAULT.withChunks(2)),
+        2,
+        DType.FLOAT32,
+        rank -> Optional.empty());
     assertThat(Tensor.live()).isEqualTo(before);
   }
 }

@@ -3,7 +3,6 @@ package dev.gossamer.bench.moe;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.ChartFile;
-import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -17,12 +16,9 @@ import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.BitmapEncoder.BitmapFormat;
 import org.knowm.xchart.CategoryChart;
 import org.knowm.xchart.CategoryChartBuilder;
-import org.knowm.xchart.CategorySeries;
-import org.knowm.xchart.CategorySeries.CategorySeriesRenderStyle;
 import org.knowm.xchart.style.Styler.ChartTheme;
 import org.knowm.xchart.style.Styler.LegendLayout;
 import org.knowm.xchart.style.Styler.LegendPosition;
-import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /**
  * A {@link MoeBench} as a picture: where each structure's time goes, and beside it how many times
@@ -31,10 +27,17 @@ import org.knowm.xchart.style.markers.SeriesMarkers;
 public final class MoeBenchChart {
   private static final int WIDTH = 640;
   private static final int HEIGHT = 480;
+  private static final int BAR = 60;
   // Told apart by people who do not tell red from green (Okabe and Ito).
   private static final Map<String, Color> PHASES = new LinkedHashMap<>();
   private static final Map<String, Color> STRUCTURES =
-      Map.of("bigmac", new Color(0x0072B2), "vanilla", new Color(0x999999));
+      Map.of(
+          MoeBench.RIVAL,
+          new Color(0xE69F00),
+          "bigmac",
+          new Color(0x56B4E9),
+          "vanilla",
+          new Color(0x999999));
 
   static {
     PHASES.put("exchange", new Color(0xD55E00));
@@ -64,9 +67,11 @@ public final class MoeBenchChart {
 
   private static CategoryChart phases(BenchReport report) {
     CategoryChart chart =
-        chart("Forward and backward, ms (mean of " + report.settings().get("ranks") + " ranks)");
+        chart(
+            "Forward and backward, ms (mean of " + report.settings().get("ranks") + " ranks)",
+            Math.max(WIDTH, BAR * report.rows().size()));
     chart.getStyler().setStacked(true);
-    chart.getStyler().setXAxisLabelRotation(45);
+    chart.getStyler().setXAxisLabelRotation(90).setXAxisTickMarkSpacingHint(BAR / 2);
     List<String> bars = report.rows().stream().map(MoeBenchChart::label).toList();
     PHASES.forEach(
         (phase, colour) -> {
@@ -87,35 +92,24 @@ public final class MoeBenchChart {
   }
 
   private static CategoryChart speedUp(BenchReport report) {
-    CategoryChart chart = chart("Times as fast as fine-grained");
+    CategoryChart chart = chart("Times as fast as fine-grained", WIDTH);
     Map<String, List<Double>> ratios = new LinkedHashMap<>();
-    List<String> cases = new ArrayList<>();
     for (BenchRow row : report.rows()) {
-      String top = "top-" + row.more().get("topK");
-      if (row.subject().equals(MoeBench.RIVAL)) {
-        cases.add(top);
-      } else {
-        ratios.computeIfAbsent(row.subject(), name -> new ArrayList<>()).add(row.ratio());
-      }
+      ratios.computeIfAbsent(row.subject(), name -> new ArrayList<>()).add(row.ratio());
     }
+    List<String> cases =
+        report.rows().stream().map(row -> "top-" + row.more().get("topK")).distinct().toList();
     ratios.forEach(
-        (name, values) ->
-            chart
-                .addSeries(name, cases, values)
-                .setFillColor(STRUCTURES.getOrDefault(name, Color.BLACK)));
-    CategorySeries one =
-        chart.addSeries("fine-grained", cases, Collections.nCopies(cases.size(), 1.0));
-    one.setChartCategorySeriesRenderStyle(CategorySeriesRenderStyle.Line);
-    one.setLineStyle(new BasicStroke(2f)).setLineColor(PHASES.get("exchange"));
-    one.setMarker(SeriesMarkers.CIRCLE).setMarkerColor(PHASES.get("exchange"));
-    chart.getStyler().setLabelsVisible(true);
+        (name, values) -> chart.addSeries(name, cases, values).setFillColor(STRUCTURES.get(name)));
+    chart.getStyler().setLabelsVisible(true).setDecimalPattern("0.00");
+    chart.getStyler().setLabelsPosition(1);
     return chart;
   }
 
-  private static CategoryChart chart(String title) {
+  private static CategoryChart chart(String title, int width) {
     CategoryChart chart =
         new CategoryChartBuilder()
-            .width(WIDTH)
+            .width(width)
             .height(HEIGHT)
             .theme(ChartTheme.Matlab)
             .title(title)

@@ -10,6 +10,7 @@ import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.distributed.Traffic;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.ExpertPlacement;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.plan.Dispatch;
 import dev.gossamer.moe.plan.Placement;
@@ -158,7 +159,9 @@ public final class MoeBench {
     figures.put("wireBytes", sum(sent.remoteBytes()));
     figures.put("wireBytesPredicted", predictedBytes(shape));
     figures.put("betweenNodesBytes", sum(sent.bytesBetweenNodes(settings.ranksPerNode())));
-    figures.put("loadMaxOverMean", load(entrant.counts()));
+    long[] counts = summed(entrant.counts());
+    figures.put("loadMaxOverMean", maxOverMean(counts));
+    figures.put("rankLoadMaxOverMean", maxOverMean(byRank(counts)));
     return figures;
   }
 
@@ -186,13 +189,26 @@ public final class MoeBench {
     }
   }
 
-  private double load(long[] counts) {
+  private long[] summed(long[] counts) {
     try (Scope scope = Scope.open()) {
       Tensor sum = Tensor.of(counts, counts.length);
       world.allReduce(sum);
-      double[] all = sum.toDoubles();
-      double mean = Arrays.stream(all).average().orElse(0);
-      return mean == 0 ? 0 : Arrays.stream(all).max().orElse(0) / mean;
+      return sum.toLongs();
     }
+  }
+
+  /** Rows that each rank's experts take. */
+  private long[] byRank(long[] counts) {
+    ExpertPlacement placement = new ExpertPlacement(counts.length, world.size());
+    long[] rows = new long[world.size()];
+    for (int rank = 0; rank < rows.length; rank++) {
+      rows[rank] = Arrays.stream(counts, placement.first(rank), placement.first(rank + 1)).sum();
+    }
+    return rows;
+  }
+
+  private static double maxOverMean(long[] counts) {
+    double mean = Arrays.stream(counts).average().orElse(0);
+    return mean == 0 ? 0 : Arrays.stream(counts).max().orElse(0) / mean;
   }
 }

@@ -58,6 +58,11 @@ public record ClusterCalibration(
    */
   public static ClusterCalibration run(
       Communicator world, int perNode, Threads threads, BenchProgress progress) {
+    return run(world, perNode, threads, Effort.FULL, progress);
+  }
+
+  static ClusterCalibration run(
+      Communicator world, int perNode, Threads threads, Effort effort, BenchProgress progress) {
     if (perNode < 1 || world.size() > perNode && world.size() % perNode != 0) {
       throw new UsageException(
           world.size() + " ranks do not fill nodes of " + perNode, "Use as many on each node");
@@ -67,15 +72,19 @@ public record ClusterCalibration(
     progress.note("plain products and copies");
     double dense = productFlops(ranks);
     double copied = copiedBytes(ranks);
-    progress.note("layers of four shapes at " + LayerSample.ROWS + " rows per expert");
-    List<LayerSample> layers = LayerSample.take(ranks, threads, progress);
+    progress.note("layers of four shapes at " + effort.rows() + " rows per expert");
+    List<LayerSample> layers = LayerSample.take(ranks, threads, effort, progress);
     progress.note("links");
-    List<LinkSample> local = LinkSample.take(ranks, LinkSample.Level.LOCAL);
-    List<LinkSample> node = LinkSample.take(ranks, LinkSample.Level.NODE);
+    List<LinkSample> local = LinkSample.take(ranks, LinkSample.Level.LOCAL, effort);
+    List<LinkSample> node = LinkSample.take(ranks, LinkSample.Level.NODE, effort);
     double counts = world.size() == 1 ? 0 : countSeconds(ranks);
     LayerFit fit = LayerFit.of(layers, dense);
     double peak = Math.max(dense, fit.expertFlops());
     Map<String, Object> facts = machine.document();
+    Optional<LinkFit> between = fit(node, layers, ranks, counts);
+    Optional<LinkFit> inside =
+        node.isEmpty() ? fit(local, layers, ranks, counts) : fit(local, List.of(), ranks, 0);
+    double wait = between.or(() -> inside).map(LinkFit::waitShare).orElse(0.0);
     ClusterProfile profile =
         new ClusterProfile(
             "calibrated",
@@ -85,19 +94,26 @@ public record ClusterCalibration(
             new ClusterProfile.Compute(
                 peak, dense / peak, fit.expertFlops() / peak, fit.halfRows(), copied),
             Machine.here().memoryBytes() / ranks.perNode(),
-            node.isEmpty() ? Optional.empty() : Optional.of(LinkSample.fit(node)),
-            local.isEmpty() ? new Link(0, copied) : LinkSample.fit(local),
+            between.map(LinkFit::link),
+            inside.map(LinkFit::link).orElse(new Link(0, copied)),
             new Handling(
                 fit.scoreSeconds(),
                 fit.tokenSeconds(),
                 fit.rowSeconds(),
                 fit.rowElementSeconds(),
-                fit.expertRowSeconds(),
-                fit.expertInnerSeconds(),
-                counts),
+                fit.expertSeconds(),
+                counts,
+                wait),
             new ClusterProfile.Overhead(0, 0, false),
             DType.FLOAT32);
     return new ClusterCalibration(facts, profile, layers, local, node);
+  }
+
+  private static Optional<LinkFit> fit(
+      List<LinkSample> samples, List<LayerSample> layers, Ranks ranks, double countSeconds) {
+    return samples.isEmpty()
+        ? Optional.empty()
+        : Optional.of(LinkFit.of(samples, layers, ranks, countSeconds));
   }
 
   private static String source(Ranks ranks, Threads threads, Map<String, Object> facts) {
@@ -157,7 +173,7 @@ public record ClusterCalibration(
         new TextTable("shape", "rows per expert", "experts GFLOP/s", "fitted", "off %");
     for (LayerSample sample : layers) {
       double measured = sample.seconds(Phase.EXPERTS);
-      double fitted = expertSeconds(sample);
+      double fitted = sample.cost(profile).experts();
       experts.row(
           sample.structure().wireWidth() + " x " + sample.structure().inner(),
           figure(sample.rows() / sample.local(), 0),
@@ -170,23 +186,17 @@ public record ClusterCalibration(
         String.format(
             Locale.ROOT,
             "Plain product %.1f GFLOP/s, copy %.1f GB/s, experts %.1f GFLOP/s, half of it at %.0f"
-                + " rows%n%n",
+                + " rows; %.0f us an expert, waiting %.0f %%%n%n",
             compute.dense() / 1e9,
             compute.memoryBytesPerSecond() / 1e9,
             compute.peakFlops() * compute.expertEfficiency() / 1e9,
-            compute.halfRows()));
+            compute.halfRows(),
+            1e6 * profile.handling().expertSeconds(),
+            100 * profile.handling().waitShare()));
     text.append(experts.plain());
     append(text, "Inside a node", local, profile.localLink());
     profile.nodeLink().ifPresent(link -> append(text, "Between nodes", node, link));
     return text.append(System.lineSeparator()).append(MachineFacts.loadLine(machine)).toString();
-  }
-
-  private double expertSeconds(LayerSample sample) {
-    double beside =
-        profile.handling().expertRowSeconds() * sample.structure().wireWidth()
-            + profile.handling().expertInnerSeconds() * sample.structure().inner();
-    return sample.expertFlops() / profile.compute().experts(sample.rows() / sample.local())
-        + sample.rows() * beside;
   }
 
   private static void append(
@@ -205,10 +215,11 @@ public record ClusterCalibration(
     text.append(
         String.format(
             Locale.ROOT,
-            "%n%n%s: %.1f us a message, %.3f GB/s%n",
+            "%n%n%s: %.1f us a message, %.3f GB/s after a burst of %.0f KB%n",
             level,
             1e6 * link.latencySeconds(),
-            link.bytesPerSecond() / 1e9));
+            link.bytesPerSecond() / 1e9,
+            link.burstBytes() / 1e3));
     text.append(table.plain());
   }
 }

@@ -12,8 +12,7 @@ import java.util.function.ToDoubleFunction;
  *
  * @param expertFlops operations per second of experts that have many rows
  * @param halfRows rows at which an expert reaches half of that
- * @param expertRowSeconds of experts beside, per row and element of its width
- * @param expertInnerSeconds of experts beside, per row and element of the inner width
+ * @param expertSeconds of an expert beside
  * @param rowSeconds of moving a row
  * @param rowElementSeconds of moving an element of a row
  * @param scoreSeconds of the router per token and expert
@@ -22,8 +21,7 @@ import java.util.function.ToDoubleFunction;
 record LayerFit(
     double expertFlops,
     double halfRows,
-    double expertRowSeconds,
-    double expertInnerSeconds,
+    double expertSeconds,
     double rowSeconds,
     double rowElementSeconds,
     double scoreSeconds,
@@ -41,8 +39,7 @@ record LayerFit(
                 new double[] {
                   sample.expertFlops(),
                   sample.expertFlops() * sample.local() / sample.rows(), // weights read and written
-                  sample.rows() * sample.structure().wireWidth(),
-                  sample.rows() * sample.structure().inner()
+                  sample.local()
                 });
     double[] moves =
         fit(
@@ -60,14 +57,7 @@ record LayerFit(
                 });
     double perFlop = Math.max(experts[0], 1e-18); // all of it may have gone into the others
     return new LayerFit(
-        1 / perFlop,
-        experts[1] / perFlop,
-        experts[2],
-        experts[3],
-        moves[0],
-        moves[1],
-        routing[0],
-        routing[1]);
+        1 / perFlop, experts[1] / perFlop, experts[2], moves[0], moves[1], routing[0], routing[1]);
   }
 
   private static double routingSeconds(LayerSample sample, double denseFlops) {

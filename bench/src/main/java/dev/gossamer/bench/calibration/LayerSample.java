@@ -1,21 +1,16 @@
 package dev.gossamer.bench.calibration;
 
 import dev.gossamer.bench.BenchProgress;
-import dev.gossamer.bench.Timing;
 import dev.gossamer.moe.ExpertBody;
-import dev.gossamer.moe.MoeLayer;
-import dev.gossamer.moe.MoePass;
-import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
-import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
-import dev.gossamer.moe.router.ForcedRouting;
-import dev.gossamer.moe.router.Routing;
-import dev.gossamer.moe.router.TokenBatch;
+import dev.gossamer.moe.plan.ClusterProfile;
+import dev.gossamer.moe.plan.Dispatch;
+import dev.gossamer.moe.plan.LayerCost;
+import dev.gossamer.moe.plan.Placement;
+import dev.gossamer.moe.plan.PlanSettings;
+import dev.gossamer.moe.plan.WireTraffic;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Generator;
-import dev.gossamer.tensor.Scope;
-import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -23,7 +18,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * One small layer forward and backward over all ranks, evenly routed: where its time goes.
@@ -35,18 +29,20 @@ import java.util.Optional;
  */
 public record LayerSample(
     MoeStructure structure, int local, int tokens, Map<Phase, Double> seconds) {
+  private static final int WARM = 2;
   private static final int RUNS = 5;
-  private static final long SEED = 11;
-
-  /** Rows of an expert at which its rate is measured. */
-  static final List<Integer> ROWS = List.of(8, 32, 128, 512);
 
   public LayerSample {
     seconds = new EnumMap<>(seconds);
   }
 
-  /** Four shapes at each of {@link #ROWS}; every rank holds as many experts however many it is. */
-  static List<LayerSample> take(Ranks ranks, Threads threads, BenchProgress progress) {
+  /**
+   * Four shapes at each of {@link Effort#rows}, in turn, so that each finds the caches as full of
+   * others as a layer of a model does. Every rank holds as many experts however many ranks there
+   * are.
+   */
+  static List<LayerSample> take(
+      Ranks ranks, Threads threads, Effort effort, BenchProgress progress) {
     int size = ranks.world().size();
     List<MoeStructure> shapes =
         List.of(
@@ -55,57 +51,36 @@ public record LayerSample(
             new MoeStructure.FineGrained(640, 16 * size, 2, 160, ExpertBody.PLAIN),
             new MoeStructure.Vanilla(384, 4 * size, 1, 1536, ExpertBody.PLAIN));
     List<LayerSample> samples = new ArrayList<>();
-    for (MoeStructure shape : shapes) { // until the machine has compiled what it runs
-      take(shape, ROWS.get(0), ranks, threads);
-      take(shape, ROWS.get(1), ranks, threads);
-    }
-    for (MoeStructure shape : shapes) {
-      for (int rows : ROWS) {
-        progress.check();
-        samples.add(take(shape, rows, ranks, threads));
+    for (int i = -1; i < effort.rows().size(); i++) { // the first time until everything is compiled
+      int rows = effort.rows().get(Math.max(0, i));
+      progress.check();
+      List<LayerSample> taken = take(shapes, rows, ranks, threads);
+      if (i >= 0) {
+        samples.addAll(taken);
       }
     }
     return samples;
   }
 
-  private static LayerSample take(MoeStructure shape, int rows, Ranks ranks, Threads threads) {
-    int local = shape.experts() / ranks.world().size();
-    int tokens = rows * local / shape.topK();
-    Routing routing =
-        ForcedRouting.balanced(tokens, shape.topK(), shape.experts(), ranks.world().rank());
-    Map<Phase, List<Double>> runs = new EnumMap<>(Phase.class);
-    try (Scope scope = Scope.open();
-        Generator generator = Generator.named("tokens to calibrate with", SEED);
-        MoeLayer layer =
-            new MoeLayer(
-                MoeSettings.of(shape),
-                "calibration",
-                SEED,
-                DType.FLOAT32,
-                ranks.world(),
-                threads)) {
-      Tensor x = generator.normal(tokens, shape.hidden());
-      for (int run = -1; run < RUNS; run++) {
-        layer.clock().clear();
-        pass(layer, x, routing);
-        for (Phase phase : Phase.values()) {
-          if (run >= 0) { // the first one warms up
-            runs.computeIfAbsent(phase, key -> new ArrayList<>()).add(layer.clock().seconds(phase));
-          }
-        }
-        ranks.world().barrier();
+  private static List<LayerSample> take(
+      List<MoeStructure> shapes, int rows, Ranks ranks, Threads threads) {
+    List<LayerProbe> probes = new ArrayList<>();
+    try {
+      for (MoeStructure shape : shapes) {
+        probes.add(new LayerProbe(shape, rows, ranks.world(), threads));
       }
-    }
-    Map<Phase, Double> seconds = new EnumMap<>(Phase.class);
-    runs.forEach((phase, all) -> seconds.put(phase, ranks.mean(new Timing(all).median())));
-    return new LayerSample(shape, local, tokens, seconds);
-  }
-
-  private static void pass(MoeLayer layer, Tensor x, Routing routing) {
-    try (Scope scope = Scope.open()) {
-      MoePass pass = layer.forward(x, TokenBatch.of(routing.tokens()), Optional.of(routing));
-      pass.backward(pass.output(), 1);
-      layer.parameters().forEach(Parameter::clearGradient);
+      for (int run = -WARM; run < RUNS; run++) {
+        for (LayerProbe probe : probes) {
+          probe.pass();
+          if (run < 0) {
+            probe.forget();
+          }
+          ranks.world().barrier();
+        }
+      }
+      return probes.stream().map(probe -> probe.sample(ranks)).toList();
+    } finally {
+      probes.forEach(LayerProbe::close);
     }
   }
 
@@ -114,9 +89,43 @@ public record LayerSample(
     return (double) tokens * structure.topK();
   }
 
+  /** All but waiting for other ranks. */
+  double computeSeconds() {
+    return seconds.values().stream().mapToDouble(Double::doubleValue).sum()
+        - seconds(Phase.EXCHANGE);
+  }
+
+  /** What one all-to-all puts on a link of the level that separates these ranks. */
+  double linkBytes(Ranks ranks) {
+    int perNode = ranks.nodes() > 1 ? ranks.perNode() : 1;
+    Placement group = new Placement(ranks.world().size(), perNode);
+    double rowsOut = tokens * WireTraffic.of(group, Dispatch.FLAT, structure).interRowsPerToken();
+    return perNode * rowsOut * structure.wireWidth() * DType.FLOAT32.bytes();
+  }
+
   /** Operations of a rank's experts. */
   double expertFlops() {
     return 6 * rows() * structure.weightsPerExpert();
+  }
+
+  /** As the planner has it. */
+  LayerCost cost(ClusterProfile profile) {
+    int ranks = profile.ranks();
+    PlanSettings settings =
+        new PlanSettings(
+            dev.gossamer.moe.plan.Phase.TRAIN,
+            ranks,
+            ranks,
+            tokens,
+            1,
+            Dispatch.FLAT,
+            1,
+            profile.wire(),
+            1,
+            PlanSettings.Activations.RECOMPUTED,
+            PlanSettings.Optimizer.REPLICATED);
+    return new LayerCost(
+        structure, new Placement(ranks, profile.ranksPerNode()), profile, settings);
   }
 
   double seconds(Phase phase) {

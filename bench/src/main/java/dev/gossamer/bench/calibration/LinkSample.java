@@ -1,6 +1,5 @@
 package dev.gossamer.bench.calibration;
 
-import dev.gossamer.moe.plan.LeastSquares;
 import dev.gossamer.moe.plan.Link;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
@@ -20,7 +19,6 @@ import java.util.Map;
 public record LinkSample(int messages, long bytes, long linkBytes, double seconds) {
   private static final int RUNS = 5;
   private static final long SMALLEST = 1L << 10;
-  private static final long LARGEST = 16L << 20;
 
   /** Which ranks speak to each other. */
   enum Level {
@@ -30,13 +28,13 @@ public record LinkSample(int messages, long bytes, long linkBytes, double second
     NODE
   }
 
-  /** Samples from 1 KiB to 16 MiB per rank; none if there is no such link. */
-  static List<LinkSample> take(Ranks ranks, Level level) {
+  /** Samples from 1 KiB per rank on; none if there is no such link. */
+  static List<LinkSample> take(Ranks ranks, Level level, Effort effort) {
     List<LinkSample> samples = new ArrayList<>();
     int size = ranks.world().size();
     int messages =
         level == Level.LOCAL ? Math.min(size, ranks.perNode()) - 1 : size - ranks.perNode();
-    for (long bytes = SMALLEST; messages > 0 && bytes <= LARGEST; bytes *= 4) {
+    for (long bytes = SMALLEST; messages > 0 && bytes <= effort.largestBytes(); bytes *= 4) {
       samples.add(take(ranks, level, messages, bytes));
     }
     return samples;
@@ -63,22 +61,9 @@ public record LinkSample(int messages, long bytes, long linkBytes, double second
     ranks.world().allToAll(received, rows, sent, rows).await();
   }
 
-  /** The link that explains the samples best. */
-  static Link fit(List<LinkSample> samples) {
-    double[][] amounts = new double[samples.size()][];
-    double[] seconds = new double[samples.size()];
-    for (int i = 0; i < seconds.length; i++) {
-      LinkSample sample = samples.get(i);
-      amounts[i] = new double[] {sample.messages(), sample.linkBytes()};
-      seconds[i] = sample.seconds();
-    }
-    double[] costs = LeastSquares.costs(amounts, seconds);
-    return new Link(costs[0], costs[1] > 0 ? 1 / costs[1] : 1e15);
-  }
-
   /** What a link makes of this sample. */
   double predicted(Link link) {
-    return messages * link.latencySeconds() + linkBytes / link.bytesPerSecond();
+    return messages * link.latencySeconds() + link.transferSeconds(linkBytes);
   }
 
   Map<String, Object> document(Link link) {

@@ -197,7 +197,7 @@ public record RunComparison(ClusterProfile cluster, List<Row> rows) {
       if (Files.size(run) > MAX_BYTES) {
         throw bad(run, Files.size(run) + " bytes are no report");
       }
-      JsonNode root = new ObjectMapper().readTree(Files.readAllBytes(run));
+      JsonNode root = new ObjectMapper().readTree(document(Files.readString(run)));
       if (root == null || !root.path("settings").isObject() || !root.path("rows").isArray()) {
         throw bad(run, "it has no settings or no rows");
       }
@@ -205,6 +205,12 @@ public record RunComparison(ClusterProfile cluster, List<Row> rows) {
     } catch (IOException e) {
       throw bad(run, "it is no JSON document");
     }
+  }
+
+  /** Without what a rank's libraries say before it, as a log of launch or lab keeps that. */
+  private static String document(String text) {
+    int start = text.startsWith("{") ? 0 : text.indexOf("\n{") + 1;
+    return text.substring(start);
   }
 
   private static int whole(Path run, JsonNode node, String key) {

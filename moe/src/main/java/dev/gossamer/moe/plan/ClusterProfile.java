@@ -147,7 +147,12 @@ public record ClusterProfile(
   }
 
   private static Link link(SettingsFile part) {
-    return part.build(() -> new Link(1e-6 * part.real("latencyMicros"), 1e9 * part.real("GBps")));
+    return part.build(
+        () ->
+            new Link(
+                1e-6 * part.real("latencyMicros"),
+                1e9 * part.real("GBps"),
+                1e3 * part.real("burstKB", 0)));
   }
 
   /** This cluster with its node link, or the local one where there is one node, so much faster. */
@@ -201,6 +206,9 @@ public record ClusterProfile(
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("latencyMicros", 1e6 * link.latencySeconds());
     document.put("GBps", link.bytesPerSecond() / 1e9);
+    if (link.burstBytes() > 0) {
+      document.put("burstKB", link.burstBytes() / 1e3);
+    }
     return document;
   }
 

@@ -12,35 +12,34 @@ import java.util.Map;
  * @param tokenSeconds of the router per token and element of the hidden width
  * @param rowSeconds of bringing a row to its expert and back, per row
  * @param rowElementSeconds of the same, and of the weighted sum, per element of a row
- * @param expertRowSeconds of experts beside their operations, per element of a row
- * @param expertInnerSeconds of experts beside their operations, activation included, per row and
- *     element of the inner width
+ * @param expertSeconds of an expert however few rows it has, per expert of a rank
  * @param countSeconds of telling all ranks how many rows come, per layer
+ * @param waitShare how long a rank waits for slower ones, as a share of what it computes
  */
 public record Handling(
     double scoreSeconds,
     double tokenSeconds,
     double rowSeconds,
     double rowElementSeconds,
-    double expertRowSeconds,
-    double expertInnerSeconds,
-    double countSeconds) {
+    double expertSeconds,
+    double countSeconds,
+    double waitShare) {
   /** Nothing but products and links takes time. */
   public static final Handling NONE = new Handling(0, 0, 0, 0, 0, 0, 0);
 
   public Handling {
-    for (double seconds :
+    for (double figure :
         new double[] {
           scoreSeconds,
           tokenSeconds,
           rowSeconds,
           rowElementSeconds,
-          expertRowSeconds,
-          expertInnerSeconds,
-          countSeconds
+          expertSeconds,
+          countSeconds,
+          waitShare
         }) {
-      if (!(seconds >= 0)) {
-        throw new UsageException("No handling takes " + seconds + " s", "Use 0 or more");
+      if (!(figure >= 0)) {
+        throw new UsageException("No handling costs " + figure, "Use 0 or more");
       }
     }
   }
@@ -53,9 +52,9 @@ public record Handling(
                 1e-9 * part.real("tokenNanos", 0),
                 1e-9 * part.real("rowNanos", 0),
                 1e-9 * part.real("rowElementNanos", 0),
-                1e-9 * part.real("expertRowNanos", 0),
-                1e-9 * part.real("expertInnerNanos", 0),
-                1e-9 * part.real("countNanos", 0)));
+                1e-6 * part.real("expertMicros", 0),
+                1e-6 * part.real("countMicros", 0),
+                part.real("waitShare", 0)));
   }
 
   Map<String, Object> document() {
@@ -64,9 +63,9 @@ public record Handling(
     document.put("tokenNanos", 1e9 * tokenSeconds);
     document.put("rowNanos", 1e9 * rowSeconds);
     document.put("rowElementNanos", 1e9 * rowElementSeconds);
-    document.put("expertRowNanos", 1e9 * expertRowSeconds);
-    document.put("expertInnerNanos", 1e9 * expertInnerSeconds);
-    document.put("countNanos", 1e9 * countSeconds);
+    document.put("expertMicros", 1e6 * expertSeconds);
+    document.put("countMicros", 1e6 * countSeconds);
+    document.put("waitShare", waitShare);
     return document;
   }
 }

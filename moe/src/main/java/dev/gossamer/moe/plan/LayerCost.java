@@ -58,7 +58,7 @@ public record LayerCost(
 
   /**
    * Of the busiest rank's experts: operations, or reading the weights of the experts that are
-   * touched if that takes longer, and what rows cost beside.
+   * touched if that takes longer, and what an expert costs beside, once for every chunk.
    */
   public double experts() {
     return passes() * expertsForward();
@@ -75,11 +75,11 @@ public record LayerCost(
     double untouched = Math.pow(1 - (double) structure.topK() / structure.experts(), all);
     double weights =
         here * (1 - untouched) * structure.weightsPerExpert() * settings.wire().bytes();
-    Handling handling = cluster.handling();
     double beside =
-        rows()
-            * (handling.expertRowSeconds() * structure.wireWidth()
-                + handling.expertInnerSeconds() * structure.inner())
+        here
+            * (1 - untouched)
+            * settings.chunks()
+            * cluster.handling().expertSeconds()
             / Phase.TRAIN.passes();
     return Math.max(products, weights / cluster.compute().memoryBytesPerSecond()) + beside;
   }
@@ -100,10 +100,14 @@ public record LayerCost(
     return EXCHANGES_PER_PASS * directions();
   }
 
-  /** Waiting for rows and counts of other ranks, what runs beside experts left out. */
+  /** Waiting for other ranks, their rows and counts; what runs beside experts left out. */
   public double exposed() {
-    double counts = group.ranks() > 1 ? cluster.handling().countSeconds() : 0;
-    return directions() * onTheWire() - hidden() + counts;
+    if (group.ranks() == 1) {
+      return 0;
+    }
+    Handling handling = cluster.handling();
+    double waiting = handling.waitShare() * (route() + projections() + moves() + experts());
+    return directions() * onTheWire() - hidden() + handling.countSeconds() + waiting;
   }
 
   /**

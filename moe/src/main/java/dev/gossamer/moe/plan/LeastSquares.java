@@ -7,15 +7,25 @@ public final class LeastSquares {
   private LeastSquares() {}
 
   /**
+   * @param costs none below zero
+   * @param error sum of squared relative errors
+   */
+  public record Fit(double[] costs, double error) {}
+
+  /** The costs of {@link #fit}. */
+  public static double[] costs(double[][] amounts, double[] measured) {
+    return fit(amounts, measured).costs();
+  }
+
+  /**
    * The costs, none below zero, with the least sum of squared relative errors of {@code costs[0]
    * amounts[i][0] + costs[1] amounts[i][1] + ...} against what was measured. Tries every subset of
    * costs above zero, so few of them.
    *
    * @param amounts {@code [points][costs]}, none below zero
    * @param measured {@code [points]}, all above zero
-   * @return {@code [costs]}
    */
-  public static double[] costs(double[][] amounts, double[] measured) {
+  public static Fit fit(double[][] amounts, double[] measured) {
     int size = amounts[0].length;
     double[] scale = new double[size];
     double[][] relative = new double[amounts.length][size];
@@ -35,7 +45,7 @@ public final class LeastSquares {
         best = costs;
       }
     }
-    return best;
+    return new Fit(best, least);
   }
 
   /** The free solution of a subset; one without numbers if it has none, or one below zero. */

@@ -3,9 +3,9 @@ package dev.gossamer.bench.calibration;
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.plan.ClusterProfile;
-import dev.gossamer.moe.plan.Dispatch;
 import dev.gossamer.moe.plan.LayerCost;
 import dev.gossamer.moe.plan.Placement;
 import dev.gossamer.moe.plan.PlanSettings;
@@ -43,13 +43,13 @@ public record LayerSample(
    */
   static List<LayerSample> take(
       Ranks ranks, Threads threads, Effort effort, BenchProgress progress) {
-    int size = ranks.world().size();
+    int all = effort.experts() * ranks.world().size();
     List<MoeStructure> shapes =
         List.of(
-            new MoeStructure.FineGrained(384, 32 * size, 4, 96, ExpertBody.PLAIN),
-            new MoeStructure.BigMac(384, 96, 32 * size, 4, 384, ExpertBody.PLAIN),
-            new MoeStructure.FineGrained(640, 16 * size, 2, 160, ExpertBody.PLAIN),
-            new MoeStructure.Vanilla(384, 4 * size, 1, 1536, ExpertBody.PLAIN));
+            new MoeStructure.FineGrained(384, all, 4, 96, ExpertBody.PLAIN),
+            new MoeStructure.BigMac(384, 96, all, 4, 384, ExpertBody.PLAIN),
+            new MoeStructure.FineGrained(640, all / 2, 2, 160, ExpertBody.PLAIN),
+            new MoeStructure.Vanilla(384, all / 8, 1, 1536, ExpertBody.PLAIN));
     List<LayerSample> samples = new ArrayList<>();
     for (int i = -1; i < effort.rows().size(); i++) { // the first time until everything is compiled
       int rows = effort.rows().get(Math.max(0, i));

@@ -6,6 +6,7 @@ import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.moe.MoePass;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RecordedRouting;
 import dev.gossamer.moe.router.RoutedLayer;
@@ -43,10 +44,10 @@ final class MoeEntrant implements AutoCloseable {
     this.world = world;
     RoutedLayer routed = which.routed(settings.tokens());
     this.routing = settings.routing().routing(routed, world.rank(), world.size());
-    MoeSettings how = MoeSettings.of(which.structure()).withChunks(settings.chunks());
-    if (settings.wire().isPresent()) {
-      how = how.withWire(settings.wire().get());
-    }
+    ParallelSettings ways = ParallelSettings.DEFAULT.withChunks(settings.chunks());
+    MoeSettings how =
+        MoeSettings.of(which.structure())
+            .withParallel(settings.wire().map(ways::withWire).orElse(ways));
     this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, world, threads);
     try (Scope scope = Scope.open();
         Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {

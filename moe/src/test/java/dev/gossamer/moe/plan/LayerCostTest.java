@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.MoeStructure.BigMac;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.moe.plan.PlanSettings.Optimizer;
 import dev.gossamer.tensor.DType;

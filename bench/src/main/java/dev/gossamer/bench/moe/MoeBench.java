@@ -199,7 +199,7 @@ public final class MoeBench {
 
   /** Rows that each rank's experts take. */
   private long[] byRank(long[] counts) {
-    ExpertPlacement placement = new ExpertPlacement(counts.length, world.size());
+    ExpertPlacement placement = ExpertPlacement.even(counts.length, world.size());
     long[] rows = new long[world.size()];
     for (int rank = 0; rank < rows.length; rank++) {
       rows[rank] = Arrays.stream(counts, placement.first(rank), placement.first(rank + 1)).sum();

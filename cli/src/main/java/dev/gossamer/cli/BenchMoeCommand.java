@@ -7,6 +7,9 @@ import dev.gossamer.bench.moe.MoeBench;
 import dev.gossamer.bench.moe.MoeBenchChart;
 import dev.gossamer.bench.moe.MoeBenchSettings;
 import dev.gossamer.bench.moe.MoeBenchTable;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
+import dev.gossamer.moe.plan.Words;
 import dev.gossamer.moe.router.RoutingFile;
 import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
@@ -79,11 +82,19 @@ final class BenchMoeCommand implements Callable<Integer> {
   private int tokens = DEFAULT.tokens();
 
   @Option(
+      names = "--dispatch",
+      paramLabel = "HOW",
+      description =
+          "flat: a row for each expert of a token; two-level: the same rows inside nodes first;"
+              + " deduplicated: a token once to each node (default: flat). See --per-node.")
+  private String dispatch = "flat";
+
+  @Option(
       names = "--chunks",
       paramLabel = "N",
       description =
           "Parts of the tokens that travel while others are computed (default: ${DEFAULT-VALUE}).")
-  private int chunks = DEFAULT.chunks();
+  private int chunks = DEFAULT.parallel().chunks();
 
   @Option(
       names = "--wire",
@@ -146,7 +157,13 @@ final class BenchMoeCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Optional<PartFile> picture = Optional.ofNullable(chart).map(PartFile::new);
-    Optional<DType> type = Optional.ofNullable(wire).map(DType::ofOption);
+    ParallelSettings ways =
+        ParallelSettings.DEFAULT
+            .withDispatch(Words.choose(Dispatch.class, "dispatch", dispatch))
+            .withChunks(chunks);
+    if (wire != null) {
+      ways = ways.withWire(DType.ofOption(wire));
+    }
     MoeBenchSettings settings =
         DEFAULT
             .withShape(
@@ -156,7 +173,7 @@ final class BenchMoeCommand implements Callable<Integer> {
                 latent == null ? Math.max(1, hidden / 4) : latent)
             .withLoad(topK, tokens)
             .withRouting(source(), Optional.ofNullable(record))
-            .withWay(chunks, type, ranks.perNode())
+            .withWay(ways, ranks.perNode())
             .withRuns(runs);
     BenchProgress progress = BenchArguments.progress(terminal, interrupted);
     ranks.run(

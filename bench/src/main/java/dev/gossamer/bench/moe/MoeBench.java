@@ -7,17 +7,17 @@ import dev.gossamer.bench.MachineFacts;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.TurnByTurn;
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.distributed.Traffic;
 import dev.gossamer.moe.MoeStructure;
-import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.parallel.ExpertPlacement;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.plan.Placement;
 import dev.gossamer.moe.plan.WireTraffic;
+import dev.gossamer.moe.plan.Words;
 import dev.gossamer.moe.router.RecordedRouting;
 import dev.gossamer.moe.router.RoutingFile;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -42,6 +42,7 @@ public final class MoeBench {
   static final String RIVAL = "fine-grained";
 
   private final MoeBenchSettings settings;
+  private final RankGrid grid;
   private final Communicator world;
   private final Threads threads;
   private final BenchProgress progress;
@@ -49,9 +50,10 @@ public final class MoeBench {
   private final Map<String, RecordedRouting> record = new LinkedHashMap<>();
 
   private MoeBench(
-      MoeBenchSettings settings, Communicator world, Threads threads, BenchProgress progress) {
+      MoeBenchSettings settings, RankGrid grid, Threads threads, BenchProgress progress) {
     this.settings = settings;
-    this.world = world;
+    this.grid = grid;
+    this.world = grid.world();
     this.threads = threads;
     this.progress = progress;
   }
@@ -69,13 +71,15 @@ public final class MoeBench {
     if (world.rank() == 0) {
       settings.record().ifPresent(PartFile::new); // refuses before anything is measured
     }
-    MoeBench bench = new MoeBench(settings, world, threads, progress);
-    for (int top : settings.topK()) {
-      progress.note("top-" + top + ", " + world.size() + " ranks");
-      bench.measure(top);
+    try (RankGrid grid = settings.grid(world)) {
+      MoeBench bench = new MoeBench(settings, grid, threads, progress);
+      for (int top : settings.topK()) {
+        progress.note("top-" + top + ", " + world.size() + " ranks");
+        bench.measure(top);
+      }
+      settings.record().ifPresent(file -> RoutingFile.write(file, world, bench.record));
+      return new BenchReport(machine.document(), bench.document(), bench.rows);
     }
-    settings.record().ifPresent(file -> RoutingFile.write(file, world, bench.record));
-    return new BenchReport(machine.document(), bench.document(), bench.rows);
   }
 
   private Map<String, Object> document() {
@@ -88,8 +92,9 @@ public final class MoeBench {
     document.put("inner", settings.inner());
     document.put("latent", settings.latent());
     document.put("tokens", settings.tokens());
-    document.put("chunks", settings.chunks());
-    document.put("wire", settings.wire().orElse(DType.FLOAT32).optionName());
+    document.put("chunks", settings.parallel().chunks());
+    document.put("dispatch", Words.of(settings.parallel().dispatch()));
+    document.put("wire", settings.wire().optionName());
     document.put("ranksPerNode", settings.ranksPerNode());
     document.put("routing", settings.routing().toString());
     document.put("runs", settings.runs());
@@ -98,9 +103,9 @@ public final class MoeBench {
 
   private void measure(int top) {
     List<MoeEntrant> entrants = new ArrayList<>();
-    try {
+    try (PlainProduct plain = new PlainProduct(threads)) {
       for (MoeCase which : settings.cases(top)) {
-        entrants.add(new MoeEntrant(which, settings, world, threads));
+        entrants.add(new MoeEntrant(which, settings, grid, threads));
       }
       // Traffic is one counter for all, so each is counted by a pass of its own.
       List<Traffic> sent = new ArrayList<>();
@@ -114,10 +119,13 @@ public final class MoeBench {
       }
       List<Runnable> works = new ArrayList<>();
       entrants.forEach(entrant -> works.add(entrant::pass));
+      works.add(plain::multiply);
       List<Timing> timings = TurnByTurn.measure(works, settings.runs(), progress);
       int rival = 0;
       for (int i = 0; i < entrants.size(); i++) {
         Map<String, Object> figures = figures(entrants.get(i), sent.get(i));
+        figures.put(
+            "plainGflops", mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
         rows.add(row(entrants.get(i).which(), timings.get(i), timings.get(rival), figures));
       }
     } finally {
@@ -165,11 +173,13 @@ public final class MoeBench {
     return figures;
   }
 
-  /** Of all ranks, as the planner has it for even routing: four exchanges, in flat dispatch. */
+  /** Of all ranks, as the planner has it for even routing: four exchanges of rows. */
   private long predictedBytes(MoeStructure shape) {
-    WireTraffic traffic = WireTraffic.of(new Placement(world.size(), 1), Dispatch.FLAT, shape);
-    double rows = settings.tokens() * traffic.interRowsPerToken() * world.size();
-    int bytes = settings.wire().orElse(DType.FLOAT32).bytes();
+    Placement placement = new Placement(world.size(), grid.perNode());
+    WireTraffic traffic = WireTraffic.of(placement, settings.parallel().dispatch(), shape);
+    double perToken = traffic.interRowsPerToken() + traffic.intraRowsPerToken();
+    double rows = settings.tokens() * perToken * world.size();
+    int bytes = settings.wire().bytes();
     return Math.round(4 * rows * shape.wireWidth() * bytes);
   }
 

@@ -1,8 +1,12 @@
 package dev.gossamer.bench.moe;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
@@ -19,9 +23,8 @@ import java.util.Optional;
  * @param inner inner width of a fine-grained expert
  * @param latent width at which BigMac's tokens travel
  * @param tokens of each rank
- * @param chunks parts that travel while others are computed
- * @param wire type of the rows that travel; empty for float32
- * @param ranksPerNode neighbours that share a node, to count what leaves it
+ * @param parallel the ways of the rows, and how many at a time
+ * @param ranksPerNode neighbours that share a node, which ways between nodes and counts go by
  * @param routing who chooses the experts
  * @param record where rank 0 writes what was chosen, as a {@link
  *     dev.gossamer.moe.router.RoutingFile}; empty for nowhere
@@ -34,8 +37,7 @@ public record MoeBenchSettings(
     int inner,
     int latent,
     int tokens,
-    int chunks,
-    Optional<DType> wire,
+    ParallelSettings parallel,
     int ranksPerNode,
     RoutingSource routing,
     Optional<Path> record,
@@ -49,8 +51,7 @@ public record MoeBenchSettings(
           128,
           128,
           2048,
-          1,
-          Optional.empty(),
+          ParallelSettings.DEFAULT,
           1,
           new RoutingSource.Balanced(),
           Optional.empty(),
@@ -100,6 +101,18 @@ public record MoeBenchSettings(
             new MoeStructure.Vanilla(hidden, wide, visited, 4 * hidden, ExpertBody.PLAIN)));
   }
 
+  /** The ranks as nodes, where the ways tell nodes apart; else as one. */
+  RankGrid grid(Communicator world) {
+    return parallel.dispatch() == Dispatch.FLAT
+        ? RankGrid.flat(world)
+        : RankGrid.of(world, ranksPerNode);
+  }
+
+  /** Type of the rows that travel. */
+  DType wire() {
+    return parallel.wire().orElse(DType.FLOAT32);
+  }
+
   public MoeBenchSettings withShape(int width, int count, int innerWidth, int latentWidth) {
     return new MoeBenchSettings(
         width,
@@ -108,8 +121,7 @@ public record MoeBenchSettings(
         innerWidth,
         latentWidth,
         tokens,
-        chunks,
-        wire,
+        parallel,
         ranksPerNode,
         routing,
         record,
@@ -124,8 +136,7 @@ public record MoeBenchSettings(
         inner,
         latent,
         tokensPerRank,
-        chunks,
-        wire,
+        parallel,
         ranksPerNode,
         routing,
         record,
@@ -140,17 +151,16 @@ public record MoeBenchSettings(
         inner,
         latent,
         tokens,
-        chunks,
-        wire,
+        parallel,
         ranksPerNode,
         source,
         recordTo,
         runs);
   }
 
-  public MoeBenchSettings withWay(int parts, Optional<DType> type, int perNode) {
+  public MoeBenchSettings withWay(ParallelSettings ways, int perNode) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, parts, type, perNode, routing, record, runs);
+        hidden, experts, topK, inner, latent, tokens, ways, perNode, routing, record, runs);
   }
 
   public MoeBenchSettings withRuns(int count) {
@@ -161,8 +171,7 @@ public record MoeBenchSettings(
         inner,
         latent,
         tokens,
-        chunks,
-        wire,
+        parallel,
         ranksPerNode,
         routing,
         record,

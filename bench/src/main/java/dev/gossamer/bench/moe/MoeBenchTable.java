@@ -21,6 +21,7 @@ public final class MoeBenchTable {
             "x fine-grained",
             "exchange",
             "experts GFLOP/s",
+            "of plain",
             "weights M",
             "MFLOP/token",
             "wire MB",
@@ -37,6 +38,7 @@ public final class MoeBenchTable {
           figure("%.2f", row.ratio()),
           figure("%.0f %%", 100 * (double) row.more().get("exchangeShare")),
           figure("%.1f", row.more().get("expertGflops")),
+          figure("%.0f %%", 100 * share(row)),
           millions(row, "weights"),
           millions(row, "forwardFlopsPerToken"),
           millions(row, "wireBytes"),
@@ -45,6 +47,11 @@ public final class MoeBenchTable {
           figure("%.2f", row.more().get("loadMaxOverMean")));
     }
     return table.plain();
+  }
+
+  /** Of what the same threads reach with large products. */
+  private static double share(BenchRow row) {
+    return (double) row.more().get("expertGflops") / (double) row.more().get("plainGflops");
   }
 
   private static String millions(BenchRow row, String name) {

@@ -1,12 +1,12 @@
 package dev.gossamer.bench.moe;
 
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.Traffic;
 import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.moe.MoePass;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.Parameter;
-import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RecordedRouting;
 import dev.gossamer.moe.router.RoutedLayer;
@@ -26,7 +26,7 @@ final class MoeEntrant implements AutoCloseable {
 
   private final MoeCase which;
   private final MoeBenchSettings settings;
-  private final Communicator world;
+  private final RankGrid grid;
   private final Optional<Routing> routing;
   private final MoeLayer layer;
   private final Tensor x;
@@ -38,17 +38,15 @@ final class MoeEntrant implements AutoCloseable {
   /**
    * @throws dev.gossamer.tensor.failure.GossamerException if the routing does not fit the layer
    */
-  MoeEntrant(MoeCase which, MoeBenchSettings settings, Communicator world, Threads threads) {
+  MoeEntrant(MoeCase which, MoeBenchSettings settings, RankGrid grid, Threads threads) {
+    Communicator world = grid.world();
     this.which = which;
     this.settings = settings;
-    this.world = world;
+    this.grid = grid;
     RoutedLayer routed = which.routed(settings.tokens());
     this.routing = settings.routing().routing(routed, world.rank(), world.size());
-    ParallelSettings ways = ParallelSettings.DEFAULT.withChunks(settings.chunks());
-    MoeSettings how =
-        MoeSettings.of(which.structure())
-            .withParallel(settings.wire().map(ways::withWire).orElse(ways));
-    this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, world, threads);
+    MoeSettings how = MoeSettings.of(which.structure()).withParallel(settings.parallel());
+    this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, grid, threads);
     try (Scope scope = Scope.open();
         Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {
       this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()));
@@ -68,7 +66,7 @@ final class MoeEntrant implements AutoCloseable {
         chosen = RecordedRouting.of(pass.choice()); // the gate never learns: each pass chooses so
       }
       layer.parameters().forEach(Parameter::clearGradient);
-      world.barrier();
+      grid.world().barrier();
     }
     passes++;
   }
@@ -76,13 +74,13 @@ final class MoeEntrant implements AutoCloseable {
   /** Forgets what warming up counted. */
   void begin() {
     layer.clock().clear();
-    start = world.traffic();
+    start = grid.traffic();
     passes = 0;
   }
 
   /** What this rank has sent since it began. */
   Traffic sent() {
-    return world.traffic().since(start);
+    return grid.traffic().since(start);
   }
 
   /** Of this rank, per pass since it began. */

@@ -6,11 +6,13 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.plan.ClusterProfile;
 import dev.gossamer.moe.plan.LayerCost;
 import dev.gossamer.moe.plan.Phase;
 import dev.gossamer.moe.plan.Placement;
 import dev.gossamer.moe.plan.PlanSettings;
+import dev.gossamer.moe.plan.Words;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
@@ -21,7 +23,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * {@code gossamer plan --compare}: the layers that {@code bench moe --json} timed, as the planner
@@ -143,9 +144,9 @@ public record RunComparison(ClusterProfile cluster, List<Row> rows) {
         ranks,
         bench.tokens(),
         1,
-        Dispatch.FLAT,
-        bench.chunks(),
-        bench.wire().orElse(DType.FLOAT32),
+        bench.parallel().dispatch(),
+        bench.parallel().chunks(),
+        bench.wire(),
         imbalance,
         PlanSettings.Activations.RECOMPUTED,
         PlanSettings.Optimizer.REPLICATED);
@@ -181,8 +182,12 @@ public record RunComparison(ClusterProfile cluster, List<Row> rows) {
               whole(run, settings, "inner"),
               whole(run, settings, "latent"))
           .withWay(
-              whole(run, settings, "chunks"),
-              Optional.of(DType.ofOption(settings.path("wire").asText())),
+              ParallelSettings.DEFAULT
+                  .withDispatch(
+                      Words.choose(
+                          Dispatch.class, "dispatch", settings.path("dispatch").asText("flat")))
+                  .withChunks(whole(run, settings, "chunks"))
+                  .withWire(DType.ofOption(settings.path("wire").asText())),
               whole(run, settings, "ranksPerNode"));
     } catch (UsageException e) {
       throw bad(run, e.getMessage());

@@ -1,5 +1,6 @@
 package dev.gossamer.bench.moe;
 
+import static dev.gossamer.moe.parallel.ParallelSettings.DEFAULT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -7,6 +8,7 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.router.RoutingFile;
 import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
@@ -44,7 +46,7 @@ class MoeBenchTest {
   @ValueSource(ints = {1, 2, 4})
   void structuresTakeTurnsAndSendWhatTheFormulaSays(int ranks) {
     long before = Tensor.live();
-    BenchReport report = run(SMALL.withWay(2, Optional.empty(), 2), ranks);
+    BenchReport report = run(SMALL.withWay(DEFAULT.withChunks(2), 2), ranks);
     assertThat(report.rows()).hasSize(6);
     assertThat(report.rows())
         .extracting(BenchRow::subject)
@@ -66,10 +68,23 @@ class MoeBenchTest {
 
   @Test
   void halfOfTheWidthOnTheWireIsHalfOfTheBytes() {
-    BenchReport half = run(SMALL.withWay(1, Optional.of(DType.BFLOAT16), 1), 2);
+    BenchReport half = run(SMALL.withWay(DEFAULT.withWire(DType.BFLOAT16), 1), 2);
     BenchReport full = run(SMALL, 2);
     assertThat(2 * (long) half.rows().get(0).more().get("wireBytes"))
         .isEqualTo(full.rows().get(0).more().get("wireBytes"));
+  }
+
+  @Test
+  void twoStepsSendTheSameBetweenNodesAndOncePerNodeSendsLess() {
+    MoeBenchSettings wide = SMALL.withShape(64, 16, 32, 16).withLoad(List.of(4), 16);
+    long[] between = new long[Dispatch.values().length];
+    for (Dispatch dispatch : Dispatch.values()) {
+      BenchReport report = run(wide.withWay(DEFAULT.withDispatch(dispatch), 2), 4);
+      between[dispatch.ordinal()] = (long) report.rows().get(0).more().get("betweenNodesBytes");
+    }
+    assertThat(between[Dispatch.TWO_LEVEL.ordinal()]).isEqualTo(between[Dispatch.FLAT.ordinal()]);
+    assertThat(between[Dispatch.DEDUPLICATED.ordinal()])
+        .isLessThan(between[Dispatch.FLAT.ordinal()]);
   }
 
   @Test

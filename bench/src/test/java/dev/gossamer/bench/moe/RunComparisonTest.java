@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.offset;
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.plan.ClusterProfile;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
@@ -15,7 +16,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -31,7 +31,7 @@ class RunComparisonTest {
         MoeBenchSettings.DEFAULT
             .withShape(64, 16, 32, 16)
             .withLoad(List.of(2, 4), 32)
-            .withWay(1, Optional.empty(), 1)
+            .withWay(ParallelSettings.DEFAULT, 1)
             .withRuns(1);
     String[] reports = new String[2];
     LocalRanks.run(

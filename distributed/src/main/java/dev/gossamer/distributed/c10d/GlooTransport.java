@@ -156,34 +156,62 @@ final class GlooTransport implements Transport {
     if (!GlooGroup.reduces(tensor.dtype())) {
       throw new IllegalArgumentException("Gloo does not reduce " + tensor.dtype());
     }
-    return carry(
+    return agreed(
         announcement(Call.ALL_REDUCE, reduction.ordinal(), tensor, tensor.count()),
         () -> group.allReduce(tensor, reduction));
   }
 
   @Override
   public Pending allGather(Tensor gathered, Tensor tensor) {
-    return carry(
+    return agreed(
         announcement(Call.ALL_GATHER, 0, tensor, tensor.count()),
         () -> group.allGather(gathered, tensor));
   }
 
   @Override
   public Pending broadcast(Tensor tensor, int root) {
-    return carry(
+    return agreed(
         announcement(Call.BROADCAST, root, tensor, tensor.count()),
         () -> group.broadcast(tensor, root));
   }
 
   @Override
   public Pending allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
-    onProcessor(received);
-    long row = IntStream.range(1, sent.dims()).mapToLong(sent::size).reduce(1, (a, b) -> a * b);
+    Announcement announcement = rows(received, sent);
     return carry(
-        announcement(Call.ALL_TO_ALL, 0, sent, row),
+        announcement,
+        () -> {
+          // Posted before the ranks speak, so that the rows need not wait for another round trip.
+          try (GlooGroup.Receiving receiving = group.receive(received, receivedRows)) {
+            try {
+              announce(announcement, receivedRows, sentRows);
+              receiving.andSend(sent, sentRows);
+            } catch (RuntimeException e) {
+              throw failed(announcement, e); // before what may still be received into is let go
+            }
+          }
+        });
+  }
+
+  /** By Gloo's own call. */
+  private Pending baselineAllToAll(
+      Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
+    return agreed(
+        rows(received, sent),
         receivedRows,
         sentRows,
         () -> group.allToAll(received, receivedRows, sent, sentRows));
+  }
+
+  @Override
+  public Optional<Transport> baseline() {
+    return Optional.of(new Baseline(this, this::baselineAllToAll));
+  }
+
+  private static Announcement rows(Tensor received, Tensor sent) {
+    onProcessor(received);
+    long row = IntStream.range(1, sent.dims()).mapToLong(sent::size).reduce(1, (a, b) -> a * b);
+    return announcement(Call.ALL_TO_ALL, 0, sent, row);
   }
 
   private static Announcement announcement(Call call, int detail, Tensor tensor, long elements) {
@@ -222,22 +250,30 @@ final class GlooTransport implements Transport {
 
   private void barrier() {
     long[] none = new long[size()];
-    carry(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), none, none, () -> {}).await();
+    agreed(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), none, none, () -> {}).await();
+  }
+
+  private Pending agreed(Announcement announcement, Runnable exchange) {
+    long[] none = new long[size()];
+    return agreed(announcement, none, none, exchange);
+  }
+
+  private Pending agreed(
+      Announcement announcement, long[] receivedRows, long[] sentRows, Runnable exchange) {
+    return carry(
+        announcement,
+        () -> {
+          announce(announcement, receivedRows, sentRows);
+          exchange.run();
+        });
   }
 
   private Pending carry(Announcement announcement, Runnable exchange) {
-    long[] none = new long[size()];
-    return carry(announcement, none, none, exchange);
-  }
-
-  private Pending carry(
-      Announcement announcement, long[] receivedRows, long[] sentRows, Runnable exchange) {
     Future<?> carried =
         carrier.begin(
             () -> {
               failure.ifPresent(GlooTransport::stillDead);
               try {
-                announce(announcement, receivedRows, sentRows);
                 exchange.run();
                 return null;
               } catch (RuntimeException e) {
@@ -257,7 +293,7 @@ final class GlooTransport implements Transport {
     long[] one = new long[size()];
     Arrays.fill(one, 1);
     for (int peer = 0; peer < size(); peer++) {
-      long[] numbers = announcement.encode(sentRows[peer]);
+      long[] numbers = announcement.encode(sentRows[peer], receivedRows[peer]);
       System.arraycopy(numbers, 0, mine, peer * Announcement.LENGTH, Announcement.LENGTH);
     }
     long[] theirs;
@@ -269,11 +305,19 @@ final class GlooTransport implements Transport {
     }
     for (int peer = 0; peer < size(); peer++) {
       announcement.check(
-          members[rank], members[peer], theirs, peer * Announcement.LENGTH, receivedRows[peer]);
+          members[rank],
+          members[peer],
+          theirs,
+          peer * Announcement.LENGTH,
+          sentRows[peer],
+          receivedRows[peer]);
     }
   }
 
   private CommunicationException failed(Announcement announcement, RuntimeException cause) {
+    if (failure.isPresent()) {
+      return failure.get();
+    }
     CommunicationException reason;
     if (cause instanceof CommunicationException own) {
       rollCall.leave(own, group::close);

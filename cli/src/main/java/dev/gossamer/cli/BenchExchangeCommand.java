@@ -85,7 +85,7 @@ final class BenchExchangeCommand implements Callable<Integer> {
             .withNodes(ranks.perNode(), LinkShape.of(rate))
             .withRuns(runs, seconds);
     BenchProgress progress = BenchArguments.progress(terminal, interrupted);
-    ranks.run(world -> print(world, ExchangeBench.run(settings, world, progress)));
+    ranks.run(world -> print(world, ExchangeBench.run(settings, world, ranks.device(), progress)));
     return 0;
   }
 

@@ -12,6 +12,7 @@ import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.distributed.Traffic;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.util.ArrayList;
@@ -35,24 +36,30 @@ public final class ExchangeBench {
 
   private final ExchangeBenchSettings settings;
   private final Communicator world;
+  private final Device device;
   private final BenchProgress progress;
   private final Optional<Communicator> rival;
   private final List<BenchRow> rows = new ArrayList<>();
 
   private ExchangeBench(
-      ExchangeBenchSettings settings, Communicator world, BenchProgress progress) {
+      ExchangeBenchSettings settings, Communicator world, Device device, BenchProgress progress) {
     this.settings = settings;
     this.world = world;
+    this.device = device;
     this.progress = progress;
     this.rival = world.baseline();
   }
 
-  /** Measures on this rank, together with all others. */
+  /**
+   * Measures on this rank, together with all others.
+   *
+   * @param device where the bytes are
+   */
   public static BenchReport run(
-      ExchangeBenchSettings settings, Communicator world, BenchProgress progress) {
+      ExchangeBenchSettings settings, Communicator world, Device device, BenchProgress progress) {
     MachineFacts machine = MachineFacts.now();
     world.agree("the settings of the benchmark", settings.toString());
-    ExchangeBench bench = new ExchangeBench(settings, world, progress);
+    ExchangeBench bench = new ExchangeBench(settings, world, device, progress);
     for (long size : settings.sizes()) {
       progress.note(size + " bytes, " + world.size() + " ranks");
       bench.measure(size);
@@ -63,6 +70,7 @@ public final class ExchangeBench {
   private Map<String, Object> document() {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("ranks", world.size());
+    document.put("device", device.toString());
     document.put("ranksPerNode", settings.ranksPerNode());
     document.put("sizes", settings.sizes());
     document.put("runs", settings.runs());
@@ -120,8 +128,9 @@ public final class ExchangeBench {
     Arrays.setAll(sentRows, peer -> share(size, peer));
     long[] receivedRows = new long[world.size()];
     Arrays.fill(receivedRows, share(size, world.rank()));
-    Tensor sent = Tensor.full(mark(world.rank()), DType.UINT8, size);
-    Tensor received = Tensor.zeros(DType.UINT8, Math.multiplyExact(receivedRows[0], world.size()));
+    Tensor sent = Tensor.full(mark(world.rank()), DType.UINT8, size).to(device);
+    Tensor received =
+        Tensor.zeros(DType.UINT8, Math.multiplyExact(receivedRows[0], world.size())).to(device);
     Traffic before = ranks.traffic();
     Runnable exchange = () -> ranks.allToAll(received, receivedRows, sent, sentRows).await();
     exchange.run();
@@ -153,7 +162,8 @@ public final class ExchangeBench {
 
   /** Around a ring each rank passes on all parts but one, twice; of a node one rank does so. */
   private Way allReduce(long size) {
-    Tensor numbers = Tensor.zeros(DType.FLOAT32, Math.max(1, size / DType.FLOAT32.bytes()));
+    Tensor numbers =
+        Tensor.zeros(DType.FLOAT32, Math.max(1, size / DType.FLOAT32.bytes())).to(device);
     boolean alone = world.size() <= settings.ranksPerNode();
     long bytes = alone ? 0 : 2 * size * (world.size() - 1) / world.size();
     return new Way("all-reduce", () -> world.allReduce(numbers), bytes);

@@ -3,6 +3,8 @@ package dev.gossamer.distributed.c10d;
 import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import java.util.stream.IntStream;
 
 /**
  * What a rank is about to exchange. Ranks tell each other first: Gloo takes any two calls for each
@@ -22,6 +24,16 @@ record Announcement(Call call, DType dtype, int detail, long elements) {
     ALL_GATHER,
     BROADCAST,
     ALL_TO_ALL
+  }
+
+  static Announcement of(Call call, int detail, Tensor tensor, long elements) {
+    return new Announcement(call, tensor.dtype(), detail, elements);
+  }
+
+  /** An all-to-all of rows like these. */
+  static Announcement ofRows(Tensor sent) {
+    long row = IntStream.range(1, sent.dims()).mapToLong(sent::size).reduce(1, (a, b) -> a * b);
+    return of(Call.ALL_TO_ALL, 0, sent, row);
   }
 
   /**

@@ -1,25 +1,20 @@
 package dev.gossamer.distributed.c10d;
 
 import dev.gossamer.distributed.Reduction;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.javacpp.chrono.Milliseconds;
-import org.bytedeco.pytorch.AllreduceOptions;
-import org.bytedeco.pytorch.BroadcastOptions;
 import org.bytedeco.pytorch.GlooDeviceVector;
 import org.bytedeco.pytorch.LongVector;
 import org.bytedeco.pytorch.ProcessGroupGloo;
-import org.bytedeco.pytorch.ReduceOp;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.Work;
@@ -31,25 +26,15 @@ import org.bytedeco.pytorch.gloo.Device;
  * One Gloo process group. Every call returns when this rank's part is done, or throws what Gloo
  * threw; used by one thread at a time.
  *
- * <p>What is only moved is moved as bytes, so that every element type can be. Gloo trusts lengths:
- * a longer message than expected aborts the process, a shorter one leaves old numbers behind.
+ * <p>Gloo trusts lengths: a longer message than expected aborts the process, a shorter one leaves
+ * old numbers behind.
  */
 final class GlooGroup implements AutoCloseable {
-  private static final Map<DType, ScalarType> REDUCIBLE =
-      Map.of(
-          DType.FLOAT64, ScalarType.Double,
-          DType.FLOAT32, ScalarType.Float,
-          DType.FLOAT16, ScalarType.Half,
-          DType.BFLOAT16, ScalarType.BFloat16,
-          DType.INT64, ScalarType.Long,
-          DType.INT32, ScalarType.Int,
-          DType.INT8, ScalarType.Char,
-          DType.UINT8, ScalarType.Byte);
-
   private final ProcessGroupGloo processes;
   private final Register.GroupStore store;
   private final int rank;
   private final int size;
+  private final Notices notices;
   private boolean closed;
 
   private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store, int rank, int size) {
@@ -57,6 +42,7 @@ final class GlooGroup implements AutoCloseable {
     this.store = store;
     this.rank = rank;
     this.size = size;
+    this.notices = new Notices(processes, rank, size, Announcement.LENGTH);
   }
 
   /** Connects with all others of the group, who do the same. */
@@ -73,8 +59,14 @@ final class GlooGroup implements AutoCloseable {
     }
   }
 
-  static boolean reduces(DType dtype) {
-    return REDUCIBLE.containsKey(dtype);
+  /**
+   * Tells every rank what this one is about to do.
+   *
+   * @param mine an announcement for each rank
+   * @return that of each rank
+   */
+  long[] announce(long[] mine) {
+    return notices.exchange(mine);
   }
 
   /**
@@ -83,28 +75,22 @@ final class GlooGroup implements AutoCloseable {
    */
   void allReduce(Tensor tensor, Reduction reduction) {
     run(
-        () -> {
-          AllreduceOptions options = new AllreduceOptions();
-          options.reduceOp(
-              new ReduceOp(
-                  reduction == Reduction.SUM ? ReduceOp.RedOpType.SUM : ReduceOp.RedOpType.MAX));
-          return processes.allreduce(
-              new TensorVector(over(tensor, REDUCIBLE.get(tensor.dtype()), tensor.count())),
-              options);
-        });
+        () ->
+            processes.allreduce(
+                new TensorVector(NativeTensors.numbers(tensor)), NativeTensors.options(reduction)));
   }
 
   void allGather(Tensor gathered, Tensor tensor) {
-    run(() -> processes._allgather_base(bytes(gathered), bytes(tensor)));
+    run(
+        () ->
+            processes._allgather_base(NativeTensors.bytes(gathered), NativeTensors.bytes(tensor)));
   }
 
   void broadcast(Tensor tensor, int root) {
     run(
-        () -> {
-          BroadcastOptions options = new BroadcastOptions();
-          options.rootRank(root);
-          return processes.broadcast(new TensorVector(bytes(tensor)), options);
-        });
+        () ->
+            processes.broadcast(
+                new TensorVector(NativeTensors.bytes(tensor)), NativeTensors.from(root)));
   }
 
   /** Gloo's own all-to-all. {@link #receive} is faster where a link is the limit. */
@@ -112,8 +98,8 @@ final class GlooGroup implements AutoCloseable {
     run(
         () ->
             processes.alltoall_base(
-                rows(received),
-                rows(sent),
+                NativeTensors.rows(received),
+                NativeTensors.rows(sent),
                 new LongVector(receivedRows),
                 new LongVector(sentRows)));
   }
@@ -187,8 +173,8 @@ final class GlooGroup implements AutoCloseable {
       return peer == 0 ? ends[0] : ends[peer] - ends[peer - 1];
     }
 
-    private Memory memory(Tensor tensor, long[] ends, int peer) {
-      return new Memory(
+    private NativeTensors.Memory memory(Tensor tensor, long[] ends, int peer) {
+      return new NativeTensors.Memory(
           tensor.count() == 0 ? 0 : tensor.address() + ends[peer] - length(ends, peer));
     }
 
@@ -211,35 +197,13 @@ final class GlooGroup implements AutoCloseable {
     }
   }
 
-  private static org.bytedeco.pytorch.Tensor bytes(Tensor tensor) {
-    return over(tensor, ScalarType.Byte, tensor.bytes());
-  }
-
-  private static org.bytedeco.pytorch.Tensor rows(Tensor tensor) {
-    long rows = tensor.size(0);
-    return over(tensor, ScalarType.Byte, rows, rows == 0 ? 1 : tensor.bytes() / rows);
-  }
-
-  /** The same memory under the bindings' own type. */
-  private static org.bytedeco.pytorch.Tensor over(Tensor tensor, ScalarType type, long... shape) {
-    TensorOptions options = new TensorOptions(type);
-    return tensor.count() == 0
-        ? torch.empty(shape, options, null)
-        : torch.from_blob(new Memory(tensor.address()), shape, options);
-  }
-
-  private static final class Memory extends Pointer {
-    Memory(long address) {
-      this.address = address;
-    }
-  }
-
   /** Closes all connections; the exchanges of the others with this rank fail. */
   @Override
   public void close() {
     if (!closed) {
       closed = true;
       processes.close();
+      notices.close();
       store.store().close();
       store.connection().close();
     }

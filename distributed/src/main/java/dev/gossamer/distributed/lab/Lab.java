@@ -124,6 +124,8 @@ public final class Lab implements Placement, AutoCloseable {
         // Gloo would ask for the address of the machine's name, which is not of this namespace.
         variables.put("GLOO_SOCKET_IFNAME", Wiring.LINK);
         variables.put(RATE_VARIABLE, plan.link().rate());
+        // Else c10d complains of each connection that its address has no name.
+        variables.put("TORCH_CPP_LOG_LEVEL", "ERROR");
         places.add(new RankPlace(place.rank(), entrance, variables));
       }
     }

@@ -101,7 +101,7 @@ public final class Gossamer implements Runnable {
                 .addSubcommand(new LabMeasureCommand(terminal, interrupted))
                 .addSubcommand(new LabCleanCommand(terminal))
                 .setStopAtPositional(true))
-        .addSubcommand(new PlanCommand(terminal))
+        .addSubcommand(new PlanCommand(terminal, interrupted))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new BundleCommand(terminal, interrupted))
         .addSubcommand(new GenerateCompletion());

@@ -3,11 +3,11 @@ package dev.gossamer.bench.moe;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.LinkedHashMap;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -22,8 +22,9 @@ import java.util.Optional;
  * @param chunks parts that travel while others are computed
  * @param wire type of the rows that travel; empty for float32
  * @param ranksPerNode neighbours that share a node, to count what leaves it
- * @param balanced whether every expert gets the same number of tokens, instead of what an untrained
- *     gate chooses
+ * @param routing who chooses the experts
+ * @param record where rank 0 writes what was chosen, as a {@link
+ *     dev.gossamer.moe.router.RoutingFile}; empty for nowhere
  * @param runs measurements of each structure
  */
 public record MoeBenchSettings(
@@ -36,11 +37,24 @@ public record MoeBenchSettings(
     int chunks,
     Optional<DType> wire,
     int ranksPerNode,
-    boolean balanced,
+    RoutingSource routing,
+    Optional<Path> record,
     int runs) {
   /** Width 512, 64 experts, top-8, 2,048 tokens a rank, a quarter of the width on the wire. */
   public static final MoeBenchSettings DEFAULT =
-      new MoeBenchSettings(512, 64, List.of(8), 128, 128, 2048, 1, Optional.empty(), 1, true, 5);
+      new MoeBenchSettings(
+          512,
+          64,
+          List.of(8),
+          128,
+          128,
+          2048,
+          1,
+          Optional.empty(),
+          1,
+          new RoutingSource.Balanced(),
+          Optional.empty(),
+          5);
 
   /**
    * @throws UsageException if there is nothing to measure
@@ -60,33 +74,30 @@ public record MoeBenchSettings(
               + " ranks per node",
           "Use at least one of each");
     }
-    structures(hidden, experts, topK.get(0), inner, latent);
+    topK.forEach(top -> cases(hidden, experts, top, inner, latent)); // refuses what cannot be
   }
 
-  /** The structures of a case by name: the fine-grained one first, against which others stand. */
-  Map<String, MoeStructure> structures(int top) {
-    return structures(hidden, experts, top, inner, latent);
+  /** The structures at one top-k: the fine-grained one first, against which others stand. */
+  List<MoeCase> cases(int top) {
+    return cases(hidden, experts, top, inner, latent);
   }
 
-  private static Map<String, MoeStructure> structures(
-      int hidden, int experts, int top, int inner, int latent) {
+  private static List<MoeCase> cases(int hidden, int experts, int top, int inner, int latent) {
     MoeStructure.FineGrained fine =
         new MoeStructure.FineGrained(hidden, experts, top, inner, ExpertBody.PLAIN);
-    Map<String, MoeStructure> structures = new LinkedHashMap<>();
-    structures.put("fine-grained", fine);
-    structures.put(
-        "bigmac", MatchedSettings.solve(fine, latent, MatchedSettings.Match.PARAMS, 32).matched());
     int granularity = Math.max(1, 4 * hidden / inner);
     int wide = Math.max(1, experts / granularity);
-    structures.put(
-        "vanilla",
-        new MoeStructure.Vanilla(
-            hidden,
-            wide,
-            Math.min(wide, top <= granularity ? 1 : 2),
-            4 * hidden,
-            ExpertBody.PLAIN));
-    return structures;
+    int visited = Math.min(wide, top <= granularity ? 1 : 2);
+    return List.of(
+        new MoeCase(top, MoeBench.RIVAL, fine),
+        new MoeCase(
+            top,
+            "bigmac",
+            MatchedSettings.solve(fine, latent, MatchedSettings.Match.PARAMS, 32).matched()),
+        new MoeCase(
+            top,
+            "vanilla",
+            new MoeStructure.Vanilla(hidden, wide, visited, 4 * hidden, ExpertBody.PLAIN)));
   }
 
   public MoeBenchSettings withShape(int width, int count, int innerWidth, int latentWidth) {
@@ -100,22 +111,61 @@ public record MoeBenchSettings(
         chunks,
         wire,
         ranksPerNode,
-        balanced,
+        routing,
+        record,
         runs);
   }
 
-  public MoeBenchSettings withLoad(List<Integer> top, int tokensPerRank, boolean even) {
+  public MoeBenchSettings withLoad(List<Integer> top, int tokensPerRank) {
     return new MoeBenchSettings(
-        hidden, experts, top, inner, latent, tokensPerRank, chunks, wire, ranksPerNode, even, runs);
+        hidden,
+        experts,
+        top,
+        inner,
+        latent,
+        tokensPerRank,
+        chunks,
+        wire,
+        ranksPerNode,
+        routing,
+        record,
+        runs);
+  }
+
+  public MoeBenchSettings withRouting(RoutingSource source, Optional<Path> recordTo) {
+    return new MoeBenchSettings(
+        hidden,
+        experts,
+        topK,
+        inner,
+        latent,
+        tokens,
+        chunks,
+        wire,
+        ranksPerNode,
+        source,
+        recordTo,
+        runs);
   }
 
   public MoeBenchSettings withWay(int parts, Optional<DType> type, int perNode) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, parts, type, perNode, balanced, runs);
+        hidden, experts, topK, inner, latent, tokens, parts, type, perNode, routing, record, runs);
   }
 
   public MoeBenchSettings withRuns(int count) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, chunks, wire, ranksPerNode, balanced, count);
+        hidden,
+        experts,
+        topK,
+        inner,
+        latent,
+        tokens,
+        chunks,
+        wire,
+        ranksPerNode,
+        routing,
+        record,
+        count);
   }
 }

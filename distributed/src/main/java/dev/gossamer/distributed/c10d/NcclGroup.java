@@ -24,7 +24,7 @@ import org.bytedeco.pytorch.nccl.ProcessGroupNCCL;
  *
  * <p>NCCL would leave it to the card when an exchange is over, and to a watchdog of its own, which
  * ends the process without a word to us, how long it may take. So each call looks until the card is
- * done, and aborts the group when time is out. Never run on more than one card.
+ * done, and aborts the group when time is out. Not yet run on any card.
  */
 final class NcclGroup implements AutoCloseable {
   private static final String LIBRARY = "libnccl.so.2";

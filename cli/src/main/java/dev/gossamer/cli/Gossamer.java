@@ -90,7 +90,8 @@ public final class Gossamer implements Runnable {
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
-                .addSubcommand(new BenchMoeCommand(terminal, interrupted)))
+                .addSubcommand(new BenchMoeCommand(terminal, interrupted))
+                .addSubcommand(new BenchExchangeCommand(terminal, interrupted)))
         .addSubcommand(
             // What follows the command to launch is the command's.
             new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))

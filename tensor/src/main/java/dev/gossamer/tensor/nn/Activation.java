@@ -8,7 +8,9 @@ public enum Activation {
   /** GELU in its tanh approximation ("gelu-approximate" in diffusers). */
   GELU_TANH(Tensor::geluTanh),
   /** x sigmoid(x). */
-  SILU(Tensor::silu);
+  SILU(Tensor::silu),
+  /** x sigmoid(1.702 x): the GELU of CLIP ("quick_gelu"). */
+  QUICK_GELU(x -> x.mul(x.mul(1.702).sigmoid()));
 
   private final UnaryOperator<Tensor> function;
 

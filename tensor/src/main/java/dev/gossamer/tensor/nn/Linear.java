@@ -27,6 +27,13 @@ public final class Linear {
 
   /**
    * @param weight {@code [out, in]}
+   */
+  public static Linear withoutBias(Tensor weight) {
+    return new Linear(weight, null);
+  }
+
+  /**
+   * @param weight {@code [out, in]}
    * @param bias {@code [out]}
    */
   public static Linear of(Tensor weight, Tensor bias) {

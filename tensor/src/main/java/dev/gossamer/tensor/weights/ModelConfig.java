@@ -92,6 +92,18 @@ public final class ModelConfig {
     return root.hasNonNull(key);
   }
 
+  /**
+   * The object of a key, for settings that a file keeps together; empty if the key is missing.
+   *
+   * @throws BadInputException if it is no object
+   */
+  public ModelConfig section(String key) {
+    JsonNode section =
+        value(
+            key, new ObjectMapper().createObjectNode(), "an object", n -> n.isObject() ? n : null);
+    return new ModelConfig(path, section);
+  }
+
   public int whole(String key, int whenMissing) {
     return value(key, whenMissing, "a whole number", n -> n.isInt() ? n.asInt() : null);
   }

@@ -26,9 +26,6 @@ import java.util.List;
  * <p>Source: transformers' {@code T5EncoderModel} and {@code UMT5EncoderModel}.
  */
 public final class T5Encoder implements AutoCloseable {
-  /** Added to the score of a key that is masked; exp of it is 0, and a row of it no NaN. */
-  private static final double MASKED = -1e30;
-
   private final T5Config config;
   private final Scope weights;
   private final Tensor table;
@@ -163,7 +160,7 @@ public final class T5Encoder implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor hidden = mask.to(table.device()).eq(0).unsqueeze(1).unsqueeze(1);
       Tensor none = Tensor.zeros(DType.FLOAT32, 1).to(table.device()).expand(hidden.shape());
-      return scope.keep(encoded(ids, none.maskedFill(hidden, MASKED)));
+      return scope.keep(encoded(ids, none.maskedFill(hidden, AttentionHeads.UNSEEN)));
     }
   }
 
@@ -173,7 +170,7 @@ public final class T5Encoder implements AutoCloseable {
   private Tensor encoded(Tensor ids, Tensor mask) {
     int tokens = Math.toIntExact(ids.size(1));
     Tensor buckets = RelativePositions.buckets(tokens, config).to(table.device());
-    Tensor x = embed(ids);
+    Tensor x = new TokenTable(table).embed(ids);
     Tensor bias = bias(blocks.get(0), buckets, mask);
     for (int i = 0; i < blocks.size(); i++) {
       if (i > 0 && config.positions() == T5Config.Positions.PER_BLOCK) {
@@ -185,25 +182,6 @@ public final class T5Encoder implements AutoCloseable {
       x = next;
     }
     return x.rmsNorm(finalNorm, config.epsilon());
-  }
-
-  private Tensor embed(Tensor ids) {
-    if (ids.dims() != 2 || ids.count() == 0) {
-      throw new IllegalArgumentException("Token ids must be [batch, tokens], not " + ids);
-    }
-    for (Tensor bound : List.of(ids.amin(), ids.amax())) {
-      if (bound.item() < 0 || bound.item() >= config.vocabulary()) {
-        throw new BadInputException(
-            "Cannot encode the token "
-                + (long) bound.item()
-                + ": the text encoder knows 0 to "
-                + (config.vocabulary() - 1),
-            "Are tokenizer and text encoder of the same model?");
-      }
-    }
-    return table
-        .indexSelect(0, ids.to(table.device()).reshape(-1))
-        .reshape(ids.size(0), ids.size(1), config.width());
   }
 
   /** [batch or 1, heads, queries, keys]: what relative positions and mask add to the scores. */
@@ -221,35 +199,24 @@ public final class T5Encoder implements AutoCloseable {
     }
   }
 
-  /** libtorch's attention is slow in low precision on a processor. */
   private DType scoreType() {
-    return table.device().isCpu() ? DType.FLOAT32 : table.dtype();
+    return AttentionHeads.scoreType(table.dtype(), table.device());
   }
 
   private Tensor apply(Block block, Tensor x, Tensor bias) {
     try (Scope scope = Scope.open()) {
       Tensor a = x.rmsNorm(block.attentionNorm(), config.epsilon());
-      Tensor query = heads(a.linear(block.query(), null));
-      Tensor key = heads(a.linear(block.key(), null));
-      Tensor value = heads(a.linear(block.value(), null));
+      AttentionHeads heads = new AttentionHeads(config.heads(), config.headWidth());
+      Tensor query = heads.split(a.linear(block.query(), null), scoreType());
+      Tensor key = heads.split(a.linear(block.key(), null), scoreType());
+      Tensor value = heads.split(a.linear(block.value(), null), scoreType());
       Tensor mixed =
-          query
-              .scaledDotProductAttention(key, value, bias, 1)
-              .to(table.dtype())
-              .transpose(1, 2)
-              .reshape(x.size(0), x.size(1), (long) config.heads() * config.headWidth());
+          heads.join(query.scaledDotProductAttention(key, value, bias, 1), table.dtype());
       Tensor y = x.add(mixed.linear(block.output(), null));
       Tensor f = y.rmsNorm(block.feedForwardNorm(), config.epsilon());
       Tensor gated = f.linear(block.gate(), null).geluTanh().mul(f.linear(block.up(), null));
       return scope.keep(y.add(gated.linear(block.down(), null)));
     }
-  }
-
-  /** [batch, tokens, heads * headWidth] to [batch, heads, tokens, headWidth]. */
-  private Tensor heads(Tensor rows) {
-    return rows.to(scoreType())
-        .reshape(rows.size(0), rows.size(1), config.heads(), config.headWidth())
-        .transpose(1, 2);
   }
 
   /** Frees the weights. */

@@ -3,8 +3,10 @@ package dev.gossamer.video.text;
 import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -37,21 +39,38 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json} and, for the pad token, {@code
-   * tokenizer_config.json} or {@code special_tokens_map.json}.
+   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json}, or CLIP's {@code vocab.json}
+   * and {@code merges.txt}; and, for the pad token, {@code tokenizer_config.json} or {@code
+   * special_tokens_map.json}.
    *
-   * @throws BadInputException if {@code tokenizer.json} is missing or damaged, or has no pad token
+   * @throws BadInputException if the files are missing or damaged, or have no pad token
    * @throws EnvironmentException if the native library cannot be loaded on this machine
    */
   public static Tokenizer open(Path folder) {
     Path file = folder.resolve("tokenizer.json");
-    if (!Files.isRegularFile(file)) {
-      throw new BadInputException(
-          "Cannot open the tokenizer in " + folder + ": no tokenizer.json" + others(folder),
-          "Only tokenizer.json is read; save the tokenizer with transformers' save_pretrained");
+    if (Files.isRegularFile(file)) {
+      return open(folder, TokenizerFile.read(file), () -> Files.newInputStream(file));
     }
-    long padId = TokenizerFile.read(file).padId();
-    try (InputStream json = Files.newInputStream(file)) {
+    if (ClipVocabulary.isIn(folder)) {
+      ObjectNode definition = ClipVocabulary.read(folder);
+      byte[] bytes = definition.toString().getBytes(StandardCharsets.UTF_8);
+      Path vocabulary = folder.resolve("vocab.json");
+      return open(
+          folder, TokenizerFile.of(vocabulary, definition), () -> new ByteArrayInputStream(bytes));
+    }
+    throw new BadInputException(
+        "Cannot open the tokenizer in " + folder + ": no tokenizer.json" + others(folder),
+        "Only tokenizer.json is read; save the tokenizer with transformers' save_pretrained");
+  }
+
+  /** The text of a {@code tokenizer.json}. */
+  private interface Definition {
+    InputStream open() throws IOException;
+  }
+
+  private static Tokenizer open(Path folder, TokenizerFile file, Definition definition) {
+    long padId = file.padId();
+    try (InputStream json = definition.open()) {
       return new Tokenizer(folder, padId, offline(json));
     } catch (EngineException | UnsatisfiedLinkError e) {
       throw new EnvironmentException(
@@ -60,7 +79,9 @@ public final class Tokenizer implements AutoCloseable {
           e);
     } catch (IOException | RuntimeException e) {
       throw new BadInputException(
-          "Cannot read " + file + ": " + firstLine(e), "Download the file again", e);
+          "Cannot read the tokenizer in " + folder + ": " + firstLine(e),
+          "Download the files again",
+          e);
     }
   }
 

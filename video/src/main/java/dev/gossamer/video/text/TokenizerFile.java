@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -53,6 +54,17 @@ final class TokenizerFile {
     read.checkCharacterMaps();
     read.checkTemplates();
     return read;
+  }
+
+  /**
+   * The same of a definition that is no file.
+   *
+   * @param file what it was made of; the pad token is looked up beside it
+   */
+  static TokenizerFile of(Path file, ObjectNode definition) {
+    TokenizerFile made = new TokenizerFile(file);
+    definition.fieldNames().forEachRemaining(key -> made.parts.put(key, definition.get(key)));
+    return made;
   }
 
   private BadInputException damaged(String what) {

@@ -1,7 +1,8 @@
 /**
  * From a prompt to what a video transformer attends to: cleaning, token ids, vectors. Read {@link
  * dev.gossamer.video.text.PromptCleaning}, {@link dev.gossamer.video.text.Tokenizer}, then {@link
- * dev.gossamer.video.text.T5Encoder}.
+ * dev.gossamer.video.text.T5Encoder}, {@link dev.gossamer.video.text.LlamaEncoder} or {@link
+ * dev.gossamer.video.text.ClipTextEncoder}.
  *
  * <pre>{@code
  * try (Scope scope = Scope.open();

@@ -7,6 +7,8 @@ import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.transformer.Heads;
+import dev.gossamer.video.transformer.RowRuns;
 
 /**
  * One layer: self-attention over the video, attention to the text, feed-forward. The residual
@@ -75,7 +77,7 @@ final class WanBlock {
       Tensor attentionGate = vectors.select(1, 2);
       Tensor feedForwardGate = vectors.select(1, 5);
 
-      WanSelfAttention.Heads heads = selfAttention.room(x);
+      Heads heads = selfAttention.room(x);
       runs.forEach(
           x.size(1),
           (start, rows) ->

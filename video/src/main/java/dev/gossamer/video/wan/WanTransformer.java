@@ -12,6 +12,8 @@ import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.transformer.Patches;
+import dev.gossamer.video.transformer.RowRuns;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -200,26 +202,13 @@ public final class WanTransformer implements AutoCloseable {
             .apply(
                 x, modulation, rotation, text.layer(i), session.attention(i, branch), step, runs);
       }
-      return scope.keep(unpatchify(project(x, embedding), grid));
+      return scope.keep(patches().join(project(x, embedding), grid, Patches.Channel.LAST));
     }
   }
 
   /** Latents to tokens, {@code [batch, tokens, width]}: a linear map of each patch. */
   Tensor embed(Tensor latents, TokenGrid grid) {
-    Tensor patches =
-        latents
-            .reshape(
-                latents.size(0),
-                config.inChannels(),
-                grid.frames(),
-                config.patchFrames(),
-                grid.height(),
-                config.patchHeight(),
-                grid.width(),
-                config.patchWidth())
-            .permute(0, 2, 4, 6, 1, 3, 5, 7)
-            .reshape(latents.size(0), grid.tokens(), config.patchSize());
-    return patchEmbedding.apply(patches);
+    return patchEmbedding.apply(patches().cut(latents, grid));
   }
 
   /** The last normalisation and projection, {@code [batch, tokens, patch]}. */
@@ -236,25 +225,9 @@ public final class WanTransformer implements AutoCloseable {
     return result;
   }
 
-  /** Tokens to latents; inside a token's patch the channel runs fastest. */
-  private Tensor unpatchify(Tensor tokens, TokenGrid grid) {
-    return tokens
-        .reshape(
-            tokens.size(0),
-            grid.frames(),
-            grid.height(),
-            grid.width(),
-            config.patchFrames(),
-            config.patchHeight(),
-            config.patchWidth(),
-            config.inChannels())
-        .permute(0, 7, 1, 4, 2, 5, 3, 6)
-        .reshape(
-            tokens.size(0),
-            config.inChannels(),
-            (long) grid.frames() * config.patchFrames(),
-            (long) grid.height() * config.patchHeight(),
-            (long) grid.width() * config.patchWidth());
+  private Patches patches() {
+    return new Patches(
+        config.inChannels(), config.patchFrames(), config.patchHeight(), config.patchWidth());
   }
 
   /** Frees the weights. */

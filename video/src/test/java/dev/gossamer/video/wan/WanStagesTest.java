@@ -15,6 +15,8 @@ import dev.gossamer.tensor.nn.TimestepEmbedding;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.transformer.Heads;
+import dev.gossamer.video.transformer.RowRuns;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -118,7 +120,7 @@ class WanStagesTest {
     Tensor query = layer.queryNorm().apply(layer.toQuery().apply(rows));
     assertThat(maxDifference(query, expected("blocks.0.attn1.norm_q"))).isLessThan(TOLERANCE);
 
-    WanSelfAttention.Heads heads = layer.room(x);
+    Heads heads = layer.room(x);
     layer.project(rows, rotation(), heads, 0);
     Tensor attended = DenseAttention.attend(heads.query(), heads.key(), heads.value());
     Tensor output = layer.output(attended, 0, GRID.tokens());

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.transformer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,7 +1,7 @@
 package dev.gossamer.video.hunyuan;
 
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.video.transformer.RowRuns;
+import dev.gossamer.tensor.nn.RowRuns;
 
 /**
  * What all layers share in one pass of the transformer.

@@ -1,7 +1,6 @@
 /**
  * What the families' transformers share around their attention: {@link
- * dev.gossamer.video.transformer.Patches} between latents and tokens, {@link
- * dev.gossamer.video.transformer.Heads} that an attention takes, and {@link
- * dev.gossamer.video.transformer.RowRuns} that keep all other work within the cache.
+ * dev.gossamer.video.transformer.Patches} between latents and tokens, and {@link
+ * dev.gossamer.video.transformer.Heads} that an attention takes.
  */
 package dev.gossamer.video.transformer;

@@ -1,5 +1,6 @@
 package dev.gossamer.video.wan;
 
+import dev.gossamer.video.autoencoder.Tiling;
 import java.util.function.BooleanSupplier;
 
 /**

@@ -2,6 +2,8 @@ package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.video.autoencoder.TileGrid;
+import dev.gossamer.video.autoencoder.Tiling;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.IntFunction;

@@ -2,6 +2,7 @@ package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.video.autoencoder.TileGrid;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -10,6 +10,7 @@ import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.autoencoder.Tiling;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;

@@ -6,9 +6,9 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.video.transformer.Heads;
-import dev.gossamer.video.transformer.RowRuns;
 
 /**
  * One layer: self-attention over the video, attention to the text, feed-forward. The residual

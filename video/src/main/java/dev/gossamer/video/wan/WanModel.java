@@ -23,6 +23,7 @@ import dev.gossamer.video.VideoGeometry;
 import dev.gossamer.video.VideoModel;
 import dev.gossamer.video.VideoPart;
 import dev.gossamer.video.VideoRequest;
+import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
 import dev.gossamer.video.text.T5Config;

@@ -1,4 +1,4 @@
-package dev.gossamer.video.transformer;
+package dev.gossamer.tensor.nn;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -32,7 +32,6 @@ public record RowRuns(long rows) {
     void run(long start, long rows);
   }
 
-  /** Does the work for all tokens, from the first on. */
   public void forEach(long tokens, Work work) {
     for (long start = 0; start < tokens; start += rows) {
       try (Scope scope = Scope.open()) {

@@ -10,7 +10,8 @@ final class RequestArguments {
   @Option(
       names = "--frames",
       paramLabel = "N",
-      description = "Frames, a multiple of 4 plus 1 (default: mini model 33, Wan 2.1 81).")
+      description =
+          "Frames, a multiple of 4 plus 1 (default: mini model 33, Wan 2.1 81, HunyuanVideo 129).")
   private Integer frames;
 
   @Option(
@@ -19,13 +20,13 @@ final class RequestArguments {
       converter = FrameSize.Converter.class,
       description =
           "Width and height in pixels, multiples of 16 (default: mini model 256x256, Wan 2.1"
-              + " 832x480).")
+              + " 832x480, HunyuanVideo 1280x720).")
   private FrameSize size;
 
   @Option(
       names = "--steps",
       paramLabel = "N",
-      description = "Denoising steps (default: mini model 20, Wan 2.1 50).")
+      description = "Denoising steps (default: mini model 20, others 50).")
   private Integer steps;
 
   @Option(
@@ -33,7 +34,7 @@ final class RequestArguments {
       paramLabel = "WEIGHT",
       description =
           "Weight of the prompt against the negative one; 1 leaves that out and halves the work"
-              + " (default: mini model 4, Wan 2.1 5).")
+              + " (default: mini model 4, Wan 2.1 5, HunyuanVideo 6, where it is an input of the model).")
   private Double guidance;
 
   @Option(

@@ -69,6 +69,53 @@ public record Checkpoint(Path folder, ModelConfig index) {
     return path;
   }
 
+  /**
+   * A component's {@code config.json}.
+   *
+   * @throws BadInputException if it is missing or broken
+   */
+  public ModelConfig config(String component) {
+    return config(component, "config.json");
+  }
+
+  /**
+   * A configuration file of a component.
+   *
+   * @throws BadInputException if it is missing or broken
+   */
+  public ModelConfig config(String component, String file) {
+    return ModelConfig.read(component(component).resolve(file));
+  }
+
+  /** The weights of a component. */
+  public TensorFiles files(String component) {
+    return TensorFiles.in(component(component));
+  }
+
+  /**
+   * Refuses parts that are not of one model.
+   *
+   * @param of what the transformer's configuration calls a size
+   * @param by what another part's calls it
+   * @throws BadInputException if the sizes differ
+   */
+  public void requireEqual(String of, int wanted, String by, int found) {
+    if (wanted != found) {
+      throw new BadInputException(
+          "Cannot open the model "
+              + folder
+              + ": its transformer wants "
+              + of
+              + " "
+              + wanted
+              + ", but "
+              + by
+              + " is "
+              + found,
+          "Are its parts of one model?");
+    }
+  }
+
   /** The weight files of some components, in their order. */
   public List<Path> weightFiles(String... components) {
     List<Path> files = new ArrayList<>();

@@ -1,13 +1,17 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * One component of a checkpoint, looked at without loading it.
@@ -33,6 +37,22 @@ public record ComponentInspection(
   public ComponentInspection {
     bytesByType = Map.copyOf(bytesByType);
     problems = List.copyOf(problems);
+  }
+
+  /**
+   * Compares what a component's model asks for with what its files hold; loads nothing.
+   *
+   * @param model builds the model on the parameters, and frees it
+   */
+  public static ComponentInspection of(
+      Checkpoint checkpoint, String component, Consumer<Parameters> model) {
+    TensorFiles files = checkpoint.files(component);
+    try (Scope scope = Scope.open();
+        Scope weights = Scope.detached()) {
+      Parameters parameters = Parameters.inspect(files, weights);
+      model.accept(parameters);
+      return of(component, checkpoint.componentClass(component), files, parameters.problems());
+    }
   }
 
   /** Counts what the files hold. */
@@ -64,6 +84,13 @@ public record ComponentInspection(
               + (problems.size() > shown ? "; and " + (problems.size() - shown) + " more" : ""),
           "'gossamer models inspect' lists everything; is the config from another model?");
     }
+  }
+
+  /** Bytes of those of a component's tensors that are wanted, as {@link #bytesAs}. */
+  public static long bytesAs(DType dtype, TensorFiles files, Predicate<String> wanted) {
+    return bytesAs(
+        dtype,
+        files.entries().values().stream().filter(entry -> wanted.test(entry.name())).toList());
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

@@ -91,6 +91,11 @@ public final class HunyuanAutoencoder implements AutoCloseable {
     return RUN / config.temporalRatio() + 1;
   }
 
+  /** Latent frames from one run to the next. */
+  static int latentStride(HunyuanAutoencoderConfig config) {
+    return STRIDE / config.temporalRatio();
+  }
+
   /**
    * Decodes latents and hands over the frames as they are ready; memory does not grow with their
    * number.
@@ -120,7 +125,7 @@ public final class HunyuanAutoencoder implements AutoCloseable {
   private void inRuns(Tensor latents, Tiling tiling, Consumer<Tensor> sink) {
     long frames = latents.size(2);
     long left = (frames - 1) * config.temporalRatio() + 1;
-    int stride = STRIDE / config.temporalRatio();
+    int stride = latentStride(config);
     int overlap = RUN - STRIDE;
     try (Scope scope = Scope.open()) {
       Tensor before = latents.narrow(2, 0, 0);

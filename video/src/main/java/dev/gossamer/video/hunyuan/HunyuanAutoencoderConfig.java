@@ -76,7 +76,9 @@ public record HunyuanAutoencoderConfig(
         isPowerOfTwo(spatial, most), "spatial_compression_ratio", "A power of 2 is expected");
     int temporal = size(config, "temporal_compression_ratio", 4);
     config.require(
-        isPowerOfTwo(temporal, most), "temporal_compression_ratio", "A power of 2 is expected");
+        isPowerOfTwo(temporal, Math.min(most, 4)),
+        "temporal_compression_ratio",
+        "1, 2 or 4 is expected");
     double scaling = config.real("scaling_factor", 0.476986);
     config.require(scaling > 0, "scaling_factor", "A number above 0 is expected");
     return new HunyuanAutoencoderConfig(

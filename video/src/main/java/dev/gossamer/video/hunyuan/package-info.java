@@ -1,5 +1,6 @@
 /**
  * HunyuanVideo: {@link dev.gossamer.video.hunyuan.HunyuanTransformer}, whose attention takes video
- * and text together, and its autoencoder.
+ * and text together, {@link dev.gossamer.video.hunyuan.HunyuanAutoencoder}, and the {@link
+ * dev.gossamer.video.hunyuan.HunyuanFamily} that wires them.
  */
 package dev.gossamer.video.hunyuan;

@@ -3,13 +3,11 @@ package dev.gossamer.video.wan;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
-import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.CostPlan;
 import dev.gossamer.video.Denoiser;
@@ -23,6 +21,7 @@ import dev.gossamer.video.VideoGeometry;
 import dev.gossamer.video.VideoModel;
 import dev.gossamer.video.VideoPart;
 import dev.gossamer.video.VideoRequest;
+import dev.gossamer.video.autoencoder.Pixels;
 import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
@@ -208,17 +207,7 @@ final class WanModel implements VideoModel {
   }
 
   private long bytes(String component, DType dtype, Predicate<String> names) {
-    List<SafetensorsFile.Entry> counted = new ArrayList<>();
-    configs
-        .files(component)
-        .entries()
-        .forEach(
-            (name, entry) -> {
-              if (names.test(name)) {
-                counted.add(entry);
-              }
-            });
-    return ComponentInspection.bytesAs(dtype, counted);
+    return ComponentInspection.bytesAs(dtype, configs.files(component), names);
   }
 
   @Override
@@ -364,20 +353,8 @@ final class WanModel implements VideoModel {
       loaded.decode(
           loaded.denormalise(latents.to(options.device())),
           CodecOptions.PLAIN.withTiling(tiling(options)),
-          chunk -> sink.accept(pixels(chunk)));
+          chunk -> sink.accept(Pixels.of(chunk)));
     }
-  }
-
-  /** [1, 3, t, H, W] in -1..1 to [t, 3, H, W] in 0..1, on the processor. */
-  private static Tensor pixels(Tensor chunk) {
-    return chunk
-        .select(0, 0)
-        .permute(1, 0, 2, 3)
-        .to(Device.CPU)
-        .div(2)
-        .add(0.5)
-        .clamp(0, 1)
-        .contiguous();
   }
 
   @Override

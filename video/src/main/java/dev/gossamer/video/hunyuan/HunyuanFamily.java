@@ -1,0 +1,122 @@
+package dev.gossamer.video.hunyuan;
+
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.video.Checkpoint;
+import dev.gossamer.video.ComponentInspection;
+import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.VideoFamily;
+import dev.gossamer.video.VideoModel;
+import dev.gossamer.video.schedulers.FlowMatchEuler;
+import dev.gossamer.video.schedulers.Scheduler;
+import dev.gossamer.video.text.ClipTextConfig;
+import dev.gossamer.video.text.ClipTextEncoder;
+import dev.gossamer.video.text.LlamaConfig;
+import dev.gossamer.video.text.LlamaEncoder;
+import java.util.List;
+
+/**
+ * HunyuanVideo text-to-video: Llama and CLIP text encoders, {@link HunyuanTransformer}, flow-match
+ * Euler, {@link HunyuanAutoencoder}. Diffusers' {@code HunyuanVideoPipeline}.
+ */
+public final class HunyuanFamily implements VideoFamily {
+  static final String LLAMA = "text_encoder";
+  static final String LLAMA_TOKENIZER = "tokenizer";
+  static final String CLIP = "text_encoder_2";
+  static final String CLIP_TOKENIZER = "tokenizer_2";
+  static final String TRANSFORMER = "transformer";
+  static final String VAE = "vae";
+
+  private final PromptTemplate template;
+
+  public HunyuanFamily() {
+    this(PromptTemplate.RELEASED);
+  }
+
+  HunyuanFamily(PromptTemplate template) {
+    this.template = template;
+  }
+
+  @Override
+  public String name() {
+    return "HunyuanVideo text-to-video";
+  }
+
+  @Override
+  public String pipeline() {
+    return "HunyuanVideoPipeline";
+  }
+
+  /**
+   * What the parts of a checkpoint say they are.
+   *
+   * @param checkpoint the folder
+   * @param llama of the text encoder that gives rows
+   * @param clip of the one that gives a vector
+   * @param transformer of the transformer
+   * @param autoencoder of the autoencoder
+   * @param scheduler of the scheduler
+   */
+  record Configs(
+      Checkpoint checkpoint,
+      LlamaConfig llama,
+      ClipTextConfig clip,
+      HunyuanTransformerConfig transformer,
+      HunyuanAutoencoderConfig autoencoder,
+      FlowMatchEuler scheduler) {}
+
+  private static Configs configs(Checkpoint checkpoint) {
+    checkpoint.component(LLAMA_TOKENIZER);
+    checkpoint.component(CLIP_TOKENIZER);
+    HunyuanTransformerConfig transformer =
+        HunyuanTransformerConfig.of(checkpoint.config(TRANSFORMER));
+    LlamaConfig llama = LlamaConfig.read(checkpoint.config(LLAMA));
+    ClipTextConfig clip = ClipTextConfig.read(checkpoint.config(CLIP));
+    HunyuanAutoencoderConfig autoencoder = HunyuanAutoencoderConfig.of(checkpoint.config(VAE));
+    checkpoint.requireEqual("text_embed_dim", transformer.textDim(), "hidden_size", llama.width());
+    checkpoint.requireEqual(
+        "pooled_projection_dim", transformer.pooledDim(), "CLIP's hidden_size", clip.width());
+    checkpoint.requireEqual(
+        "in_channels", transformer.channels(), "latent_channels", autoencoder.latentChannels());
+    return new Configs(checkpoint, llama, clip, transformer, autoencoder, scheduler(checkpoint));
+  }
+
+  private static FlowMatchEuler scheduler(Checkpoint checkpoint) {
+    ModelConfig config = checkpoint.config("scheduler", "scheduler_config.json");
+    Scheduler scheduler = Scheduler.read(config);
+    config.require(
+        scheduler instanceof FlowMatchEuler,
+        "_class_name",
+        "HunyuanVideo is sampled with FlowMatchEulerDiscreteScheduler");
+    return (FlowMatchEuler) scheduler;
+  }
+
+  @Override
+  public VideoModel open(Checkpoint checkpoint, ModelOptions options, Threads threads) {
+    return new HunyuanModel(configs(checkpoint), template, options);
+  }
+
+  @Override
+  public List<ComponentInspection> inspect(Checkpoint checkpoint) {
+    Configs configs = configs(checkpoint);
+    return List.of(
+        ComponentInspection.of(
+            checkpoint,
+            LLAMA,
+            parameters -> new LlamaEncoder(configs.llama(), parameters, Scope.detached()).close()),
+        ComponentInspection.of(
+            checkpoint,
+            CLIP,
+            parameters ->
+                new ClipTextEncoder(configs.clip(), parameters, Scope.detached()).close()),
+        ComponentInspection.of(
+            checkpoint,
+            TRANSFORMER,
+            parameters -> HunyuanTransformer.of(configs.transformer(), parameters).close()),
+        ComponentInspection.of(
+            checkpoint,
+            VAE,
+            parameters -> HunyuanAutoencoder.inspect(configs.autoencoder(), parameters)));
+  }
+}

@@ -3,6 +3,7 @@ package dev.gossamer.attention.adacluster;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.clusters.ClusterLayout;
 import dev.gossamer.attention.clusters.ClusterTail;
+import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.KeySelection;
 import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.attention.clusters.Operands;
@@ -77,12 +78,14 @@ final class HeadAttention {
         settings.grouping() == AdaClusterSettings.Grouping.TILE
             ? QueryGroups.cuts(queries, settings.tileQueriesFor(queries.tokens()))
             : QueryGroups.clusters(queries);
-    ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail);
-    KeySelection selection = select(scored, queries);
     boolean tailCounts = settings.tail() == AdaClusterSettings.Tail.CENTROID;
+    Optional<CoarseAttention> coarse =
+        tailCounts ? Optional.of(new CoarseAttention(operands, tail)) : Optional.empty();
+    ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail, coarse);
+    KeySelection selection = select(scored, queries);
     VariableBlockAttention attention =
         new VariableBlockAttention(
-            operands, keys, groups, selection, tailCounts ? Optional.of(tail) : Optional.empty());
+            operands, keys, groups, selection, coarse.map(all -> all.without(groups, selection)));
     Tensor sorted = Tensor.empty(products, query.size(0), value.size(1));
     session
         .threads()

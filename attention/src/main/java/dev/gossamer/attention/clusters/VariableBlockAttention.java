@@ -1,6 +1,7 @@
 package dev.gossamer.attention.clusters;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -31,7 +32,7 @@ public final class VariableBlockAttention {
   private final ClusterLayout keyLayout;
   private final QueryGroups groups;
   private final KeySelection selection;
-  private final Optional<ClusterTail> tail;
+  private final Optional<CoarseAttention.Rest> tail;
   private final ByteBuffer queryRows;
   private final ByteBuffer keyRows;
   private final ByteBuffer valueRows;
@@ -45,14 +46,15 @@ public final class VariableBlockAttention {
   private record Item(int group, int keys, int rows, int passes) {}
 
   /**
-   * @param tail points for the clusters that a group does not select, if they are to count
+   * @param tail what the clusters that a group does not select come to, if they are to count; the
+   *     queries then get their logits relative to it
    */
   public VariableBlockAttention(
       Operands operands,
       ClusterLayout keyLayout,
       QueryGroups groups,
       KeySelection selection,
-      Optional<ClusterTail> tail) {
+      Optional<CoarseAttention.Rest> tail) {
     if (selection.groups() != groups.count()) {
       throw new IllegalArgumentException(
           selection.groups() + " selections for " + groups.count() + " query groups");
@@ -65,6 +67,7 @@ public final class VariableBlockAttention {
     this.queryRows = operands.queries().memory();
     this.keyRows = operands.keys().memory();
     this.valueRows = operands.values().memory();
+    tail.ifPresent(rest -> operands.shift(rest.logSums()));
   }
 
   /**
@@ -76,6 +79,8 @@ public final class VariableBlockAttention {
    */
   public void attend(int firstGroup, int endGroup, Tensor output, Workspace workspace) {
     List<Item> items = items(firstGroup, endGroup);
+    int first = groups.start(firstGroup);
+    float[] tailWeights = new float[groups.start(endGroup) - first];
     int next = 0;
     while (next < items.size()) {
       int count = batchFrom(items, next);
@@ -86,17 +91,27 @@ public final class VariableBlockAttention {
             item ->
                 output.narrow(0, groups.start(item.group()), groups.size(item.group())).fill(0));
       } else {
-        attend(batch, keys, output, workspace);
+        attend(batch, keys, output, workspace, tailWeights, first);
       }
       next += count;
+    }
+    tail.ifPresent(rest -> addTail(rest, tailWeights, first, output));
+  }
+
+  private static void addTail(
+      CoarseAttention.Rest rest, float[] weights, int first, Tensor output) {
+    int rows = weights.length;
+    try (Scope scope = Scope.open()) {
+      Tensor shares = Tensor.of(weights, rows, 1).div(rest.sums().narrow(0, first, rows));
+      Tensor part = output.narrow(0, first, rows);
+      part.copyFrom(rest.values().narrow(0, first, rows).mul(shares).add(part));
     }
   }
 
   private List<Item> items(int firstGroup, int endGroup) {
-    int points = tail.map(ClusterTail::clusters).orElse(0);
     List<Item> items = new ArrayList<>();
     for (int group = firstGroup; group < endGroup; group++) {
-      int keys = padded(selection.keys(group, keyLayout) + points, KEY_STEP);
+      int keys = padded(selection.keys(group, keyLayout) + tailKeys(), KEY_STEP);
       int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / ROW_STEP * ROW_STEP;
       int most = Math.max(ROW_STEP, Math.min(MOST_ROWS, fitting));
       int size = groups.size(group);
@@ -131,15 +146,16 @@ public final class VariableBlockAttention {
     return Integer.highestOneBit(most);
   }
 
-  private void attend(List<Item> batch, int keys, Tensor output, Workspace workspace) {
+  private void attend(
+      List<Item> batch,
+      int keys,
+      Tensor output,
+      Workspace workspace,
+      float[] tailWeights,
+      int first) {
     Item head = batch.get(0);
     Workspace.Batch memory =
         workspace.batch(batch.size(), head.rows(), keys, operands.headDim(), operands.queries());
-    if (tail.isPresent() && workspace.tailIsStale(tail.get(), memory)) {
-      for (int slot = 0; slot < batch.size(); slot++) {
-        memory.copyTail(slot, tail.get());
-      }
-    }
     for (int slot = 0; slot < batch.size(); slot++) {
       copyKeys(memory, slot, batch.get(slot).group());
     }
@@ -154,7 +170,11 @@ public final class VariableBlockAttention {
       for (int slot = 0; slot < batch.size(); slot++) {
         int group = batch.get(slot).group();
         int from = groups.start(group) + pass * head.rows();
-        memory.copyOutput(slot, written, from, rowsOf(group, pass, head.rows()));
+        int rows = rowsOf(group, pass, head.rows());
+        memory.copyOutput(slot, written, from, rows);
+        for (int row = 0; row < rows && tail.isPresent(); row++) {
+          tailWeights[from - first + row] = memory.firstWeight(slot, row);
+        }
       }
     }
   }
@@ -163,26 +183,24 @@ public final class VariableBlockAttention {
     return Math.max(0, Math.min(rows, groups.size(group) - pass * rows));
   }
 
+  /** The tail as a whole is one key of logit zero, the first of every group. */
+  private int tailKeys() {
+    return tail.isPresent() ? 1 : 0;
+  }
+
   private void copyKeys(Workspace.Batch memory, int slot, int group) {
-    int filled = 0;
-    if (tail.isPresent()) {
-      filled = tail.get().clusters();
-      memory.showTail(slot, tail.get());
+    int filled = tailKeys();
+    if (filled == 1) {
+      memory.clearKey(slot, 0);
     }
     int position = selection.start(group);
     int end = selection.end(group);
     while (position < end) {
       int first = selection.cluster(position);
       int last = first;
-      if (tail.isPresent()) {
-        memory.hidePoint(slot, first);
-      }
       while (position + 1 < end && selection.cluster(position + 1) == last + 1) {
         last++;
         position++;
-        if (tail.isPresent()) {
-          memory.hidePoint(slot, last);
-        }
       }
       int from = keyLayout.start(first);
       int rows = keyLayout.start(last + 1) - from;

@@ -30,6 +30,8 @@ import java.util.function.Function;
  * @param reclusterEvery steps between clusterings; labels are kept in between
  * @param scorer how key clusters are ranked for a query group
  * @param rule how far down the ranking a group goes
+ * @param errorTarget expected error of what is left out at which a group stops before its rule
+ *     does, see {@link ExpectedError}; 0 for never
  * @param grouping what shares one selection
  * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
@@ -55,6 +57,7 @@ public record AdaClusterSettings(
     int reclusterEvery,
     ClusterScorer scorer,
     SelectionRule rule,
+    double errorTarget,
     Grouping grouping,
     int tileQueries,
     Tail tail,
@@ -131,10 +134,17 @@ public record AdaClusterSettings(
     atLeast(0, minTokens, "minTokens");
     share(maxDenseLayerShare, "maxDenseLayerShare");
     share(denseSteps, "denseSteps");
+    if (!(errorTarget >= 0 && errorTarget < Double.POSITIVE_INFINITY)) {
+      throw new UsageException("errorTarget is " + errorTarget, "Use a number of at least 0");
+    }
     if (!(tauFactor > 0)) {
       throw new UsageException("tauFactor is " + tauFactor, "Use a number above 0");
     }
     denseLayers = List.copyOf(denseLayers);
+    if (errorTarget > 0 && !(scorer instanceof ExpectedError)) {
+      throw new UsageException(
+          "errorTarget needs a scorer that expects errors", "Use scorer=expectedError");
+    }
     if (keyCounts == KeyCounts.ADAPTIVE && keyPartition != Partition.EUCLIDEAN) {
       throw new UsageException(
           "keyCounts=adaptive needs keys clustered by distance", "Use keyMetric=euclidean");
@@ -174,6 +184,7 @@ public record AdaClusterSettings(
           1,
           new TensorQuest(),
           new SelectionRule.TopShare(0.15),
+          0,
           Grouping.CLUSTER,
           0,
           Tail.OFF,
@@ -296,6 +307,7 @@ public record AdaClusterSettings(
     setting("reclusterEvery", s -> s.reclusterEvery, (s, v) -> s.withReclusterEvery(whole(v)));
     setting("scorer", s -> s.scorer.name(), (s, v) -> s.withScorer(ClusterScorer.parse(v)));
     setting("rule", s -> s.rule.toString(), (s, v) -> s.withRule(SelectionRule.parse(v)));
+    setting("errorTarget", s -> s.errorTarget, (s, v) -> s.withErrorTarget(real(v)));
     setting("grouping", s -> word(s.grouping), (s, v) -> s.withGrouping(choice(Grouping.class, v)));
     setting("tileQueries", s -> s.tileQueries, (s, v) -> s.withTileQueries(whole(v)));
     setting("tail", s -> word(s.tail), (s, v) -> s.withTail(choice(Tail.class, v)));
@@ -432,6 +444,10 @@ public record AdaClusterSettings(
     return change(draft -> draft.rule = value);
   }
 
+  public AdaClusterSettings withErrorTarget(double value) {
+    return change(draft -> draft.errorTarget = value);
+  }
+
   public AdaClusterSettings withGrouping(Grouping value) {
     return change(draft -> draft.grouping = value);
   }
@@ -487,6 +503,7 @@ public record AdaClusterSettings(
     private int reclusterEvery;
     private ClusterScorer scorer;
     private SelectionRule rule;
+    private double errorTarget;
     private Grouping grouping;
     private int tileQueries;
     private Tail tail;
@@ -512,6 +529,7 @@ public record AdaClusterSettings(
       reclusterEvery = from.reclusterEvery;
       scorer = from.scorer;
       rule = from.rule;
+      errorTarget = from.errorTarget;
       grouping = from.grouping;
       tileQueries = from.tileQueries;
       tail = from.tail;
@@ -539,6 +557,7 @@ public record AdaClusterSettings(
           reclusterEvery,
           scorer,
           rule,
+          errorTarget,
           grouping,
           tileQueries,
           tail,

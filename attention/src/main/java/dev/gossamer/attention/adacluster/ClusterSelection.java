@@ -14,12 +14,22 @@ final class ClusterSelection {
   private final SelectionRule rule;
   private final ClusterLayout layout;
   private final boolean[] always;
+  private final double errorTarget;
 
   /**
    * @param always clusters that every group attends to on top of its choice (text), may be all
    *     false
    */
   ClusterSelection(SelectionRule rule, ClusterLayout layout, boolean[] always) {
+    this(rule, layout, always, 0);
+  }
+
+  /**
+   * @param errorTarget expected error of what a group leaves out at which it stops; 0 for never.
+   *     Scores then are those of {@link ExpectedError}
+   */
+  ClusterSelection(SelectionRule rule, ClusterLayout layout, boolean[] always, double errorTarget) {
+    this.errorTarget = errorTarget;
     this.rule = rule;
     this.layout = layout;
     this.always = always;
@@ -52,10 +62,13 @@ final class ClusterSelection {
     int[] chosen = new int[layout.clusters()];
     int count = 0;
     Limit limit = new Limit(candidates);
-    while (ranking.size() > 0 && limit.wantsMore()) {
+    double left = errorTarget > 0 ? expectedError(scores, start) : Double.POSITIVE_INFINITY;
+    // Not "left > target": an error of NaN is no reason to stop.
+    while (ranking.size() > 0 && limit.wantsMore() && (count == 0 || !(left <= errorTarget))) {
       int cluster = ranking.takeBest();
       chosen[count++] = cluster;
       limit.took(cluster, masses, start);
+      left -= (double) scores[start + cluster] * layout.size(cluster);
     }
     for (int cluster = 0; cluster < always.length; cluster++) {
       if (always[cluster] && layout.size(cluster) > 0) {
@@ -65,6 +78,17 @@ final class ClusterSelection {
     int[] row = Arrays.copyOf(chosen, count);
     Arrays.sort(row);
     return row;
+  }
+
+  /** Of all clusters that a row may choose: a score is an error per key. */
+  private double expectedError(float[] scores, int start) {
+    double error = 0;
+    for (int cluster = 0; cluster < layout.clusters(); cluster++) {
+      if (!always[cluster] && layout.size(cluster) > 0) {
+        error += (double) scores[start + cluster] * layout.size(cluster);
+      }
+    }
+    return error;
   }
 
   /** How much of the rule a row has used up. */

@@ -208,7 +208,8 @@ final class HeadAttention {
                   ? scores
                   : new QueryMass().score(head).toFloats();
     }
-    return new ClusterSelection(rule, keys, always).select(scores, masses, groupsOfVideo);
+    return new ClusterSelection(rule, keys, always, settings.errorTarget())
+        .select(scores, masses, groupsOfVideo);
   }
 
   private static int max(int[] labels) {

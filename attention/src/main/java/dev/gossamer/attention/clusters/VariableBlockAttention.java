@@ -16,16 +16,15 @@ import java.util.Optional;
  * product, softmax and product then stay in the second-level cache. Small groups of about equal
  * length are multiplied together; a large group passes over its keys in several tiles of rows.
  * There are no token-level index lists and no matrix of queries by keys. Rows are padded to
- * multiples of {@value #ROW_STEP} and keys to multiples of {@value #KEY_STEP}, because the matrix
- * library prepares a kernel for every shape that it meets. Scores are as wide as the products'
- * type; the softmax adds up in float32.
+ * multiples, because the matrix library prepares a kernel for every shape that it meets. Scores are
+ * as wide as the products' type; the softmax adds up in float32.
  */
 public final class VariableBlockAttention {
-  static final int KEY_STEP = 64;
-  private static final int ROW_STEP = 16;
+  final int KEY_STEP = Integer.getInteger("s8.key", 64);
+  private final int ROW_STEP = Integer.getInteger("s8.row", 16);
   private static final int MOST_ROWS = 128;
   private static final int MOST_GROUPS = 16;
-  private static final int SCORES_AT_ONCE = 1 << 18;
+  private final int SCORES_AT_ONCE = Integer.getInteger("s8.batch", 1 << 18);
   private static final int SCORES_OF_A_PASS = 1 << 19;
 
   private final Operands operands;
@@ -130,7 +129,7 @@ public final class VariableBlockAttention {
   }
 
   /** How many items from {@code first} on make one batch: a power of two, all of equal rows. */
-  private static int batchFrom(List<Item> items, int first) {
+  private int batchFrom(List<Item> items, int first) {
     Item head = items.get(first);
     int most = 1;
     while (head.passes() == 1 && first + most < items.size() && most < MOST_GROUPS) {

@@ -99,7 +99,7 @@ class CapturedAttentionTest {
   }
 
   private static AdaClusterSettings budget(AdaClusterSettings settings, double share) {
-    return settings.withRule(new SelectionRule.Budget(share));
+    return settings.withRule(new SelectionRule.Budget(share)).withErrorTarget(0);
   }
 
   static Stream<AdaClusterSettings> methods() {

@@ -30,8 +30,9 @@ import java.util.function.Function;
  * @param reclusterEvery steps between clusterings; labels are kept in between
  * @param scorer how key clusters are ranked for a query group
  * @param rule how far down the ranking a group goes
- * @param errorTarget expected error of what is left out at which a group stops before its rule
- *     does, see {@link ExpectedError}; 0 for never
+ * @param errorTarget a group stops before its rule does when no more error than this is expected of
+ *     the points that stand for what it leaves out, the sum of W v in {@link ExpectedError}; 0 for
+ *     never, and without a tail it says nothing
  * @param grouping what shares one selection
  * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
@@ -99,7 +100,10 @@ public record AdaClusterSettings(
 
   /** Whether what is not selected still counts. */
   public enum Tail {
+    /** As one point for each cluster. */
     CENTROID,
+    /** As one point that weighs more, the more the logits inside the cluster vary. */
+    SPREAD,
     OFF
   }
 
@@ -141,10 +145,6 @@ public record AdaClusterSettings(
       throw new UsageException("tauFactor is " + tauFactor, "Use a number above 0");
     }
     denseLayers = List.copyOf(denseLayers);
-    if (errorTarget > 0 && !(scorer instanceof ExpectedError)) {
-      throw new UsageException(
-          "errorTarget needs a scorer that expects errors", "Use scorer=expectedError");
-    }
     if (keyCounts == KeyCounts.ADAPTIVE && keyPartition != Partition.EUCLIDEAN) {
       throw new UsageException(
           "keyCounts=adaptive needs keys clustered by distance", "Use keyMetric=euclidean");
@@ -210,8 +210,9 @@ public record AdaClusterSettings(
           .withKeyCounts(KeyCounts.FIXED)
           .withScorer(new ExpectedError())
           .withRule(new SelectionRule.Graded(List.of(8192), List.of(0.15, 0.10)))
+          .withErrorTarget(0.15)
           .withGrouping(Grouping.TILE)
-          .withTail(Tail.CENTROID)
+          .withTail(Tail.SPREAD)
           .withDenseLayers(List.of());
 
   private static final Map<String, AdaClusterSettings> PRESETS =
@@ -224,7 +225,7 @@ public record AdaClusterSettings(
 
   /** Clusters of queries for a sequence. */
   int queryClustersFor(int tokens) {
-    int auto = tail == Tail.CENTROID ? clamp(tokens / 36, 32, 160) : clamp(tokens / 512, 48, 160);
+    int auto = tail != Tail.OFF ? clamp(tokens / 36, 32, 160) : clamp(tokens / 512, 48, 160);
     int wanted = queryClusters > 0 ? queryClusters : auto;
     return Math.min(wanted, Math.max(1, tokens / 32));
   }

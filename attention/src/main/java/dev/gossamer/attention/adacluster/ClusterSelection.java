@@ -25,8 +25,7 @@ final class ClusterSelection {
   }
 
   /**
-   * @param errorTarget expected error of what a group leaves out at which it stops; 0 for never.
-   *     Scores then are those of {@link ExpectedError}
+   * @param errorTarget expected error of what a group leaves out at which it stops; 0 for never
    */
   ClusterSelection(SelectionRule rule, ClusterLayout layout, boolean[] always, double errorTarget) {
     this.errorTarget = errorTarget;
@@ -42,12 +41,20 @@ final class ClusterSelection {
    * @param choosing groups that choose; those behind them (text) attend to everything
    */
   KeySelection select(float[] scores, float[] masses, int choosing) {
+    return select(scores, masses, new float[scores.length], choosing);
+  }
+
+  /**
+   * @param errors scores of {@link ExpectedError}, an error per key; only a target for errors reads
+   *     them
+   */
+  KeySelection select(float[] scores, float[] masses, float[] errors, int choosing) {
     int clusters = layout.clusters();
     int[][] rows = new int[scores.length / clusters][];
     Ranking ranking = new Ranking(clusters);
     for (int group = 0; group < rows.length; group++) {
       rows[group] =
-          group < choosing ? row(ranking, scores, masses, group * clusters) : everything();
+          group < choosing ? row(ranking, scores, masses, errors, group * clusters) : everything();
     }
     return KeySelection.of(rows);
   }
@@ -56,19 +63,19 @@ final class ClusterSelection {
     return IntStream.range(0, layout.clusters()).filter(j -> layout.size(j) > 0).toArray();
   }
 
-  private int[] row(Ranking ranking, float[] scores, float[] masses, int start) {
+  private int[] row(Ranking ranking, float[] scores, float[] masses, float[] errors, int start) {
     int candidates =
         ranking.fill(scores, start, cluster -> !always[cluster] && layout.size(cluster) > 0);
     int[] chosen = new int[layout.clusters()];
     int count = 0;
     Limit limit = new Limit(candidates);
-    double left = errorTarget > 0 ? expectedError(scores, start) : Double.POSITIVE_INFINITY;
+    double left = errorTarget > 0 ? expectedError(errors, start) : Double.POSITIVE_INFINITY;
     // Not "left > target": an error of NaN is no reason to stop.
     while (ranking.size() > 0 && limit.wantsMore() && (count == 0 || !(left <= errorTarget))) {
       int cluster = ranking.takeBest();
       chosen[count++] = cluster;
       limit.took(cluster, masses, start);
-      left -= (double) scores[start + cluster] * layout.size(cluster);
+      left -= (double) errors[start + cluster] * layout.size(cluster);
     }
     for (int cluster = 0; cluster < always.length; cluster++) {
       if (always[cluster] && layout.size(cluster) > 0) {
@@ -81,11 +88,11 @@ final class ClusterSelection {
   }
 
   /** Of all clusters that a row may choose: a score is an error per key. */
-  private double expectedError(float[] scores, int start) {
+  private double expectedError(float[] errors, int start) {
     double error = 0;
     for (int cluster = 0; cluster < layout.clusters(); cluster++) {
       if (!always[cluster] && layout.size(cluster) > 0) {
-        error += (double) scores[start + cluster] * layout.size(cluster);
+        error += (double) errors[start + cluster] * layout.size(cluster);
       }
     }
     return error;

@@ -78,14 +78,18 @@ final class HeadAttention {
         settings.grouping() == AdaClusterSettings.Grouping.TILE
             ? QueryGroups.cuts(queries, settings.tileQueriesFor(queries.tokens()))
             : QueryGroups.clusters(queries);
-    boolean tailCounts = settings.tail() == AdaClusterSettings.Tail.CENTROID;
+    boolean tailCounts = settings.tail() != AdaClusterSettings.Tail.OFF;
     Optional<CoarseAttention> coarse =
         tailCounts ? Optional.of(new CoarseAttention(operands, tail)) : Optional.empty();
     ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail, coarse);
     KeySelection selection = select(scored, queries);
     VariableBlockAttention attention =
         new VariableBlockAttention(
-            operands, keys, groups, selection, coarse.map(all -> all.without(groups, selection)));
+            operands,
+            keys,
+            groups,
+            selection,
+            coarse.map(all -> all.without(groups, selection, pointWeights(scored))));
     Tensor sorted = Tensor.empty(products, query.size(0), value.size(1));
     session
         .threads()
@@ -111,6 +115,12 @@ final class HeadAttention {
         session.plan().measureRecall()
             ? RecallProbe.estimate(operands, groups, selection, keys, session.plan().recallRows())
             : Double.NaN);
+  }
+
+  private Optional<Tensor> pointWeights(ScoredHead head) {
+    return settings.tail() == AdaClusterSettings.Tail.SPREAD
+        ? Optional.of(head.logitVariances().mul(0.5).add(1))
+        : Optional.empty();
   }
 
   private boolean protectsText() {
@@ -198,6 +208,8 @@ final class HeadAttention {
     }
     float[] scores;
     float[] masses;
+    float[] errors;
+    double target = settings.tail() == AdaClusterSettings.Tail.OFF ? 0 : settings.errorTarget();
     try (Scope scope = Scope.open()) {
       Tensor score = settings.scorer().score(head);
       scores = score.toFloats();
@@ -207,9 +219,13 @@ final class HeadAttention {
               : settings.scorer() instanceof CentroidMass
                   ? scores
                   : new QueryMass().score(head).toFloats();
+      errors =
+          target == 0 || settings.scorer() instanceof ExpectedError
+              ? scores
+              : new ExpectedError().score(head).toFloats();
     }
-    return new ClusterSelection(rule, keys, always, settings.errorTarget())
-        .select(scores, masses, groupsOfVideo);
+    return new ClusterSelection(rule, keys, always, target)
+        .select(scores, masses, errors, groupsOfVideo);
   }
 
   private static int max(int[] labels) {

@@ -15,18 +15,20 @@ import java.util.Optional;
  * <p>The keys of a group, runs of whole clusters, are copied behind each other into a small buffer;
  * product, softmax and product then stay in the second-level cache. Small groups of about equal
  * length are multiplied together; a large group passes over its keys in several tiles of rows.
- * There are no token-level index lists and no matrix of queries by keys. Rows are padded to
- * multiples, because the matrix library prepares a kernel for every shape that it meets. Scores are
- * as wide as the products' type; the softmax adds up in float32.
+ * There are no token-level index lists and no matrix of queries by keys. Rows and keys are padded:
+ * in bf16 to coarse steps, because the matrix library then prepares a kernel for every shape that
+ * it meets; in float32 to what fills a vector. Scores are as wide as the products' type; the
+ * softmax adds up in float32.
  */
 public final class VariableBlockAttention {
-  final int KEY_STEP = Integer.getInteger("s8.key", 64);
-  private final int ROW_STEP = Integer.getInteger("s8.row", 16);
+  private static final int COARSE_KEYS = 64;
   private static final int MOST_ROWS = 128;
   private static final int MOST_GROUPS = 16;
-  private final int SCORES_AT_ONCE = Integer.getInteger("s8.batch", 1 << 18);
+  private static final int SCORES_AT_ONCE = 1 << 18;
   private static final int SCORES_OF_A_PASS = 1 << 19;
 
+  private final int rowStep;
+  private final int keyStep;
   private final Operands operands;
   private final ClusterLayout keyLayout;
   private final QueryGroups groups;
@@ -58,6 +60,9 @@ public final class VariableBlockAttention {
       throw new IllegalArgumentException(
           selection.groups() + " selections for " + groups.count() + " query groups");
     }
+    boolean half = operands.queries().dtype() == DType.BFLOAT16;
+    this.rowStep = half ? 16 : 4;
+    this.keyStep = half ? COARSE_KEYS : 16;
     this.operands = operands;
     this.keyLayout = keyLayout;
     this.groups = groups;
@@ -110,12 +115,12 @@ public final class VariableBlockAttention {
   private List<Item> items(int firstGroup, int endGroup) {
     List<Item> items = new ArrayList<>();
     for (int group = firstGroup; group < endGroup; group++) {
-      int keys = padded(selection.keys(group, keyLayout) + tailKeys(), KEY_STEP);
-      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / ROW_STEP * ROW_STEP;
-      int most = Math.max(ROW_STEP, Math.min(MOST_ROWS, fitting));
+      int keys = padded(selection.keys(group, keyLayout) + tailKeys(), keyStep);
+      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / rowStep * rowStep;
+      int most = Math.max(rowStep, Math.min(MOST_ROWS, fitting));
       int size = groups.size(group);
       int passes = (size + most - 1) / most;
-      items.add(new Item(group, keys, padded((size + passes - 1) / passes, ROW_STEP), passes));
+      items.add(new Item(group, keys, padded((size + passes - 1) / passes, rowStep), passes));
     }
     items.sort(
         Comparator.comparingInt(Item::rows)
@@ -131,12 +136,14 @@ public final class VariableBlockAttention {
   /** How many items from {@code first} on make one batch: a power of two, all of equal rows. */
   private int batchFrom(List<Item> items, int first) {
     Item head = items.get(first);
+    // Sums over more padding round otherwise, and threads cut batches as they like.
+    int slack = keyStep < COARSE_KEYS ? 0 : head.keys() / 16;
     int most = 1;
     while (head.passes() == 1 && first + most < items.size() && most < MOST_GROUPS) {
       Item next = items.get(first + most);
       if (next.passes() > 1
           || next.rows() != head.rows()
-          || next.keys() > head.keys() + head.keys() / 16
+          || next.keys() > head.keys() + slack
           || (most + 1L) * next.rows() * next.keys() > SCORES_AT_ONCE) {
         break;
       }

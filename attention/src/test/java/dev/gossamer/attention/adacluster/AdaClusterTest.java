@@ -59,6 +59,7 @@ class AdaClusterTest {
         .withQueryClusters(12)
         .withKeyClusters(40)
         .withTileQueries(20)
+        .withErrorTarget(0)
         .withDenseSteps(0)
         .withDenseLayers(java.util.List.of())
         .withMinTokens(0)

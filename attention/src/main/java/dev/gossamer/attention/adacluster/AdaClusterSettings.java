@@ -204,7 +204,10 @@ public record AdaClusterSettings(
           .withDenseLayers(List.of(0))
           .withText(Text.ALWAYS);
 
-  /** Our step beyond the paper: expected error and the tail. */
+  /**
+   * Our step beyond the paper: expected error, the tail, and no more keys than the error target
+   * asks for.
+   */
   public static final AdaClusterSettings DEFAULT =
       CLUSTER
           .withKeyCounts(KeyCounts.FIXED)

@@ -1,7 +1,7 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.ClusterProfile;
-import dev.gossamer.moe.plan.Dispatch;
 import dev.gossamer.moe.plan.Phase;
 import dev.gossamer.moe.plan.PlanSettings;
 import dev.gossamer.moe.plan.PlanSettings.Activations;

@@ -1,5 +1,7 @@
 package dev.gossamer.moe;
 
+import dev.gossamer.moe.parallel.ExpertRows;
+import dev.gossamer.moe.parallel.RowView;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
@@ -18,6 +20,7 @@ final class Experts {
   private final ExpertBody body;
   private final ExpertActivation activation;
   private final int count;
+  private final int microBatches; // kept apart; 0 if none are
   private final Parameter w1;
   private final Parameter w2;
   private final Parameter w3; // null for plain experts
@@ -27,12 +30,21 @@ final class Experts {
   /**
    * What a forward pass leaves for the way back.
    *
-   * @param rows {@code [rows, width]} in the order of experts
+   * @param input {@code [rows, width]} in the order of experts
    * @param inner {@code [rows, inner]} before the activation; the activation is computed again
    * @param upper {@code [rows, inner]} of gated experts, else null
-   * @param offsets bounds of each expert's rows
+   * @param rows how many of each sender for each expert
+   * @param microBatch of the senders
    */
-  record Saved(Tensor rows, Tensor inner, Tensor upper, int[] offsets) {}
+  record Saved(RowView input, Tensor inner, Tensor upper, ExpertRows rows, int microBatch) {
+    void keep(Scope scope) {
+      input.keep(scope);
+      scope.keep(inner);
+      if (upper != null) {
+        scope.keep(upper);
+      }
+    }
+  }
 
   private Experts(
       MoeSettings settings,
@@ -45,6 +57,7 @@ final class Experts {
     this.body = settings.structure().body();
     this.activation = settings.activation();
     this.count = count;
+    this.microBatches = settings.parallel().elastic();
     Initialisation start = settings.initialisation();
     this.w1 = weights.drawn("w1", first, count, inner, width, start.ofInput(width));
     this.w3 =
@@ -56,30 +69,38 @@ final class Experts {
     this.b2 = bias ? weights.zero("b2", count, width) : null;
   }
 
-  /** A range of the experts that tokens are routed to. */
+  /**
+   * A range of the experts that tokens are routed to.
+   *
+   * @param senders ranks whose tokens they get
+   */
   static Experts routed(
       MoeSettings settings,
       int first,
       int count,
+      int senders,
       DType dtype,
       String name,
       long seed,
       Scope owner) {
     MoeStructure shape = settings.structure();
-    Weights weights = new Weights(name + ".experts.", true, seed, dtype, owner);
+    int parts = settings.parallel().elastic() * senders;
+    Weights weights = new Weights(name + ".experts.", true, parts, seed, dtype, owner);
     return new Experts(
         settings, shape.wireWidth(), shape.inner(), settings.expertBias(), first, count, weights);
   }
 
   /** The one expert that every token visits, at the width of the stream. */
   static Experts shared(MoeSettings settings, DType dtype, String name, long seed, Scope owner) {
-    Weights weights = new Weights(name + ".shared.", false, seed, dtype, owner);
+    int parts = settings.parallel().elastic();
+    Weights weights = new Weights(name + ".shared.", false, parts, seed, dtype, owner);
     return new Experts(
         settings, settings.structure().hidden(), settings.sharedInner(), false, 0, 1, weights);
   }
 
   /** Draws every expert by its own number, so that it is the same on whichever rank it stands. */
-  private record Weights(String prefix, boolean routed, long seed, DType dtype, Scope owner) {
+  private record Weights(
+      String prefix, boolean routed, int parts, long seed, DType dtype, Scope owner) {
     Parameter drawn(String tensor, int first, int count, long out, long in, double deviation) {
       try (Scope scope = Scope.open()) {
         Tensor all = Tensor.empty(dtype, count, out, in);
@@ -100,7 +121,7 @@ final class Experts {
     }
 
     private Parameter parameter(String tensor, Tensor all) {
-      return Parameter.of(prefix + (routed ? "*." : "") + tensor, all, routed, owner);
+      return Parameter.of(prefix + (routed ? "*." : "") + tensor, all, routed, parts, owner);
     }
   }
 
@@ -112,14 +133,25 @@ final class Experts {
     return all;
   }
 
-  /** Computes rows in the order of experts. */
-  Tensor forward(Saved saved, Threads threads) {
-    Tensor out = Tensor.empty(saved.rows().dtype(), saved.rows().shape());
-    eachExpert(
-        saved.offsets(),
+  /** Room for a forward pass over rows in the order of experts. */
+  Saved save(RowView input, ExpertRows rows, int microBatch) {
+    long inner = w1.value().size(1);
+    int total = rows.total();
+    return new Saved(
+        input,
+        Tensor.empty(input.compute(), total, inner),
+        body == ExpertBody.GATED ? Tensor.empty(input.compute(), total, inner) : null,
+        rows,
+        microBatch);
+  }
+
+  /** Computes rows in the order of experts and writes what they become. */
+  void forward(Saved saved, RowView output, Threads threads) {
+    eachBatch(
+        saved.rows(),
         threads,
-        (expert, from, rows) -> {
-          Tensor z = saved.rows().narrow(0, from, rows);
+        (expert, sender, from, rows) -> {
+          Tensor z = saved.input().read(from, rows);
           Tensor inner = saved.inner().narrow(0, from, rows);
           product(inner, z, w1, expert, b1);
           Tensor active = activation.apply(inner);
@@ -128,63 +160,61 @@ final class Experts {
             product(upper, z, w3, expert, null);
             active = active.mul(upper);
           }
-          product(out.narrow(0, from, rows), active, w2, expert, b2);
+          Tensor given = active.matmul(w2.value().select(0, expert).transpose(0, 1));
+          output.write(from, b2 == null ? given : given.addInPlace(b2.value().select(0, expert)));
         });
-    return out;
   }
 
-  /** Room for a forward pass over rows in the order of experts. */
-  Saved save(Tensor rows, int[] offsets) {
-    long inner = w1.value().size(1);
-    return new Saved(
-        rows,
-        Tensor.empty(rows.dtype(), rows.size(0), inner),
-        body == ExpertBody.GATED ? Tensor.empty(rows.dtype(), rows.size(0), inner) : null,
-        offsets);
-  }
-
-  /** Adds the weights' gradients and returns the rows'. */
-  Tensor backward(Saved saved, Tensor ofOutput, Threads threads) {
-    Tensor ofRows = Tensor.empty(ofOutput.dtype(), ofOutput.shape());
-    eachExpert(
-        saved.offsets(),
+  /** Adds the weights' gradients and writes the rows'. */
+  void backward(Saved saved, RowView ofOutput, RowView ofInput, Threads threads) {
+    eachBatch(
+        saved.rows(),
         threads,
-        (expert, from, rows) -> {
-          Tensor z = saved.rows().narrow(0, from, rows);
+        (expert, sender, from, rows) -> {
+          int part = sender * microBatches + saved.microBatch();
+          Tensor z = saved.input().read(from, rows);
           Tensor inner = saved.inner().narrow(0, from, rows);
-          Tensor du = ofOutput.narrow(0, from, rows);
+          Tensor du = ofOutput.read(from, rows);
           Tensor act = activation.apply(inner);
           Tensor upper = body == ExpertBody.GATED ? saved.upper().narrow(0, from, rows) : null;
-          Tensor active = upper == null ? act : act.mul(upper);
-          addProduct(w2, expert, du, active);
-          addSum(b2, expert, du);
+          addProduct(w2, expert, part, du, upper == null ? act : act.mul(upper));
+          addSum(b2, expert, part, du);
           Tensor ofActive = du.matmul(w2.value().select(0, expert));
           Tensor ofAct = upper == null ? ofActive : ofActive.mul(upper);
           Tensor ofInner = activation.backward(inner, ofAct);
-          addProduct(w1, expert, ofInner, z);
-          addSum(b1, expert, ofInner);
-          Tensor into = ofRows.narrow(0, from, rows);
-          Tensor.matmulInto(into, ofInner, w1.value().select(0, expert));
+          addProduct(w1, expert, part, ofInner, z);
+          addSum(b1, expert, part, ofInner);
+          Tensor dz = ofInner.matmul(w1.value().select(0, expert));
           if (upper != null) {
             Tensor ofUpper = ofActive.mul(act);
-            addProduct(w3, expert, ofUpper, z);
-            into.addInPlace(ofUpper.matmul(w3.value().select(0, expert)));
+            addProduct(w3, expert, part, ofUpper, z);
+            dz.addMatmulInPlace(ofUpper, w3.value().select(0, expert));
           }
+          ofInput.write(from, dz);
         });
-    return ofRows;
   }
 
   private interface Work {
-    void of(int expert, int from, int rows);
+    void of(int expert, int sender, int from, int rows);
   }
 
-  private void eachExpert(int[] offsets, Threads threads, Work work) {
+  /**
+   * All rows of an expert are one batch. Those of an elastic layer are one batch for each sender:
+   * the bits of a product depend on how many rows it has, and that must not depend on how many
+   * senders there are.
+   */
+  private void eachBatch(ExpertRows rows, Threads threads, Work work) {
+    int[] offsets = rows.offsets();
     threads.forEach(
         count,
         expert -> {
-          int rows = offsets[expert + 1] - offsets[expert];
-          if (rows > 0) {
-            work.of(expert, offsets[expert], rows);
+          int from = offsets[expert];
+          int[] batches = microBatches > 0 ? rows.counts()[expert] : new int[] {rows.of(expert)};
+          for (int sender = 0; sender < batches.length; sender++) {
+            if (batches[sender] > 0) {
+              work.of(expert, sender, from, batches[sender]);
+              from += batches[sender];
+            }
           }
         });
   }
@@ -197,13 +227,15 @@ final class Experts {
     }
   }
 
-  private static void addProduct(Parameter weight, int expert, Tensor ofOutput, Tensor input) {
-    weight.gradient().select(0, expert).addInPlace(ofOutput.transpose(0, 1).matmul(input));
+  private static void addProduct(
+      Parameter weight, int expert, int part, Tensor ofOutput, Tensor input) {
+    Tensor sum = weight.gradientOf(part).select(0, expert);
+    sum.addMatmulInPlace(ofOutput.transpose(0, 1), input);
   }
 
-  private static void addSum(Parameter bias, int expert, Tensor ofOutput) {
+  private static void addSum(Parameter bias, int expert, int part, Tensor ofOutput) {
     if (bias != null) {
-      bias.gradient().select(0, expert).addInPlace(ofOutput.sum(false, 0));
+      bias.gradientOf(part).select(0, expert).addInPlace(ofOutput.sum(false, 0));
     }
   }
 }

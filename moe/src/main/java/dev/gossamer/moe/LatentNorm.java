@@ -11,10 +11,10 @@ record LatentNorm(Parameter weight) {
   }
 
   /** Adds the weight's gradient and returns the rows'. */
-  Tensor backward(Tensor rows, Tensor ofOutput) {
+  Tensor backward(Tensor rows, Tensor ofOutput, int microBatch) {
     Tensor scale = scale(rows);
     Tensor unit = rows.mul(scale);
-    weight.add(ofOutput.mul(unit).sum(false, 0));
+    weight.add(ofOutput.mul(unit).sum(false, 0), microBatch);
     Tensor ofUnit = ofOutput.mul(weight.value());
     return ofUnit.sub(unit.mul(ofUnit.mul(unit).mean(true, 1))).mul(scale);
   }

@@ -1,16 +1,20 @@
 package dev.gossamer.moe;
 
-import static dev.gossamer.moe.parallel.PhaseClock.Phase.COMBINE;
-import static dev.gossamer.moe.parallel.PhaseClock.Phase.EXCHANGE;
 import static dev.gossamer.moe.parallel.PhaseClock.Phase.EXPERTS;
 import static dev.gossamer.moe.parallel.PhaseClock.Phase.PROJECT;
 import static dev.gossamer.moe.parallel.PhaseClock.Phase.ROUTE;
 import static dev.gossamer.moe.parallel.PhaseClock.Phase.SHARED;
 
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.moe.parallel.ExpertParallel;
 import dev.gossamer.moe.parallel.ExpertPlacement;
+import dev.gossamer.moe.parallel.ExpertRows;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock;
-import dev.gossamer.moe.parallel.RowExchange;
+import dev.gossamer.moe.parallel.RowView;
+import dev.gossamer.moe.parallel.TokenDispatch;
+import dev.gossamer.moe.parallel.TokenDispatch.Gradients;
 import dev.gossamer.moe.router.Choice;
 import dev.gossamer.moe.router.Router;
 import dev.gossamer.moe.router.Routing;
@@ -20,9 +24,11 @@ import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.GossamerException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.IntConsumer;
 import java.util.function.Supplier;
 
 /**
@@ -37,9 +43,9 @@ import java.util.function.Supplier;
  */
 public final class MoeLayer implements AutoCloseable {
   private final MoeSettings settings;
-  private final Communicator ranks;
+  private final String name;
   private final Threads threads;
-  private final ExpertPlacement placement;
+  private final ExpertParallel parallel;
   private final Router router;
   private final PhaseClock clock = new PhaseClock();
   private final Scope owner = Scope.detached();
@@ -52,10 +58,9 @@ public final class MoeLayer implements AutoCloseable {
   private final Experts shared; // null without
 
   /**
-   * @param name prefix of the parameters' names, for example {@code layers.3.moe}
-   * @param seed with the names decides every weight, whatever the number of ranks
+   * A layer whose ranks are all neighbours.
+   *
    * @param ranks that share the experts; not closed with the layer
-   * @param threads over which a rank's experts are spread
    */
   public MoeLayer(
       MoeSettings settings,
@@ -64,12 +69,33 @@ public final class MoeLayer implements AutoCloseable {
       DType dtype,
       Communicator ranks,
       Threads threads) {
+    this(settings, name, seed, dtype, RankGrid.flat(ranks), threads);
+  }
+
+  /**
+   * @param name prefix of the parameters' names, for example {@code layers.3.moe}
+   * @param seed with the names decides every weight, whatever the number of ranks
+   * @param grid the ranks that share the experts, and their nodes; not closed with the layer
+   * @param threads over which a rank's experts are spread
+   */
+  public MoeLayer(
+      MoeSettings settings, String name, long seed, DType dtype, RankGrid grid, Threads threads) {
     this.settings = settings;
-    this.ranks = ranks;
+    this.name = name;
     this.threads = threads;
     this.dtype = dtype;
     MoeStructure shape = settings.structure();
-    this.placement = new ExpertPlacement(shape.experts(), ranks.size());
+    ParallelSettings ways = settings.parallel();
+    this.parallel =
+        new ExpertParallel(
+            grid,
+            ways.dispatch(),
+            shape.experts(),
+            ways.receiveLimit(),
+            ways.wire().orElse(dtype),
+            dtype,
+            threads,
+            clock);
     this.router = new Router(settings.router(), shape.experts(), shape.topK());
     Initialisation start = settings.initialisation();
     int gateWidth = settings.gateReadsLatent() ? shape.wireWidth() : shape.hidden();
@@ -93,9 +119,18 @@ public final class MoeLayer implements AutoCloseable {
       this.ascend = null;
       this.norm = null;
     }
-    int first = placement.first(ranks.rank());
-    int count = placement.count(ranks.rank());
-    this.experts = Experts.routed(settings, first, count, dtype, name, seed, owner);
+    ExpertPlacement placement = parallel.placement();
+    int self = grid.world().rank();
+    this.experts =
+        Experts.routed(
+            settings,
+            placement.first(self),
+            placement.count(self),
+            grid.world().size(),
+            dtype,
+            name,
+            seed,
+            owner);
     this.shared =
         settings.sharedInner() > 0 ? Experts.shared(settings, dtype, name, seed, owner) : null;
   }
@@ -103,21 +138,29 @@ public final class MoeLayer implements AutoCloseable {
   private Parameter drawn(String name, DType type, long seed, double deviation, long out, long in) {
     try (Scope scope = Scope.open();
         Generator generator = Generator.named(name, seed)) {
-      return Parameter.of(name, generator.normal(out, in).mul(deviation).to(type), false, owner);
+      return Parameter.of(
+          name,
+          generator.normal(out, in).mul(deviation).to(type),
+          false,
+          settings.parallel().elastic(),
+          owner);
     }
   }
 
   private Optional<Parameter> bias(String name, long width) {
     try (Scope scope = Scope.open()) {
       return settings.projectionBias()
-          ? Optional.of(Parameter.of(name, Tensor.zeros(dtype, width), false, owner))
+          ? Optional.of(
+              Parameter.of(
+                  name, Tensor.zeros(dtype, width), false, settings.parallel().elastic(), owner))
           : Optional.empty();
     }
   }
 
   private Parameter ones(String name, long width) {
     try (Scope scope = Scope.open()) {
-      return Parameter.of(name, Tensor.full(1, dtype, width), false, owner);
+      return Parameter.of(
+          name, Tensor.full(1, dtype, width), false, settings.parallel().elastic(), owner);
     }
   }
 
@@ -170,166 +213,160 @@ public final class MoeLayer implements AutoCloseable {
       Tensor z = descend == null ? x : scope.keep(timed(PROJECT, () -> descend.forward(x)));
       Tensor gateInput = settings.gateReadsLatent() ? z : x;
       Choice choice = timed(ROUTE, () -> route(gateInput, batch, forced)).keep(scope);
-      List<MoePass.Chunk> chunks = chunks(choice.routing(), scope, z);
-      Tensor combined = scope.keep(timed(COMBINE, () -> combined(choice, chunks)));
+      Tensor weights = choice.weights().to(dtype);
+      int parts = settings.parallel().chunks();
+      List<TokenDispatch> ways = parallel.plan(name, choice.routing(), weights, parts);
+      Experts.Saved[] saved = new Experts.Saved[parts];
+      Experts.Saved ofShared = shared == null ? null : savedOfShared(x, batch.number());
+      Tensor[] beside = new Tensor[1];
+      pipelined(
+          ways,
+          part -> ways.get(part).depart(some(z, part, parts)),
+          () -> beside[0] = shared == null ? null : sharedOutput(ofShared),
+          part -> {
+            TokenDispatch way = ways.get(part);
+            saved[part] = experts.save(way.arrive(), way.expertRows(), batch.number());
+            RowView results = way.room();
+            timed(EXPERTS, () -> experts.forward(saved[part], results, threads));
+            way.giveBack(results);
+          });
+      Tensor combined = scope.keep(joined(ways.stream().map(TokenDispatch::combined).toList()));
+      ways.forEach(way -> way.keep(scope));
+      for (Experts.Saved one : saved) {
+        one.keep(scope);
+      }
       Tensor normed = norm == null ? combined : scope.keep(norm.forward(combined));
       Tensor y = ascend == null ? normed : timed(PROJECT, () -> ascend.forward(normed));
-      Experts.Saved ofShared = null;
       if (shared != null) {
-        ofShared = keep(scope, shared.save(x, new int[] {0, (int) x.size(0)}));
-        Experts.Saved saved = ofShared;
-        y = y.add(timed(SHARED, () -> shared.forward(saved, threads)));
+        ofShared.keep(scope);
+        y = y.add(beside[0]);
       }
-      return new MoePass(this, x, z, choice, chunks, combined, normed, ofShared, scope.keep(y));
+      List<Experts.Saved> all = List.of(saved);
+      return new MoePass(
+          this, x, z, choice, batch.number(), ways, all, combined, normed, ofShared, scope.keep(y));
     }
   }
 
   private Choice route(Tensor gateInput, TokenBatch batch, Optional<Routing> forced) {
     Tensor logits = gateInput.to(gate.value().dtype()).matmul(gate.value().transpose(0, 1));
-    return router.route(logits, batch, forced, ranks);
+    Tensor finite = logits.isFinite();
+    if (!finite.all().isTrue()) {
+      int[] tokens = finite.to(DType.INT32).sum(false, 1).toInts();
+      int token = 0;
+      while (tokens[token] == logits.size(1)) {
+        token++;
+      }
+      throw new GossamerException(
+          "The gate of " + name + " cannot rate token " + token + ": not all logits are finite",
+          "Lower the learning rate, or see what made the token's row overflow");
+    }
+    return router.route(logits, batch, forced, parallel.ranks());
   }
 
-  /** Each token's sum of what its experts gave, by weight, in the order of slots. */
-  private Tensor combined(Choice choice, List<MoePass.Chunk> chunks) {
-    Tensor weights = choice.weights().to(dtype).unsqueeze(1);
-    List<Tensor> sums = new ArrayList<>();
-    int token = 0;
-    for (MoePass.Chunk chunk : chunks) {
-      int count = (int) chunk.returned().size(0);
-      sums.add(weights.narrow(0, token, count).matmul(chunk.returned()).squeeze(1));
-      token += count;
-    }
-    return sums.size() == 1 ? sums.get(0) : Tensor.cat(0, sums);
+  private Experts.Saved savedOfShared(Tensor x, int microBatch) {
+    Tensor own = x.narrow(0, 0, x.size(0)); // a handle of the pass's, as x itself is the caller's
+    RowView rows = new RowView(own, null, null, dtype);
+    return shared.save(rows, ExpertRows.ofOne((int) x.size(0)), microBatch);
+  }
+
+  private Tensor sharedOutput(Experts.Saved saved) {
+    RowView room = new RowView(likeInput(saved), null, null, dtype);
+    timed(SHARED, () -> shared.forward(saved, room, threads));
+    return room.rows();
+  }
+
+  private static Tensor likeInput(Experts.Saved saved) {
+    Tensor rows = saved.input().rows();
+    return Tensor.empty(rows.dtype(), rows.shape());
   }
 
   private <T> T timed(PhaseClock.Phase phase, Supplier<T> work) {
     return clock.time(phase, work);
   }
 
-  /** Sends the tokens in parts, so that one part travels while another is computed. */
-  private List<MoePass.Chunk> chunks(Routing routing, Scope scope, Tensor z) {
-    int parts = settings.chunks();
-    int tokens = routing.tokens();
-    RowExchange[] exchanges = exchanges(routing, parts);
-    RowExchange.Journey[] outward = new RowExchange.Journey[parts];
-    RowExchange.Journey[] homeward = new RowExchange.Journey[parts];
-    Experts.Saved[] saved = new Experts.Saved[parts];
-    outward[0] = depart(exchanges[0], z, 0, tokens / parts);
-    for (int part = 0; part < parts; part++) {
-      if (part + 1 < parts) {
-        outward[part + 1] =
-            depart(
-                exchanges[part + 1], z, tokens * (part + 1) / parts, tokens * (part + 2) / parts);
+  private void timed(PhaseClock.Phase phase, Runnable work) {
+    clock.time(
+        phase,
+        () -> {
+          work.run();
+          return null;
+        });
+  }
+
+  /** One part travels while another is computed, the first while something else is. */
+  private static void pipelined(
+      List<TokenDispatch> ways, IntConsumer depart, Runnable meanwhile, IntConsumer compute) {
+    depart.accept(0);
+    meanwhile.run();
+    for (int part = 0; part < ways.size(); part++) {
+      if (part + 1 < ways.size()) {
+        depart.accept(part + 1);
       }
-      Tensor rows = scope.keep(exchanges[part].inExpertOrder(outward[part], dtype));
-      saved[part] = keep(scope, experts.save(rows, exchanges[part].offsets()));
-      Experts.Saved one = saved[part];
-      Tensor given = timed(EXPERTS, () -> experts.forward(one, threads));
-      homeward[part] = exchanges[part].toTokens(given);
+      compute.accept(part);
     }
-    List<MoePass.Chunk> chunks = new ArrayList<>();
-    for (int part = 0; part < parts; part++) {
-      Tensor returned = scope.keep(exchanges[part].bySlot(homeward[part], dtype));
-      chunks.add(new MoePass.Chunk(exchanges[part], saved[part], returned));
-    }
-    return chunks;
   }
 
-  private static RowExchange.Journey depart(RowExchange exchange, Tensor z, int from, int to) {
-    return exchange.toExperts(exchange.leaving(z.narrow(0, from, to - from)));
+  private static Tensor some(Tensor rows, int part, int parts) {
+    int tokens = (int) rows.size(0);
+    int from = ExpertParallel.start(tokens, part, parts);
+    return rows.narrow(0, from, ExpertParallel.start(tokens, part + 1, parts) - from);
   }
 
-  /** One exchange of counts for all parts: how many rows everybody sends to every expert. */
-  private RowExchange[] exchanges(Routing routing, int parts) {
-    int all = settings.structure().experts();
-    int tokens = routing.tokens();
-    int[] own = new int[parts * all];
-    for (int part = 0; part < parts; part++) {
-      int[] counts = routing.counts(tokens * part / parts, tokens * (part + 1) / parts);
-      System.arraycopy(counts, 0, own, part * all, all);
-    }
-    int[] gathered = timed(EXCHANGE, () -> ranks.allGather(Tensor.of(own, own.length)).toInts());
-    RowExchange[] exchanges = new RowExchange[parts];
-    for (int part = 0; part < parts; part++) {
-      int[][] counts = new int[ranks.size()][all];
-      for (int rank = 0; rank < ranks.size(); rank++) {
-        System.arraycopy(gathered, rank * own.length + part * all, counts[rank], 0, all);
-      }
-      exchanges[part] =
-          RowExchange.of(
-              routing,
-              tokens * part / parts,
-              tokens * (part + 1) / parts,
-              counts,
-              placement,
-              ranks,
-              settings.wire().orElse(dtype),
-              clock);
-    }
-    return exchanges;
-  }
-
-  private static Experts.Saved keep(Scope scope, Experts.Saved saved) {
-    scope.keep(saved.inner());
-    if (saved.upper() != null) {
-      scope.keep(saved.upper());
-    }
-    return saved;
+  private static Tensor joined(List<Tensor> parts) {
+    return parts.size() == 1 ? parts.get(0) : Tensor.cat(0, parts);
   }
 
   /** The way back; see {@link MoePass#backward}. */
   Tensor backward(MoePass pass, Tensor dy, double lossScale) {
     try (Scope scope = Scope.open()) {
+      int microBatch = pass.microBatch();
       Tensor ofNormed =
-          ascend == null ? dy : timed(PROJECT, () -> ascend.backward(pass.normed(), dy));
-      Tensor ofCombined = norm == null ? ofNormed : norm.backward(pass.combined(), ofNormed);
-      Tensor weights = pass.choice().weights().to(dtype);
-      int parts = pass.chunks().size();
-      RowExchange.Journey[] outward = new RowExchange.Journey[parts];
-      RowExchange.Journey[] homeward = new RowExchange.Journey[parts];
-      List<Tensor> ofWeights = new ArrayList<>();
-      int token = 0;
-      int[] starts = new int[parts + 1];
-      for (int part = 0; part < parts; part++) {
-        int count = (int) pass.chunks().get(part).returned().size(0);
-        starts[part] = token;
-        token += count;
-      }
-      starts[parts] = token;
-      outward[0] = departBack(pass, 0, starts, ofCombined, weights);
-      for (int part = 0; part < parts; part++) {
-        if (part + 1 < parts) {
-          outward[part + 1] = departBack(pass, part + 1, starts, ofCombined, weights);
-        }
-        MoePass.Chunk chunk = pass.chunks().get(part);
-        Tensor du = chunk.exchange().inExpertOrder(outward[part], dtype);
-        Tensor dzRows = timed(EXPERTS, () -> experts.backward(chunk.saved(), du, threads));
-        homeward[part] = chunk.exchange().toTokens(dzRows);
-        Tensor dc = ofCombined.narrow(0, starts[part], starts[part + 1] - starts[part]);
-        ofWeights.add(timed(COMBINE, () -> chunk.returned().matmul(dc.unsqueeze(2)).squeeze(2)));
-      }
-      List<Tensor> ofRows = new ArrayList<>();
-      for (int part = 0; part < parts; part++) {
-        RowExchange exchange = pass.chunks().get(part).exchange();
-        ofRows.add(exchange.bySlot(homeward[part], dtype).sum(false, 1));
-      }
-      Tensor dz = parts == 1 ? ofRows.get(0) : Tensor.cat(0, ofRows);
-      Tensor dp = parts == 1 ? ofWeights.get(0) : Tensor.cat(0, ofWeights);
+          ascend == null
+              ? dy
+              : timed(PROJECT, () -> ascend.backward(pass.normed(), dy, microBatch));
+      Tensor ofCombined =
+          norm == null ? ofNormed : norm.backward(pass.combined(), ofNormed, microBatch);
+      List<TokenDispatch> ways = pass.ways();
+      Tensor[] beside = new Tensor[1];
+      pipelined(
+          ways,
+          part -> ways.get(part).departBack(some(ofCombined, part, ways.size())),
+          () -> beside[0] = shared == null ? null : sharedBack(pass.ofShared(), dy),
+          part -> {
+            TokenDispatch way = ways.get(part);
+            RowView ofResults = way.arriveBack();
+            RowView ofRows = way.room();
+            Experts.Saved saved = pass.saved().get(part);
+            timed(EXPERTS, () -> experts.backward(saved, ofResults, ofRows, threads));
+            way.giveBack(ofRows);
+          });
+      List<Gradients> home = ways.stream().map(TokenDispatch::gradients).toList();
+      Tensor dz = joined(home.stream().map(Gradients::ofTokens).toList());
+      Tensor dp = joined(home.stream().map(Gradients::ofWeights).toList());
       Tensor ofGateInput = timed(ROUTE, () -> routeBack(pass, dp, lossScale));
       if (settings.gateReadsLatent()) {
         dz = dz.add(ofGateInput);
       }
       Tensor ofDescended = dz;
       Tensor dx =
-          descend == null ? dz : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended));
+          descend == null
+              ? dz
+              : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended, microBatch));
       if (!settings.gateReadsLatent()) {
         dx = dx.add(ofGateInput);
       }
       if (shared != null) {
-        dx = dx.add(timed(SHARED, () -> shared.backward(pass.ofShared(), dy, threads)));
+        dx = dx.add(beside[0]);
       }
       return scope.keep(dx);
     }
+  }
+
+  private Tensor sharedBack(Experts.Saved saved, Tensor dy) {
+    RowView ofOutput = new RowView(dy, null, null, dtype);
+    RowView ofInput = new RowView(likeInput(saved), null, null, dtype);
+    timed(SHARED, () -> shared.backward(saved, ofOutput, ofInput, threads));
+    return ofInput.rows();
   }
 
   /** Adds the gate's gradient and returns that of what it reads. */
@@ -337,18 +374,8 @@ public final class MoeLayer implements AutoCloseable {
     DType exact = gate.value().dtype();
     Tensor ofLogits = pass.choice().logitGradient(ofWeights.to(exact), lossScale);
     Tensor input = (settings.gateReadsLatent() ? pass.z() : pass.x()).to(exact);
-    gate.add(ofLogits.transpose(0, 1).matmul(input));
+    gate.gradientOf(pass.microBatch()).addMatmulInPlace(ofLogits.transpose(0, 1), input);
     return ofLogits.matmul(gate.value()).to(dtype);
-  }
-
-  private static RowExchange.Journey departBack(
-      MoePass pass, int part, int[] starts, Tensor ofCombined, Tensor weights) {
-    int count = starts[part + 1] - starts[part];
-    Tensor dc = ofCombined.narrow(0, starts[part], count).unsqueeze(1);
-    Tensor p = weights.narrow(0, starts[part], count).unsqueeze(2);
-    RowExchange exchange = pass.chunks().get(part).exchange();
-    long slots = count * weights.size(1);
-    return exchange.toExperts(exchange.leavingSlots(dc.mul(p).reshape(slots, ofCombined.size(1))));
   }
 
   @Override

@@ -1,6 +1,6 @@
 package dev.gossamer.moe;
 
-import dev.gossamer.moe.parallel.RowExchange;
+import dev.gossamer.moe.parallel.TokenDispatch;
 import dev.gossamer.moe.router.Choice;
 import dev.gossamer.tensor.Tensor;
 import java.util.List;
@@ -11,25 +11,22 @@ public final class MoePass {
   private final Tensor x;
   private final Tensor z;
   private final Choice choice;
-  private final List<Chunk> chunks;
+  private final int microBatch;
+  private final List<TokenDispatch> ways;
+  private final List<Experts.Saved> saved;
   private final Tensor combined;
   private final Tensor normed;
   private final Experts.Saved ofShared;
   private final Tensor output;
-
-  /**
-   * A part of the tokens.
-   *
-   * @param returned {@code [tokens, topK, width]} what the experts gave
-   */
-  record Chunk(RowExchange exchange, Experts.Saved saved, Tensor returned) {}
 
   MoePass(
       MoeLayer layer,
       Tensor x,
       Tensor z,
       Choice choice,
-      List<Chunk> chunks,
+      int microBatch,
+      List<TokenDispatch> ways,
+      List<Experts.Saved> saved,
       Tensor combined,
       Tensor normed,
       Experts.Saved ofShared,
@@ -38,7 +35,9 @@ public final class MoePass {
     this.x = x;
     this.z = z;
     this.choice = choice;
-    this.chunks = chunks;
+    this.microBatch = microBatch;
+    this.ways = ways;
+    this.saved = saved;
     this.combined = combined;
     this.normed = normed;
     this.ofShared = ofShared;
@@ -75,8 +74,17 @@ public final class MoePass {
     return z;
   }
 
-  List<Chunk> chunks() {
-    return chunks;
+  int microBatch() {
+    return microBatch;
+  }
+
+  /** Of each part of the tokens. */
+  List<TokenDispatch> ways() {
+    return ways;
+  }
+
+  List<Experts.Saved> saved() {
+    return saved;
   }
 
   Tensor combined() {

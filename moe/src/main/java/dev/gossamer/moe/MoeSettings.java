@@ -1,9 +1,8 @@
 package dev.gossamer.moe;
 
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.router.RouterSettings;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.Optional;
 
 /**
  * Everything that a mixture-of-experts layer can be.
@@ -17,8 +16,7 @@ import java.util.Optional;
  * @param gateReadsLatent whether BigMac's gate reads the narrow tokens instead of the wide ones
  * @param sharedInner inner width of an expert that every token visits at the wide stream, without
  *     travelling; 0 for none
- * @param wire type of rows that travel; empty for the layer's own
- * @param chunks parts of the tokens that travel while others are computed
+ * @param parallel how ranks share the work
  * @param initialisation of the weights
  */
 public record MoeSettings(
@@ -30,8 +28,7 @@ public record MoeSettings(
     boolean latentNorm,
     boolean gateReadsLatent,
     int sharedInner,
-    Optional<DType> wire,
-    int chunks,
+    ParallelSettings parallel,
     Initialisation initialisation) {
   /**
    * @throws UsageException if choices contradict each other
@@ -47,11 +44,12 @@ public record MoeSettings(
         "gated experts with biases",
         "Use plain experts, or no biases");
     require(sharedInner >= 0, "a shared inner width of " + sharedInner, "Use 0 or more");
-    require(chunks >= 1, chunks + " chunks", "Use 1 or more");
     require(
-        wire.isEmpty() || wire.get().isFloating(),
-        "rows of type " + wire.map(DType::name).orElse("") + " on the wire",
-        "Use a floating type");
+        parallel.elastic() == 0
+            || router.balance() == 0
+            || router.scope() != RouterSettings.Scope.GLOBAL,
+        "the same bits on every number of ranks but a balance loss over all of them",
+        "Use the scope sequence or micro, or the router's bias");
   }
 
   private static void require(boolean holds, String found, String remedy) {
@@ -73,8 +71,7 @@ public record MoeSettings(
         false,
         false,
         0,
-        Optional.empty(),
-        1,
+        ParallelSettings.DEFAULT,
         Initialisation.fanIn(1));
   }
 
@@ -88,8 +85,7 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
@@ -103,8 +99,7 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
@@ -118,8 +113,7 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
@@ -133,8 +127,7 @@ public record MoeSettings(
         value,
         gateReadsLatent,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
@@ -148,8 +141,7 @@ public record MoeSettings(
         latentNorm,
         value,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
@@ -163,12 +155,11 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         inner,
-        wire,
-        chunks,
+        parallel,
         initialisation);
   }
 
-  public MoeSettings withWire(DType value) {
+  public MoeSettings withParallel(ParallelSettings value) {
     return new MoeSettings(
         structure,
         router,
@@ -178,22 +169,6 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         sharedInner,
-        Optional.of(value),
-        chunks,
-        initialisation);
-  }
-
-  public MoeSettings withChunks(int value) {
-    return new MoeSettings(
-        structure,
-        router,
-        activation,
-        expertBias,
-        projectionBias,
-        latentNorm,
-        gateReadsLatent,
-        sharedInner,
-        wire,
         value,
         initialisation);
   }
@@ -208,8 +183,7 @@ public record MoeSettings(
         latentNorm,
         gateReadsLatent,
         sharedInner,
-        wire,
-        chunks,
+        parallel,
         value);
   }
 }

@@ -12,23 +12,47 @@ import dev.gossamer.tensor.Tensor;
  * @param gradient of the value's shape and type
  * @param ofExperts whether each expert-parallel rank holds experts of its own in it, so that its
  *     gradient is summed over the replicas of those experts only and not over all ranks
+ * @param parts {@code [micro-batches, ..]} gradients of an elastic layer by micro-batch, as yet in
+ *     no sum; null in ordinary layers. Those of experts are ordered by the rank whose tokens they
+ *     come from, then by that rank's micro-batches
  */
-public record Parameter(String name, Tensor value, Tensor gradient, boolean ofExperts) {
-  /** A parameter whose tensors belong to a scope. */
-  static Parameter of(String name, Tensor value, boolean ofExperts, Scope owner) {
+public record Parameter(
+    String name, Tensor value, Tensor gradient, boolean ofExperts, Tensor parts) {
+  /**
+   * A parameter whose tensors belong to a scope.
+   *
+   * @param microBatches whose gradients are kept apart; 0 for one sum
+   */
+  static Parameter of(String name, Tensor value, boolean ofExperts, int microBatches, Scope owner) {
     return new Parameter(
         name,
         owner.adopt(value),
         owner.adopt(Tensor.zeros(value.dtype(), value.shape())),
-        ofExperts);
+        ofExperts,
+        microBatches == 0 ? null : owner.adopt(stack(value, microBatches)));
+  }
+
+  private static Tensor stack(Tensor value, int count) {
+    long[] shape = new long[value.dims() + 1];
+    shape[0] = count;
+    System.arraycopy(value.shape(), 0, shape, 1, value.dims());
+    return Tensor.zeros(value.dtype(), shape);
   }
 
   /** Forgets the gradients. */
   public void clearGradient() {
     gradient.fill(0);
+    if (parts != null) {
+      parts.fill(0);
+    }
   }
 
-  void add(Tensor part) {
-    gradient.addInPlace(part);
+  /** Where the gradient of a micro-batch adds up. */
+  Tensor gradientOf(int microBatch) {
+    return parts == null ? gradient : parts.select(0, microBatch);
+  }
+
+  void add(Tensor part, int microBatch) {
+    gradientOf(microBatch).addInPlace(part);
   }
 }

@@ -18,9 +18,9 @@ record Projection(Parameter weight, Optional<Parameter> bias) {
   }
 
   /** Adds the weights' gradients and returns the input's. */
-  Tensor backward(Tensor x, Tensor ofOutput) {
-    weight.add(ofOutput.transpose(0, 1).matmul(x));
-    bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0)));
+  Tensor backward(Tensor x, Tensor ofOutput, int microBatch) {
+    weight.gradientOf(microBatch).addMatmulInPlace(ofOutput.transpose(0, 1), x);
+    bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0), microBatch));
     return ofOutput.matmul(weight.value());
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.moe;
 
+import static dev.gossamer.moe.parallel.ParallelSettings.DEFAULT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
@@ -47,7 +48,7 @@ class MoeLayerTest {
         Arguments.of("latent gate", MoeSettings.of(BIG_MAC).withGateReadingLatent(true)),
         Arguments.of(
             "shared", MoeSettings.of(BIG_MAC).withShared(8).withActivation(ExpertActivation.RELU2)),
-        Arguments.of("chunks", MoeSettings.of(BIG_MAC).withChunks(4)),
+        Arguments.of("chunks", MoeSettings.of(BIG_MAC).withParallel(DEFAULT.withChunks(4))),
         Arguments.of(
             "sigmoid",
             MoeSettings.of(BIG_MAC)
@@ -209,7 +210,10 @@ class MoeLayerTest {
   void fewTokensAreNoTrouble(int count) {
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1);
-        MoeLayer layer = layer(MoeSettings.of(BIG_MAC).withShared(4).withChunks(2), threads)) {
+        MoeLayer layer =
+            layer(
+                MoeSettings.of(BIG_MAC).withShared(4).withParallel(DEFAULT.withChunks(2)),
+                threads)) {
       MoePass pass = layer.forward(tokens(count, 1));
       assertThat(pass.output().shape()).containsExactly(count, HIDDEN);
       assertThat(pass.backward(tokens(count, 2), 1).shape()).containsExactly(count, HIDDEN);
@@ -237,7 +241,7 @@ class MoeLayerTest {
         MoeLayer layer = layer(MoeSettings.of(BIG_MAC), threads)) {
       Tensor x = tokens(6, 1);
       boolean[] padding = {false, false, false, false, true, true};
-      MoePass padded = layer.forward(x, new TokenBatch(6, 1, padding), Optional.empty());
+      MoePass padded = layer.forward(x, new TokenBatch(6, 1, padding, 0), Optional.empty());
       MoePass alone = layer.forward(x.narrow(0, 0, 4));
       assertThat(padded.output().narrow(0, 0, 4).toDoubles())
           .containsExactly(alone.output().toDoubles());
@@ -253,9 +257,8 @@ class MoeLayerTest {
         .isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> MoeSettings.of(GATED).withBiases(true, false))
         .isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> MoeSettings.of(FINE).withChunks(0)).isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> MoeSettings.of(FINE).withWire(DType.INT64))
-        .isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> DEFAULT.withChunks(0)).isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> DEFAULT.withWire(DType.INT64)).isInstanceOf(UsageException.class);
   }
 
   @Test

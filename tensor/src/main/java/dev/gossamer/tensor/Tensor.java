@@ -785,6 +785,12 @@ public final class Tensor implements AutoCloseable {
     return this;
   }
 
+  /** Adds the product of two matrices to this one. Returns this tensor. */
+  public Tensor addMatmulInPlace(Tensor left, Tensor right) {
+    handle().addMatmulInPlace(left.handle(), right.handle());
+    return this;
+  }
+
   /**
    * Adds the entries of {@code source} to the entries of this tensor that an index names, in order.
    * Returns this tensor.

@@ -15,6 +15,8 @@ import dev.gossamer.moe.MoePass;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.ForcedRouting;
 import dev.gossamer.moe.router.Routing;
@@ -104,10 +106,10 @@ public final class MoeBench {
     Entrant(String name, MoeStructure structure) {
       this.name = name;
       this.structure = structure;
-      MoeSettings how = MoeSettings.of(structure).withChunks(settings.chunks());
-      if (settings.wire().isPresent()) {
-        how = how.withWire(settings.wire().get());
-      }
+      ParallelSettings ways =
+          new ParallelSettings(
+              Dispatch.FLAT, settings.wire(), settings.chunks(), Integer.MAX_VALUE, 0);
+      MoeSettings how = MoeSettings.of(structure).withParallel(ways);
       this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, world, threads);
       this.routing =
           settings.balanced()

@@ -6,6 +6,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
+import java.net.SocketTimeoutException;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -89,11 +90,15 @@ final class Register implements AutoCloseable {
   }
 
   private void awaitKeeper(Deadline deadline) {
+    String reason = "nothing answers there";
     while (true) {
       try {
         knock(deadline.left());
         return;
       } catch (IOException e) {
+        if (!(e instanceof SocketTimeoutException)) { // which says less than a refusal before it
+          reason = e.getMessage();
+        }
         if (deadline.hasPassed()) {
           throw new CommunicationException(
               "Rank "
@@ -103,7 +108,7 @@ final class Register implements AutoCloseable {
                   + " within "
                   + deadline
                   + ": "
-                  + e.getMessage(),
+                  + reason,
               "See whether rank 0 runs, and whether all ranks were told its machine and port",
               e);
         }

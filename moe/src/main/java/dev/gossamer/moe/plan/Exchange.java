@@ -1,6 +1,7 @@
 package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
 
 /**
  * One all-to-all as one rank sees it.

@@ -1,5 +1,6 @@
 package dev.gossamer.moe.plan;
 
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.tensor.DType;
 import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;

@@ -1,6 +1,7 @@
 package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.MatchedSettings;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.ArrayList;

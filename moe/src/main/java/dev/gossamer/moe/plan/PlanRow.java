@@ -1,6 +1,7 @@
 package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

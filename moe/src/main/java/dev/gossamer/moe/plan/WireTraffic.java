@@ -1,6 +1,7 @@
 package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
 
 /**
  * What one rank sends in one all-to-all, for uniform routing.

@@ -63,7 +63,7 @@ record Balance(
       int from = part * length;
       int to = from + length;
       double[] counts = new double[experts + 1];
-      int[] own = wanted.counts(from, to);
+      int[] own = wanted.part(from, to).counts();
       for (int expert = 0; expert < experts; expert++) {
         counts[expert] = own[expert];
       }

@@ -35,18 +35,19 @@ public record Routing(int tokens, int topK, int experts, int[] expert) {
 
   /** Slots of each expert, those dropped left out. */
   public int[] counts() {
-    return counts(0, tokens);
-  }
-
-  /** The same of some tokens. */
-  public int[] counts(int fromToken, int toToken) {
     int[] counts = new int[experts];
-    for (int slot = fromToken * topK; slot < toToken * topK; slot++) {
-      if (expert[slot] != DROPPED) {
-        counts[expert[slot]]++;
+    for (int one : expert) {
+      if (one != DROPPED) {
+        counts[one]++;
       }
     }
     return counts;
+  }
+
+  /** The routing of some tokens. */
+  public Routing part(int fromToken, int toToken) {
+    int[] some = Arrays.copyOfRange(expert, fromToken * topK, toToken * topK);
+    return new Routing(toToken - fromToken, topK, experts, some);
   }
 
   /** Share of the slots that capacity dropped. */

@@ -8,8 +8,9 @@ import java.util.Arrays;
  * @param tokens in all, sequence after sequence
  * @param sequences of equal length
  * @param padding which tokens are padding: they visit no expert and count nowhere
+ * @param number of this micro-batch among those of the rank's step, from 0
  */
-public record TokenBatch(int tokens, int sequences, boolean[] padding) {
+public record TokenBatch(int tokens, int sequences, boolean[] padding, int number) {
   public TokenBatch {
     padding = padding.clone();
     if (sequences < 1 || tokens % sequences != 0 || padding.length != tokens) {
@@ -20,12 +21,17 @@ public record TokenBatch(int tokens, int sequences, boolean[] padding) {
 
   /** One sequence without padding. */
   public static TokenBatch of(int tokens) {
-    return new TokenBatch(tokens, 1, new boolean[tokens]);
+    return new TokenBatch(tokens, 1, new boolean[tokens], 0);
   }
 
   /** Several without padding. */
   public static TokenBatch of(int tokens, int sequences) {
-    return new TokenBatch(tokens, sequences, new boolean[tokens]);
+    return new TokenBatch(tokens, sequences, new boolean[tokens], 0);
+  }
+
+  /** The same as another of the step's micro-batches. */
+  public TokenBatch numbered(int microBatch) {
+    return new TokenBatch(tokens, sequences, padding, microBatch);
   }
 
   public int sequenceLength() {

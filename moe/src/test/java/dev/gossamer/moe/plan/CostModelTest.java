@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.gossamer.moe.MatchedSettings.Match;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.moe.plan.PlanSettings.Optimizer;
 import dev.gossamer.tensor.DType;

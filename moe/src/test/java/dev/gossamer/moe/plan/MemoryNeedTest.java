@@ -3,6 +3,7 @@ package dev.gossamer.moe.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.moe.plan.PlanSettings.Optimizer;
 import org.junit.jupiter.api.Test;

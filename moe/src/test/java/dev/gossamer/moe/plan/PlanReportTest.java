@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeStructure.FineGrained;
+import dev.gossamer.moe.parallel.Dispatch;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.ArrayList;
 import java.util.Collections;

@@ -792,6 +792,16 @@ public final class TorchTensor implements AutoCloseable {
     change("addMulInPlace", () -> at.addcmul_(left.at, right.at));
   }
 
+  public void addMatmulInPlace(TorchTensor left, TorchTensor right) {
+    if (left.lacksProducts(right)) {
+      try (TorchTensor product = left.matmul(right)) {
+        addInPlace(product);
+      }
+      return;
+    }
+    change("addMatmulInPlace", () -> at.addmm_(left.at, right.at));
+  }
+
   public void indexAdd(long dim, TorchTensor index, TorchTensor source) {
     change("indexAdd", () -> at.index_add_(dim, index.at, source.at));
   }

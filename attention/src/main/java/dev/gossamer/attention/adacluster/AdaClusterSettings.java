@@ -102,8 +102,6 @@ public record AdaClusterSettings(
   public enum Tail {
     /** As one point for each cluster. */
     CENTROID,
-    /** As one point that weighs more, the more the logits inside the cluster vary. */
-    SPREAD,
     OFF
   }
 
@@ -213,9 +211,9 @@ public record AdaClusterSettings(
           .withKeyCounts(KeyCounts.FIXED)
           .withScorer(new ExpectedError())
           .withRule(new SelectionRule.Graded(List.of(8192), List.of(0.15, 0.10)))
-          .withErrorTarget(0.15)
+          .withErrorTarget(0.1)
           .withGrouping(Grouping.TILE)
-          .withTail(Tail.SPREAD)
+          .withTail(Tail.CENTROID)
           .withDenseLayers(List.of());
 
   private static final Map<String, AdaClusterSettings> PRESETS =

@@ -27,8 +27,9 @@ public record ExpectedError(QueryMass mass) implements ClusterScorer {
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
       Tensor weights = mass.score(head);
-      return scope.keep(
-          weights.mul(head.logitVariances()).div(head.statistics().sizes().transpose(0, 1)));
+      Tensor squares = head.groupMeans(head.scaledQueries().square());
+      Tensor variance = squares.matmul(head.statistics().variances().transpose(0, 1));
+      return scope.keep(weights.mul(variance).div(head.statistics().sizes().transpose(0, 1)));
     }
   }
 }

@@ -85,11 +85,7 @@ final class HeadAttention {
     KeySelection selection = select(scored, queries);
     VariableBlockAttention attention =
         new VariableBlockAttention(
-            operands,
-            keys,
-            groups,
-            selection,
-            coarse.map(all -> all.without(groups, selection, pointWeights(scored))));
+            operands, keys, groups, selection, coarse.map(all -> all.without(groups, selection)));
     Tensor sorted = Tensor.empty(products, query.size(0), value.size(1));
     session
         .threads()
@@ -115,12 +111,6 @@ final class HeadAttention {
         session.plan().measureRecall()
             ? RecallProbe.estimate(operands, groups, selection, keys, session.plan().recallRows())
             : Double.NaN);
-  }
-
-  private Optional<Tensor> pointWeights(ScoredHead head) {
-    return settings.tail() == AdaClusterSettings.Tail.SPREAD
-        ? Optional.of(head.logitVariances().mul(0.5).add(1))
-        : Optional.empty();
   }
 
   private boolean protectsText() {

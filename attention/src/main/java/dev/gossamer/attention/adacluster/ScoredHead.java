@@ -34,17 +34,6 @@ public record ScoredHead(
     return operands.queries().narrow(1, 0, operands.headDim()).to(DType.FLOAT32);
   }
 
-  /**
-   * Variance of the logits inside each cluster as the queries of each group see them, by the
-   * diagonal: s^2 sum_t mean(q_t^2) var_t(k); float32 {@code [groups, clusters]}.
-   */
-  Tensor logitVariances() {
-    try (Scope scope = Scope.open()) {
-      Tensor squares = groupMeans(scaledQueries().square());
-      return scope.keep(squares.matmul(statistics.variances().transpose(0, 1)));
-    }
-  }
-
   /** Mean of the rows of each group, float32 {@code [groups, columns]}. */
   Tensor groupMeans(Tensor sortedRows) {
     try (Scope scope = Scope.open()) {

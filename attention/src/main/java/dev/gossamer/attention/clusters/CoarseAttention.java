@@ -69,64 +69,59 @@ public final class CoarseAttention {
   /**
    * What each query's attention to the points of clusters that its group did not select comes to.
    *
-   * @param logSums float32 {@code [tokens, 1]}: logarithm of the sum of their exponentials
-   * @param sums float32 {@code [tokens, 1]}: the same sum as a share of all points
+   * @param logSums float32 {@code [tokens, 1]}: logarithm of the sum over all points
+   * @param sums float32 {@code [tokens, 1]}: share of that sum that the unselected ones have
    * @param values float32 {@code [tokens, headDim]}: their values, weighted by those shares
    */
   public record Rest(Tensor logSums, Tensor sums, Tensor values) {}
 
-  /**
-   * Takes the selected clusters out; once only, since the weights are used up.
-   *
-   * @param pointWeights float32 {@code [groups, clusters]}: how much more than its n keys at their
-   *     mean a point weighs for a group; if empty, no more
-   */
-  public Rest without(QueryGroups groups, KeySelection selection, Optional<Tensor> pointWeights) {
+  /** Takes the selected clusters out; once only, since the weights are used up. */
+  public Rest without(QueryGroups groups, KeySelection selection) {
     if (spent) {
       throw new IllegalStateException("The weights are used up");
     }
     spent = true;
+    int headDim = operands.headDim();
     Tensor sums = Tensor.empty(DType.FLOAT32, tokens, 1);
-    Tensor values = Tensor.empty(DType.FLOAT32, tokens, operands.headDim());
-    try (Scope scope = Scope.open()) {
-      Tensor factors =
-          pointWeights
-              .map(Tensor::copy)
-              .orElseGet(() -> Tensor.full(1, DType.FLOAT32, groups.count(), points.clusters()));
-      hide(factors.memory(), selection);
-      Tensor ofPositions = groups.ofPositions();
-      for (int from = 0; from < tokens; from += STRIP) {
-        int rows = Math.min(STRIP, tokens - from);
-        try (Scope one = Scope.open()) {
-          Tensor strip = strip(from, rows);
-          strip.mulInPlace(factors.indexSelect(0, ofPositions.narrow(0, from, rows)));
-          sums.narrow(0, from, rows).copyFrom(strip.sum(true, 1));
-          values
-              .narrow(0, from, rows)
-              .copyFrom(strip.to(points.values().dtype()).matmul(points.values()));
+    Tensor values = Tensor.empty(DType.FLOAT32, tokens, headDim);
+    int group = 0;
+    for (int from = 0; from < tokens; from += STRIP) {
+      int rows = Math.min(STRIP, tokens - from);
+      try (Scope scope = Scope.open()) {
+        Tensor strip;
+        if (weights == null) {
+          strip = Tensor.empty(DType.FLOAT32, rows, points.clusters());
+          weigh(from, rows, strip);
+        } else {
+          strip = weights.narrow(0, from, rows);
         }
+        group = hide(strip.memory(), from, rows, group, groups, selection);
+        sums.narrow(0, from, rows).copyFrom(strip.sum(true, 1));
+        values
+            .narrow(0, from, rows)
+            .copyFrom(strip.to(points.values().dtype()).matmul(points.values()));
       }
     }
     sums.clampInPlace(LEAST, Double.POSITIVE_INFINITY);
-    return new Rest(logSums.add(sums.log()), sums, values);
+    return new Rest(logSums, sums, values);
   }
 
-  private Tensor strip(int from, int rows) {
-    if (weights != null) {
-      return weights.narrow(0, from, rows);
-    }
-    Tensor strip = Tensor.empty(DType.FLOAT32, rows, points.clusters());
-    weigh(from, rows, strip);
-    return strip;
-  }
-
-  /** A group's own clusters weigh nothing here: their keys are in the softmax themselves. */
-  private void hide(ByteBuffer factors, KeySelection selection) {
+  /**
+   * @param group of the strip's first query, or one before it
+   * @return group of its last query
+   */
+  private int hide(
+      ByteBuffer strip, int from, int rows, int group, QueryGroups groups, KeySelection selection) {
     int rowBytes = points.clusters() * Float.BYTES;
-    for (int group = 0; group < selection.groups(); group++) {
-      for (int chosen = selection.start(group); chosen < selection.end(group); chosen++) {
-        factors.putFloat(group * rowBytes + selection.cluster(chosen) * Float.BYTES, 0);
+    int at = group;
+    for (int row = 0; row < rows; row++) {
+      while (groups.start(at + 1) <= from + row) {
+        at++;
+      }
+      for (int chosen = selection.start(at); chosen < selection.end(at); chosen++) {
+        strip.putFloat(row * rowBytes + selection.cluster(chosen) * Float.BYTES, 0);
       }
     }
+    return at;
   }
 }

@@ -6,11 +6,11 @@ import dev.gossamer.tensor.Tensor;
 
 /**
  * Queries, keys and values of one head as the products want them: sorted by cluster, in the type of
- * the products, with three columns behind. A query row is {@code [s q | -z in two parts | 1 | 0
- * ..]}, a key row {@code [k - mean(k) | 1 | 1 | bias | 0 ..]}, so that one product gives scaled
- * logits with their bias, less a number z of the query's own, zero unless {@link #shift} says more.
- * Taking the mean key away changes no softmax and leaves the rounding of bf16 smaller numbers to
- * round.
+ * the products, with four columns behind. A query row is {@code [s q | -z in two parts | 1 | t | 0
+ * ..]}, a key row {@code [k - mean(k) | 1 | 1 | bias | 0 | 0 ..]}, so that one product gives scaled
+ * logits with their bias, less a number z of the query's own; t is the logit that a key of zeros
+ * with a one in that column has. Both are zero unless {@link #besideTail} says more. Taking the
+ * mean key away changes no softmax and leaves the rounding of bf16 smaller numbers to round.
  *
  * @param queries {@code [tokens, width]}
  * @param keys {@code [tokens, width]}, bias 0, which is also what k-means by distance wants
@@ -21,9 +21,9 @@ public record Operands(Tensor queries, Tensor keys, Tensor values, int headDim) 
   /** The bias of a key that must not be seen; the exponential of it is zero in any type. */
   public static final double UNSEEN = -1e30;
 
-  /** Columns of a query or key row: the head, three more, zeros up to a multiple of 8. */
+  /** Columns of a query or key row: the head, four more, zeros up to a multiple of 8. */
   public static int width(int headDim) {
-    return (headDim + 10) / 8 * 8;
+    return (headDim + 11) / 8 * 8;
   }
 
   /**
@@ -87,18 +87,25 @@ public record Operands(Tensor queries, Tensor keys, Tensor values, int headDim) 
     return headDim + 2;
   }
 
+  /** The column of a key row that is one for the tail and zero for every key. */
+  static int tailColumn(int headDim) {
+    return headDim + 3;
+  }
+
   /**
-   * Lets every logit of a query be so much smaller. The number goes into two columns, since bf16
-   * alone would round it away.
+   * Gives every query its tail as one key: its logit, and a number that all other logits are less
+   * by, so that bf16 has small numbers to round. That number goes into two columns for the same
+   * reason.
    *
-   * @param shifts float32 {@code [tokens, 1]}, sorted as the queries
+   * @param rest sorted as the queries
    */
-  void shift(Tensor shifts) {
+  void besideTail(CoarseAttention.Rest rest) {
     try (Scope scope = Scope.open()) {
-      Tensor less = shifts.neg();
+      Tensor less = rest.logSums().neg();
       Tensor high = less.to(queries.dtype());
       queries.narrow(1, headDim, 1).copyFrom(high);
       queries.narrow(1, headDim + 1, 1).copyFrom(less.sub(high.to(DType.FLOAT32)));
+      queries.narrow(1, tailColumn(headDim), 1).copyFrom(rest.sums().log());
     }
   }
 }

@@ -71,7 +71,7 @@ public final class VariableBlockAttention {
     this.queryRows = operands.queries().memory();
     this.keyRows = operands.keys().memory();
     this.valueRows = operands.values().memory();
-    tail.ifPresent(rest -> operands.shift(rest.logSums()));
+    tail.ifPresent(operands::besideTail);
   }
 
   /**
@@ -189,7 +189,7 @@ public final class VariableBlockAttention {
     return Math.max(0, Math.min(rows, groups.size(group) - pass * rows));
   }
 
-  /** The tail as a whole is one key of logit zero, the first of every group. */
+  /** The tail as a whole is one key, the first of every group. */
   private int tailKeys() {
     return tail.isPresent() ? 1 : 0;
   }
@@ -197,7 +197,7 @@ public final class VariableBlockAttention {
   private void copyKeys(Workspace.Batch memory, int slot, int group) {
     int filled = tailKeys();
     if (filled == 1) {
-      memory.clearKey(slot, 0);
+      memory.tailKey(slot);
     }
     int position = selection.start(group);
     int end = selection.end(group);

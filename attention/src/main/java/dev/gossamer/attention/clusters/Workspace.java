@@ -160,7 +160,11 @@ public final class Workspace implements AutoCloseable {
     }
 
     private void unsee(int place) {
-      int bits = Float.floatToRawIntBits((float) Operands.UNSEEN);
+      write(place, (float) Operands.UNSEEN);
+    }
+
+    private void write(int place, float number) {
+      int bits = Float.floatToRawIntBits(number);
       if (half) {
         keyBytes.putShort(place, (short) (bits >>> 16));
       } else {
@@ -184,8 +188,14 @@ public final class Workspace implements AutoCloseable {
       }
     }
 
-    /** A key of zeros with a value of zeros: its logit is zero for every query. */
-    void clearKey(int slot, int row) {
+    /** Makes the first key that whose logit every query carries with it; its value is zero. */
+    void tailKey(int slot) {
+      clearKey(slot, 0);
+      int place = (slot * keys * width + Operands.tailColumn(headDim)) * bytes;
+      write(place, 1);
+    }
+
+    private void clearKey(int slot, int row) {
       int keyPlace = (slot * keys + row) * width * bytes;
       for (int at = 0; at < width * bytes; at += Long.BYTES) {
         keyBytes.putLong(keyPlace + at, 0);

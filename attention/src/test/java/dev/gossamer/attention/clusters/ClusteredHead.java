@@ -74,7 +74,7 @@ public record ClusteredHead(
 
   CoarseAttention.Rest tail(Operands operands, QueryGroups groups, KeySelection selection) {
     ClusterTail points = KeyStatistics.of(operands, keys).tail(products);
-    return new CoarseAttention(operands, points).without(groups, selection, Optional.empty());
+    return new CoarseAttention(operands, points).without(groups, selection);
   }
 
   private double[][] attend(

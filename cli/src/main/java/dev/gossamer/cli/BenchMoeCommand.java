@@ -4,11 +4,21 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.MachineFacts;
 import dev.gossamer.bench.moe.MoeBench;
+import dev.gossamer.bench.moe.MoeBenchChart;
 import dev.gossamer.bench.moe.MoeBenchSettings;
-import dev.gossamer.distributed.Communicator;
+import dev.gossamer.bench.moe.MoeBenchTable;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
+import dev.gossamer.moe.plan.Words;
+import dev.gossamer.moe.router.RoutingFile;
+import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -72,11 +82,19 @@ final class BenchMoeCommand implements Callable<Integer> {
   private int tokens = DEFAULT.tokens();
 
   @Option(
+      names = "--dispatch",
+      paramLabel = "HOW",
+      description =
+          "flat: a row for each expert of a token; two-level: the same rows inside nodes first;"
+              + " deduplicated: a token once to each node (default: flat). See --per-node.")
+  private String dispatch = "flat";
+
+  @Option(
       names = "--chunks",
       paramLabel = "N",
       description =
           "Parts of the tokens that travel while others are computed (default: ${DEFAULT-VALUE}).")
-  private int chunks = DEFAULT.chunks();
+  private int chunks = DEFAULT.parallel().chunks();
 
   @Option(
       names = "--wire",
@@ -88,9 +106,22 @@ final class BenchMoeCommand implements Callable<Integer> {
       names = "--routing",
       paramLabel = "HOW",
       description =
-          "balanced: every expert gets as much; gate: as an untrained gate chooses (default:"
-              + " balanced).")
-  private String routing = "balanced";
+          "balanced: every expert gets as much, in turn; random: as much, in random order; gate: as"
+              + " an untrained gate chooses; biased:STD: some experts are more popular; one:I: all to"
+              + " expert I (default: balanced).")
+  private String routing;
+
+  @Option(
+      names = "--record",
+      paramLabel = "FILE",
+      description = "Write what each rank's tokens chose, with weights, as safetensors.")
+  private Path record;
+
+  @Option(
+      names = "--replay",
+      paramLabel = "FILE",
+      description = "Route as a file of --record says; the gate still gives the weights.")
+  private Path replay;
 
   @Option(
       names = "--threads",
@@ -103,6 +134,12 @@ final class BenchMoeCommand implements Callable<Integer> {
       paramLabel = "N",
       description = "Measurements of each structure, in turn (default: ${DEFAULT-VALUE}).")
   private int runs = DEFAULT.runs();
+
+  @Option(
+      names = "--chart",
+      paramLabel = "FILE",
+      description = "Also draw where the time goes, and the speed-ups, as a PNG.")
+  private Path chart;
 
   @Option(names = "--json", description = "Print one JSON document to stdout, the table to stderr.")
   private boolean json;
@@ -119,10 +156,14 @@ final class BenchMoeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (!routing.equals("balanced") && !routing.equals("gate")) {
-      throw new UsageException("Unknown routing '" + routing + "'", "Use balanced or gate");
+    Optional<PartFile> picture = Optional.ofNullable(chart).map(PartFile::new);
+    ParallelSettings ways =
+        ParallelSettings.DEFAULT
+            .withDispatch(Words.choose(Dispatch.class, "dispatch", dispatch))
+            .withChunks(chunks);
+    if (wire != null) {
+      ways = ways.withWire(DType.ofOption(wire));
     }
-    Optional<DType> type = Optional.ofNullable(wire).map(DType::ofOption);
     MoeBenchSettings settings =
         DEFAULT
             .withShape(
@@ -130,8 +171,9 @@ final class BenchMoeCommand implements Callable<Integer> {
                 experts,
                 inner == null ? Math.max(1, hidden / 4) : inner,
                 latent == null ? Math.max(1, hidden / 4) : latent)
-            .withLoad(topK, tokens, routing.equals("balanced"))
-            .withWay(chunks, type, ranks.perNode())
+            .withLoad(topK, tokens)
+            .withRouting(source(), Optional.ofNullable(record))
+            .withWay(ways, ranks.perNode())
             .withRuns(runs);
     BenchProgress progress = BenchArguments.progress(terminal, interrupted);
     ranks.run(
@@ -139,23 +181,42 @@ final class BenchMoeCommand implements Callable<Integer> {
           int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
           try (Threads pool = new Threads(own)) {
             BenchReport report = MoeBench.run(settings, world, pool, progress);
-            print(world, report);
+            if (world.rank() == 0) {
+              print(report);
+              picture.ifPresent(file -> draw(report, file.target()));
+            }
           }
         });
     return 0;
   }
 
-  private void print(Communicator world, BenchReport report) {
-    if (world.rank() != 0) {
-      return;
+  private RoutingSource source() {
+    if (replay != null && routing != null) {
+      throw new UsageException("Both --replay and --routing", "Use one of them");
     }
+    if (replay != null) {
+      return new RoutingSource.Replay(RoutingFile.open(replay));
+    }
+    return routing == null ? new RoutingSource.Balanced() : RoutingSource.of(routing);
+  }
+
+  private void print(BenchReport report) {
     (json ? terminal.err() : terminal.out())
         .println(
-            MoeBench.table(report)
+            MoeBenchTable.of(report)
                 + System.lineSeparator()
                 + MachineFacts.loadLine(report.machine()));
     if (json) {
       terminal.out().println(report.json());
+    }
+  }
+
+  private static void draw(BenchReport report, Path file) {
+    try {
+      MoeBenchChart.write(report, file); // last, as a machine without fonts can still print
+    } catch (IOException e) {
+      throw new EnvironmentException(
+          "Cannot write " + file, "Name a file in a folder that exists and is writable", e);
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.c10d.Backend;
 import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.CudaSetup;
 import dev.gossamer.tensor.Machine;
@@ -30,6 +31,7 @@ final class Checkup {
     findings.add(encoder());
     findings.add(cache(MiniModel.cache()));
     findings.addAll(cuda(CudaSetup.here()));
+    findings.add(nccl(CudaSetup.here(), Backend.NCCL::demand));
     return findings;
   }
 
@@ -135,6 +137,21 @@ final class Checkup {
       findings.add(Finding.note("CUDA", "no " + library, remedy(library)));
     }
     return findings;
+  }
+
+  /**
+   * @param demand throws what NCCL lacks here
+   */
+  static Finding nccl(CudaSetup setup, Runnable demand) {
+    if (!setup.card()) {
+      return Finding.good("NCCL", "not needed without a card; ranks exchange by Gloo");
+    }
+    try {
+      demand.run();
+      return Finding.good("NCCL", "found; ranks on cards may use --backend nccl");
+    } catch (EnvironmentException e) {
+      return Finding.note("NCCL", e.getMessage(), "");
+    }
   }
 
   private static String remedy(String library) {

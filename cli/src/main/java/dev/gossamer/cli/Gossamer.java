@@ -90,7 +90,8 @@ public final class Gossamer implements Runnable {
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
-                .addSubcommand(new BenchMoeCommand(terminal, interrupted)))
+                .addSubcommand(new BenchMoeCommand(terminal, interrupted))
+                .addSubcommand(new BenchExchangeCommand(terminal, interrupted)))
         .addSubcommand(
             // What follows the command to launch is the command's.
             new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))
@@ -100,7 +101,7 @@ public final class Gossamer implements Runnable {
                 .addSubcommand(new LabMeasureCommand(terminal, interrupted))
                 .addSubcommand(new LabCleanCommand(terminal))
                 .setStopAtPositional(true))
-        .addSubcommand(new PlanCommand(terminal))
+        .addSubcommand(new PlanCommand(terminal, interrupted))
         .addSubcommand(new DoctorCommand(terminal))
         .addSubcommand(new BundleCommand(terminal, interrupted))
         .addSubcommand(new GenerateCompletion());

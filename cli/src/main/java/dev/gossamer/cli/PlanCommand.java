@@ -1,6 +1,8 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.calibration.ClusterCalibration;
+import dev.gossamer.bench.moe.RunComparison;
 import dev.gossamer.bench.plan.PaperTables;
 import dev.gossamer.bench.plan.PlanChart;
 import dev.gossamer.bench.plan.PlanTable;
@@ -8,12 +10,17 @@ import dev.gossamer.moe.plan.ClusterProfile;
 import dev.gossamer.moe.plan.PaperComparison;
 import dev.gossamer.moe.plan.PlanReport;
 import dev.gossamer.moe.plan.PlannedModel;
+import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.BooleanSupplier;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -26,12 +33,13 @@ import picocli.CommandLine.Option;
       "Plan a mixture of experts on a cluster.",
       "Computes step time, communication and memory of the vanilla, fine-grained and BigMac"
           + " structures from the model's counts and the cluster's figures, over ranks and top-k, and"
-          + " says whether BigMac pays. Nothing is measured and nothing runs."
+          + " says whether BigMac pays. Nothing is measured and nothing runs, but with --calibrate."
     },
     abbreviateSynopsis = true,
     sortOptions = false)
 final class PlanCommand implements Callable<Integer> {
   private final Terminal terminal;
+  private final BooleanSupplier interrupted;
 
   @ArgGroup(validate = false, heading = "%nThe model%n")
   private PlannedModelArguments model = new PlannedModelArguments();
@@ -41,6 +49,12 @@ final class PlanCommand implements Callable<Integer> {
 
   @ArgGroup(validate = false, heading = "%nThe output%n")
   private Output output = new Output();
+
+  @ArgGroup(validate = false, heading = "%nMeasured instead%n")
+  private Measured measured = new Measured();
+
+  @ArgGroup(validate = false, heading = "%nThe ranks of --calibrate%n")
+  private RankArguments ranks = new RankArguments();
 
   @Mixin private CommonArguments common;
 
@@ -65,8 +79,43 @@ final class PlanCommand implements Callable<Integer> {
     private boolean json;
   }
 
-  PlanCommand(Terminal terminal) {
+  /** What is measured, or held against measurements. */
+  static final class Measured {
+    @Option(
+        names = "--calibrate",
+        paramLabel = "FILE",
+        description =
+            "Measure this machine, or the ranks that launch, lab, torchrun or srun started, and"
+                + " write a profile for --cluster; the model is ignored.")
+    private Path calibrate;
+
+    @Option(
+        names = "--threads",
+        paramLabel = "N",
+        description =
+            "Processor threads of each rank of --calibrate (default: all cores for one rank, else"
+                + " 1).")
+    private Integer threads;
+
+    @Option(
+        names = "--compare",
+        paramLabel = "RUN",
+        description =
+            "Predict what a file of bench moe --json measured, and print how far off that is; the"
+                + " model is the run's.")
+    private Path compare;
+
+    int threads(int ranks) {
+      if (threads != null && threads < 1) {
+        throw new UsageException(threads + " threads", "Use 1 or more");
+      }
+      return threads != null ? threads : ranks == 1 ? Threads.available() : 1;
+    }
+  }
+
+  PlanCommand(Terminal terminal, BooleanSupplier interrupted) {
     this.terminal = terminal;
+    this.interrupted = interrupted;
   }
 
   @Override
@@ -74,6 +123,18 @@ final class PlanCommand implements Callable<Integer> {
     if (output.paper) {
       PaperComparison comparison = PaperComparison.compute();
       print(comparison.document(), PaperTables.of(comparison));
+      return 0;
+    }
+    if (measured.calibrate != null && measured.compare != null) {
+      throw new UsageException("Both --calibrate and --compare", "Use one after the other");
+    }
+    if (measured.calibrate != null) {
+      calibrate(new PartFile(measured.calibrate)); // refuses before anything is measured
+      return 0;
+    }
+    if (measured.compare != null) {
+      RunComparison comparison = RunComparison.of(measured.compare, plan.cluster());
+      print(comparison.document(), comparison.table());
       return 0;
     }
     PlannedModel planned = model.model();
@@ -87,6 +148,23 @@ final class PlanCommand implements Callable<Integer> {
       draw(report, output.chart); // last, as a machine without fonts can still print
     }
     return 0;
+  }
+
+  private void calibrate(PartFile file) {
+    ranks.run(
+        world -> {
+          int own = measured.threads(world.size());
+          try (Threads pool = new Threads(own)) {
+            ClusterCalibration calibration =
+                ClusterCalibration.run(
+                    world, ranks.perNode(), pool, BenchArguments.progress(terminal, interrupted));
+            if (world.rank() == 0) {
+              String profile = BenchReport.json(calibration.profile().document());
+              PartFile.write(file.target(), profile.getBytes(StandardCharsets.UTF_8));
+              print(calibration.document(), calibration.table());
+            }
+          }
+        });
   }
 
   private static void requireFolder(Path file) {

@@ -6,6 +6,7 @@ import dev.gossamer.distributed.c10d.Backend;
 import dev.gossamer.distributed.c10d.Rendezvous;
 import dev.gossamer.distributed.c10d.Worlds;
 import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.UsageException;
 import java.time.Duration;
@@ -28,6 +29,14 @@ final class RankArguments {
   private Integer perNode;
 
   @Option(
+      names = "--backend",
+      paramLabel = "NAME",
+      description =
+          "What carries exchanges between processes: gloo, or nccl for tensors on NVIDIA cards,"
+              + " those on the processor by gloo (default: gloo).")
+  private String backend;
+
+  @Option(
       names = "--comm-timeout",
       paramLabel = "S",
       description = "Seconds to wait for another rank before giving up (default: 60).")
@@ -42,6 +51,19 @@ final class RankArguments {
         : RankEnvironment.of(System.getenv()).localSize();
   }
 
+  /** Where tensors live that the ranks' backend carries best. */
+  Device device() {
+    return simulate != null ? Device.CPU : backend().device(here());
+  }
+
+  private Backend backend() {
+    return backend == null ? Backend.GLOO : Backend.ofOption(backend);
+  }
+
+  private Rendezvous here() {
+    return Rendezvous.of(System.getenv(), Duration.ofSeconds(timeout));
+  }
+
   /** Does the work as every simulated rank, or as the one that this process is. */
   void run(LocalRanks.Work work) {
     if (timeout < 1) {
@@ -50,14 +72,16 @@ final class RankArguments {
     if (simulate != null && simulate < 1) {
       throw new UsageException(simulate + " simulated ranks", "Use 1 or more");
     }
-    Duration patience = Duration.ofSeconds(timeout);
+    if (simulate != null && backend != null) {
+      throw new UsageException(
+          "--backend " + backend + " is given for simulated ranks, which are threads", "Drop one");
+    }
     if (simulate != null) {
-      LocalRanks.run(simulate, patience, work);
+      LocalRanks.run(simulate, Duration.ofSeconds(timeout), work);
       return;
     }
-    Rendezvous here = Rendezvous.of(System.getenv(), patience);
     try (Scope scope = Scope.open();
-        Communicator world = Worlds.connect(here, Backend.GLOO)) {
+        Communicator world = Worlds.connect(here(), backend())) {
       work.run(world);
     }
   }

@@ -6,13 +6,19 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class BenchMoeCommandTest {
   private static final String SMALL =
       "bench moe --hidden 64 --experts 16 --tokens 32 --runs 1 --threads 1";
+
+  @TempDir Path temp;
 
   private static CommandRun run(String line) {
     return CommandRun.of(line.split(" "));
@@ -43,10 +49,51 @@ class BenchMoeCommandTest {
     assertThat(run.out()).contains("top-2 on 1 ranks").doesNotContain("{");
   }
 
+  @Test
+  void aRecordedRoutingIsReplayed() throws IOException {
+    Path file = temp.resolve("routing.safetensors");
+    String small = SMALL + " --top-k 2 --simulate 2 --json";
+    JsonNode first = json(small + " --routing biased:1 --record " + file);
+    JsonNode second = json(small + " --replay " + file);
+    assertThat(second.at("/rows/0/loadMaxOverMean").asDouble())
+        .isGreaterThan(1)
+        .isEqualTo(first.at("/rows/0/loadMaxOverMean").asDouble());
+    CommandRun other = run(SMALL + " --top-k 4 --simulate 2 --replay " + file);
+    assertThat(other.exitCode()).isNotZero();
+    assertThat(other.err().strip().lines()).hasSize(1);
+    assertThat(other.err()).contains("it has no top-4.fine-grained.rank.0.experts");
+  }
+
+  private static JsonNode json(String line) throws IOException {
+    return new ObjectMapper().readTree(run(line).out());
+  }
+
+  @Test
+  void filesThatCannotBeCostOneLine() throws IOException {
+    Path broken = Files.writeString(temp.resolve("broken"), "no routing at all");
+    for (String option : List.of("--replay " + broken, "--record " + temp, "--chart " + temp)) {
+      CommandRun run = run(SMALL + " --top-k 2 " + option);
+      assertThat(run.exitCode()).as(option).isEqualTo(option.contains("replay") ? 3 : 4);
+      assertThat(run.err()).matches("gossamer: Cannot .+\\R");
+      assertThat(run.out()).isEmpty();
+    }
+  }
+
+  @Test
+  void drawsAChart() {
+    Path chart = temp.resolve("moe.png");
+    assertThat(run(SMALL + " --top-k 2,4 --chart " + chart).exitCode()).isZero();
+    assertThat(chart).isNotEmptyFile();
+  }
+
   @ParameterizedTest
   @CsvSource({
     "--top-k 99, top-99",
     "--routing wild, wild",
+    "--routing biased, biased",
+    "--routing one:x, one:x",
+    "--routing biased:-1, deviation",
+    "--routing gate --replay absent, Both",
     "--wire int8, int8",
     "--simulate 0, simulated",
     "--comm-timeout 0, time-out",

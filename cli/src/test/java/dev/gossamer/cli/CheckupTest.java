@@ -3,6 +3,7 @@ package dev.gossamer.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.gossamer.tensor.CudaSetup;
+import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,6 +33,19 @@ class CheckupTest {
         .anyMatch(line -> line.contains("no libcudart.so.13. Install the CUDA 13 toolkit"))
         .anyMatch(line -> line.contains("no libcudnn.so.9. Install cuDNN 9"));
     assertThat(Finding.exitCode(findings)).isZero();
+  }
+
+  @Test
+  void ncclIsFoundOrNamesWhatItLacks() {
+    CudaSetup none = new CudaSetup(false, false, List.of("libnccl.so.2"));
+    CudaSetup card = new CudaSetup(true, true, List.of());
+    Runnable fails =
+        () -> {
+          throw new EnvironmentException("NCCL cannot", "Install it");
+        };
+    assertThat(Checkup.nccl(none, fails).verdict()).isEqualTo(Finding.Verdict.GOOD);
+    assertThat(Checkup.nccl(card, () -> {}).found()).startsWith("found");
+    assertThat(Checkup.nccl(card, fails).toString()).contains("note", "NCCL cannot. Install it");
   }
 
   @Test

@@ -105,6 +105,7 @@ class LabCommandTest {
   @Test
   @Tag("slow")
   void controlCLeavesNothing() throws Exception {
+    assumeTrue(LaunchCommandTest.heedsInterrupts());
     String lab = start();
     signal("INT", command.pid());
     assertThat(command.waitFor(60, TimeUnit.SECONDS)).isTrue();

@@ -209,7 +209,7 @@ class LaunchCommandTest {
   }
 
   /** A shell without job control makes what it starts in the background ignore SIGINT for good. */
-  private static boolean heedsInterrupts() throws IOException {
+  static boolean heedsInterrupts() throws IOException {
     Path status = Path.of("/proc/self/status");
     if (!Files.exists(status)) {
       return true;

@@ -141,6 +141,43 @@ class PlanCommandTest {
         .containsSubsequence("Table 1", "Table 3", "Table 4", "3490.67", "Table 9", "Figure 4");
   }
 
+  @Test
+  void aRunIsHeldAgainstTheProfileOfItsCluster() throws IOException {
+    String bench = "bench moe --hidden 64 --experts 16 --tokens 32 --runs 1 --top-k 2 --json";
+    Path run = Files.writeString(temp.resolve("run.json"), CommandRun.of(bench.split(" ")).out());
+    Path cluster =
+        Files.writeString(
+            temp.resolve("cluster.json"),
+            "{\"ranksPerNode\": 1, \"peakTflops\": 0.05, \"denseEfficiency\": 1, \"memoryGB\": 8,"
+                + " \"memoryGBps\": 10, \"localLink\": {\"latencyMicros\": 5, \"GBps\": 5},"
+                + " \"handling\": {\"expertMicros\": 100}}");
+    CommandRun compared = plan("--compare " + run + " --cluster " + cluster);
+    assertThat(compared.err()).isEmpty();
+    assertThat(compared.out())
+        .containsSubsequence("compute ms", "fine-grained", "bigmac", "vanilla", "of 3 steps");
+    JsonNode document =
+        JSON.readTree(plan("--compare " + run + " --cluster " + cluster + " --json").out());
+    assertThat(document.at("/rows/0/total/predictedMillis").asDouble()).isPositive();
+  }
+
+  @Test
+  void whatCannotBeCalibratedOrComparedCostsOneLine() {
+    String absent = temp.resolve("absent.json").toString();
+    assertRefused("--compare " + absent, 3);
+    assertRefused("--calibrate " + temp, 4);
+    assertRefused("--calibrate " + absent + " --compare " + absent, 2);
+    assertRefused("--calibrate " + absent + " --threads 0", 2);
+    assertRefused("--calibrate " + absent + " --simulate 0", 2);
+    assertThat(temp).isEmptyDirectory();
+  }
+
+  private static void assertRefused(String line, int exitCode) {
+    CommandRun run = plan(line);
+    assertThat(run.err()).matches("gossamer: .+\\R");
+    assertThat(run.exitCode()).as(run.err()).isEqualTo(exitCode);
+    assertThat(run.out()).isEmpty();
+  }
+
   @ParameterizedTest
   @ValueSource(
       strings = {

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Optional;
 import java.util.zip.CRC32;
 
 /**
@@ -149,6 +150,14 @@ public final class Communicator implements AutoCloseable {
   /** The group of those that name the same colour, in the order of ranks; every rank calls it. */
   public Communicator split(int colour) {
     return new Communicator(transport.split(colour));
+  }
+
+  /**
+   * The same ranks by the engine's own all-to-all, where this one is composed of other calls; to
+   * measure against. It lives as long as this one.
+   */
+  public Optional<Communicator> baseline() {
+    return transport.baseline().map(Communicator::new);
   }
 
   @Override

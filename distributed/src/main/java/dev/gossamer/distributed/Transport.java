@@ -1,6 +1,7 @@
 package dev.gossamer.distributed;
 
 import dev.gossamer.tensor.Tensor;
+import java.util.Optional;
 
 /**
  * What carries a group's exchanges: threads of one process, Gloo, NCCL. {@link Communicator} has
@@ -34,6 +35,14 @@ public interface Transport extends AutoCloseable {
 
   /** A transport among those of this group that name the same colour, in the order of ranks. */
   Transport split(int colour);
+
+  /**
+   * The same connections with the engine's own all-to-all, where this one is composed of other
+   * calls; to measure against. Closing it changes nothing.
+   */
+  default Optional<Transport> baseline() {
+    return Optional.empty();
+  }
 
   @Override
   void close();

@@ -50,7 +50,7 @@ public final class MoeLayer implements AutoCloseable {
   private final PhaseClock clock = new PhaseClock();
   private final Scope owner = Scope.detached();
   private final DType dtype;
-  private final Parameter gate;
+  private final Projection gate;
   private final Projection descend; // null but for BigMac
   private final Projection ascend;
   private final LatentNorm norm; // null without
@@ -100,7 +100,10 @@ public final class MoeLayer implements AutoCloseable {
     Initialisation start = settings.initialisation();
     int gateWidth = settings.gateReadsLatent() ? shape.wireWidth() : shape.hidden();
     DType exact = dtype == DType.FLOAT64 ? DType.FLOAT64 : DType.FLOAT32;
-    this.gate = drawn(name + ".gate", exact, seed, start.ofGate(), shape.experts(), gateWidth);
+    this.gate =
+        new Projection(
+            drawn(name + ".gate", exact, seed, start.ofGate(), shape.experts(), gateWidth),
+            Optional.empty());
     if (shape instanceof MoeStructure.BigMac bigMac) {
       int wide = bigMac.hidden();
       int narrow = bigMac.latent();
@@ -180,7 +183,7 @@ public final class MoeLayer implements AutoCloseable {
 
   /** All weights of this rank, those of its experts marked. */
   public List<Parameter> parameters() {
-    List<Parameter> all = new ArrayList<>(List.of(gate));
+    List<Parameter> all = new ArrayList<>(gate.parameters());
     for (Projection projection : new Projection[] {descend, ascend}) {
       if (projection != null) {
         all.addAll(projection.parameters());
@@ -210,7 +213,8 @@ public final class MoeLayer implements AutoCloseable {
    */
   public MoePass forward(Tensor x, TokenBatch batch, Optional<Routing> forced) {
     try (Scope scope = Scope.open()) {
-      Tensor z = descend == null ? x : scope.keep(timed(PROJECT, () -> descend.forward(x)));
+      Tensor z =
+          descend == null ? x : scope.keep(timed(PROJECT, () -> descend.forward(x, threads)));
       Tensor gateInput = settings.gateReadsLatent() ? z : x;
       Choice choice = timed(ROUTE, () -> route(gateInput, batch, forced)).keep(scope);
       Tensor weights = choice.weights().to(dtype);
@@ -236,7 +240,7 @@ public final class MoeLayer implements AutoCloseable {
         one.keep(scope);
       }
       Tensor normed = norm == null ? combined : scope.keep(norm.forward(combined));
-      Tensor y = ascend == null ? normed : timed(PROJECT, () -> ascend.forward(normed));
+      Tensor y = ascend == null ? normed : timed(PROJECT, () -> ascend.forward(normed, threads));
       if (shared != null) {
         ofShared.keep(scope);
         y = y.add(beside[0]);
@@ -248,7 +252,7 @@ public final class MoeLayer implements AutoCloseable {
   }
 
   private Choice route(Tensor gateInput, TokenBatch batch, Optional<Routing> forced) {
-    Tensor logits = gateInput.to(gate.value().dtype()).matmul(gate.value().transpose(0, 1));
+    Tensor logits = gate.forward(gateInput.to(gate.weight().value().dtype()), threads);
     Tensor finite = logits.isFinite();
     if (!finite.all().isTrue()) {
       int[] tokens = finite.to(DType.INT32).sum(false, 1).toInts();
@@ -323,7 +327,7 @@ public final class MoeLayer implements AutoCloseable {
       Tensor ofNormed =
           ascend == null
               ? dy
-              : timed(PROJECT, () -> ascend.backward(pass.normed(), dy, microBatch));
+              : timed(PROJECT, () -> ascend.backward(pass.normed(), dy, microBatch, threads));
       Tensor ofCombined =
           norm == null ? ofNormed : norm.backward(pass.combined(), ofNormed, microBatch);
       List<TokenDispatch> ways = pass.ways();
@@ -351,7 +355,7 @@ public final class MoeLayer implements AutoCloseable {
       Tensor dx =
           descend == null
               ? dz
-              : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended, microBatch));
+              : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended, microBatch, threads));
       if (!settings.gateReadsLatent()) {
         dx = dx.add(ofGateInput);
       }
@@ -371,11 +375,10 @@ public final class MoeLayer implements AutoCloseable {
 
   /** Adds the gate's gradient and returns that of what it reads. */
   private Tensor routeBack(MoePass pass, Tensor ofWeights, double lossScale) {
-    DType exact = gate.value().dtype();
+    DType exact = gate.weight().value().dtype();
     Tensor ofLogits = pass.choice().logitGradient(ofWeights.to(exact), lossScale);
     Tensor input = (settings.gateReadsLatent() ? pass.z() : pass.x()).to(exact);
-    gate.gradientOf(pass.microBatch()).addMatmulInPlace(ofLogits.transpose(0, 1), input);
-    return ofLogits.matmul(gate.value()).to(dtype);
+    return gate.backward(input, ofLogits, pass.microBatch(), threads).to(dtype);
   }
 
   @Override

@@ -1,26 +1,74 @@
 package dev.gossamer.moe;
 
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
-/** A linear map that all tokens share, with its way back: BigMac's descent and ascent. */
+/**
+ * A linear map that all tokens share, with its way back: the gate, and BigMac's descent and ascent.
+ * Its products are divided over threads, always in the same blocks, so that the number of threads
+ * changes no bits.
+ */
 record Projection(Parameter weight, Optional<Parameter> bias) {
+  private static final int TOKENS = 256;
+  private static final int OUTPUTS = 64;
+
   List<Parameter> parameters() {
     List<Parameter> all = new ArrayList<>(List.of(weight));
     bias.ifPresent(all::add);
     return all;
   }
 
-  Tensor forward(Tensor x) {
-    return x.linear(weight.value(), bias.map(Parameter::value).orElse(null));
+  /**
+   * @param x {@code [tokens, in]} in the weight's type
+   * @return {@code [tokens, out]}
+   */
+  Tensor forward(Tensor x, Threads threads) {
+    Tensor y = Tensor.empty(x.dtype(), x.size(0), weight.value().size(0));
+    eachBlock(
+        x.size(0),
+        TOKENS,
+        threads,
+        (from, count) -> {
+          Tensor some = y.narrow(0, from, count);
+          Tensor.matmulInto(some, x.narrow(0, from, count), weight.value().transpose(0, 1));
+          bias.ifPresent(parameter -> some.addInPlace(parameter.value()));
+        });
+    return y;
   }
 
   /** Adds the weights' gradients and returns the input's. */
-  Tensor backward(Tensor x, Tensor ofOutput, int microBatch) {
-    weight.gradientOf(microBatch).addMatmulInPlace(ofOutput.transpose(0, 1), x);
+  Tensor backward(Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
+    Tensor sums = weight.gradientOf(microBatch);
+    eachBlock(
+        ofOutput.size(1),
+        OUTPUTS,
+        threads,
+        (from, count) ->
+            sums.narrow(0, from, count)
+                .addMatmulInPlace(ofOutput.narrow(1, from, count).transpose(0, 1), x));
     bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0), microBatch));
-    return ofOutput.matmul(weight.value());
+    Tensor ofInput = Tensor.empty(x.dtype(), x.shape());
+    eachBlock(
+        x.size(0),
+        TOKENS,
+        threads,
+        (from, count) -> {
+          Tensor some = ofOutput.narrow(0, from, count);
+          Tensor.matmulInto(ofInput.narrow(0, from, count), some, weight.value());
+        });
+    return ofInput;
+  }
+
+  private interface Block {
+    void of(long from, long count);
+  }
+
+  private static void eachBlock(long all, int size, Threads threads, Block work) {
+    threads.forEach(
+        (int) ((all + size - 1) / size),
+        block -> work.of((long) block * size, Math.min(size, all - (long) block * size)));
   }
 }

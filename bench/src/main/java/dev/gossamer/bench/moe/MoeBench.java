@@ -4,35 +4,30 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.MachineFacts;
-import dev.gossamer.bench.TextTable;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.TurnByTurn;
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.distributed.Traffic;
-import dev.gossamer.moe.MoeLayer;
-import dev.gossamer.moe.MoePass;
-import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
-import dev.gossamer.moe.Parameter;
-import dev.gossamer.moe.parallel.Dispatch;
-import dev.gossamer.moe.parallel.ParallelSettings;
+import dev.gossamer.moe.parallel.ExpertPlacement;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
-import dev.gossamer.moe.router.ForcedRouting;
-import dev.gossamer.moe.router.Routing;
-import dev.gossamer.moe.router.TokenBatch;
-import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Generator;
+import dev.gossamer.moe.plan.Placement;
+import dev.gossamer.moe.plan.WireTraffic;
+import dev.gossamer.moe.plan.Words;
+import dev.gossamer.moe.router.RecordedRouting;
+import dev.gossamer.moe.router.RoutingFile;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.files.PartFile;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 
 /**
  * {@code gossamer bench moe}: one layer forward and backward over the ranks of a world. The
@@ -43,34 +38,48 @@ import java.util.Optional;
  * <p>Every rank calls {@link #run}; all get the same report.
  */
 public final class MoeBench {
-  private static final String RIVAL = "fine-grained";
-  private static final long SEED = 5;
+  /** The structure against which the others stand. */
+  static final String RIVAL = "fine-grained";
 
   private final MoeBenchSettings settings;
+  private final RankGrid grid;
   private final Communicator world;
   private final Threads threads;
   private final BenchProgress progress;
   private final List<BenchRow> rows = new ArrayList<>();
+  private final Map<String, RecordedRouting> record = new LinkedHashMap<>();
 
   private MoeBench(
-      MoeBenchSettings settings, Communicator world, Threads threads, BenchProgress progress) {
+      MoeBenchSettings settings, RankGrid grid, Threads threads, BenchProgress progress) {
     this.settings = settings;
-    this.world = world;
+    this.grid = grid;
+    this.world = grid.world();
     this.threads = threads;
     this.progress = progress;
   }
 
-  /** Measures on this rank, together with all others. */
+  /**
+   * Measures on this rank, together with all others.
+   *
+   * @throws dev.gossamer.tensor.failure.GossamerException if ranks differ in their settings, the
+   *     routing does not fit, or it cannot be recorded
+   */
   public static BenchReport run(
       MoeBenchSettings settings, Communicator world, Threads threads, BenchProgress progress) {
     MachineFacts machine = MachineFacts.now();
     world.agree("the settings of the benchmark", settings.toString());
-    MoeBench bench = new MoeBench(settings, world, threads, progress);
-    for (int top : settings.topK()) {
-      progress.note("top-" + top + ", " + world.size() + " ranks");
-      bench.measure(top);
+    if (world.rank() == 0) {
+      settings.record().ifPresent(PartFile::new); // refuses before anything is measured
     }
-    return new BenchReport(machine.document(), bench.document(), bench.rows);
+    try (RankGrid grid = settings.grid(world)) {
+      MoeBench bench = new MoeBench(settings, grid, threads, progress);
+      for (int top : settings.topK()) {
+        progress.note("top-" + top + ", " + world.size() + " ranks");
+        bench.measure(top);
+      }
+      settings.record().ifPresent(file -> RoutingFile.write(file, world, bench.record));
+      return new BenchReport(machine.document(), bench.document(), bench.rows);
+    }
   }
 
   private Map<String, Object> document() {
@@ -83,132 +92,95 @@ public final class MoeBench {
     document.put("inner", settings.inner());
     document.put("latent", settings.latent());
     document.put("tokens", settings.tokens());
-    document.put("chunks", settings.chunks());
-    document.put("wire", settings.wire().orElse(DType.FLOAT32).optionName());
+    document.put("chunks", settings.parallel().chunks());
+    document.put("dispatch", Words.of(settings.parallel().dispatch()));
+    document.put("wire", settings.wire().optionName());
     document.put("ranksPerNode", settings.ranksPerNode());
-    document.put("routing", settings.balanced() ? "balanced" : "of an untrained gate");
+    document.put("routing", settings.routing().toString());
     document.put("runs", settings.runs());
     return document;
   }
 
-  /** One structure, ready to run. */
-  private final class Entrant implements AutoCloseable {
-    private final String name;
-    private final MoeStructure structure;
-    private final MoeLayer layer;
-    private final Optional<Routing> routing;
-    private final Tensor x;
-    private final Scope owner = Scope.detached();
-    private int[] counts = new int[0];
-    private Traffic start;
-    private int passes;
-
-    Entrant(String name, MoeStructure structure) {
-      this.name = name;
-      this.structure = structure;
-      ParallelSettings ways =
-          new ParallelSettings(
-              Dispatch.FLAT, settings.wire(), settings.chunks(), Integer.MAX_VALUE, 0);
-      MoeSettings how = MoeSettings.of(structure).withParallel(ways);
-      this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, world, threads);
-      this.routing =
-          settings.balanced()
-              ? Optional.of(
-                  ForcedRouting.balanced(
-                      settings.tokens(), structure.topK(), structure.experts(), world.rank()))
-              : Optional.empty();
-      try (Scope scope = Scope.open();
-          Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {
-        this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()));
-      }
-    }
-
-    void pass() {
-      try (Scope scope = Scope.open()) {
-        MoePass pass = layer.forward(x, TokenBatch.of(settings.tokens()), routing);
-        pass.backward(pass.output(), 1);
-        counts = pass.choice().routing().counts();
-        layer.parameters().forEach(Parameter::clearGradient);
-        world.barrier();
-      }
-      passes++;
-    }
-
-    /** Forgets what warming up counted. */
-    void begin() {
-      layer.clock().clear();
-      start = world.traffic();
-      passes = 0;
-    }
-
-    @Override
-    public void close() {
-      layer.close();
-      owner.close();
-    }
-  }
-
   private void measure(int top) {
-    List<Entrant> entrants = new ArrayList<>();
-    try {
-      settings.structures(top).forEach((name, shape) -> entrants.add(new Entrant(name, shape)));
+    List<MoeEntrant> entrants = new ArrayList<>();
+    try (PlainProduct plain = new PlainProduct(threads)) {
+      for (MoeCase which : settings.cases(top)) {
+        entrants.add(new MoeEntrant(which, settings, grid, threads));
+      }
       // Traffic is one counter for all, so each is counted by a pass of its own.
-      List<long[]> bytes = new ArrayList<>();
-      for (Entrant entrant : entrants) {
+      List<Traffic> sent = new ArrayList<>();
+      for (MoeEntrant entrant : entrants) {
         entrant.pass();
         entrant.begin();
         entrant.pass();
-        Traffic sent = world.traffic().since(entrant.start);
-        bytes.add(new long[] {sent.remoteBytes(), sent.bytesBetweenNodes(settings.ranksPerNode())});
+        sent.add(entrant.sent());
         entrant.begin();
+        record.put(entrant.which().routed(settings.tokens()).name(), entrant.chosen());
       }
       List<Runnable> works = new ArrayList<>();
       entrants.forEach(entrant -> works.add(entrant::pass));
+      works.add(plain::multiply);
       List<Timing> timings = TurnByTurn.measure(works, settings.runs(), progress);
       int rival = 0;
       for (int i = 0; i < entrants.size(); i++) {
-        rows.add(row(top, entrants.get(i), timings.get(i), timings.get(rival), bytes.get(i)));
+        Map<String, Object> figures = figures(entrants.get(i), sent.get(i));
+        figures.put(
+            "plainGflops", mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
+        rows.add(row(entrants.get(i).which(), timings.get(i), timings.get(rival), figures));
       }
     } finally {
-      entrants.forEach(Entrant::close);
+      entrants.forEach(MoeEntrant::close);
     }
   }
 
-  private BenchRow row(int top, Entrant entrant, Timing timing, Timing rival, long[] bytes) {
-    Map<String, Object> more = new LinkedHashMap<>();
-    MoeStructure shape = entrant.structure;
-    more.put("weights", shape.expertWeights() + shape.projectionWeights() + shape.gateWeights());
-    double total = 0;
-    Map<String, Object> phases = new LinkedHashMap<>();
-    for (Phase phase : Phase.values()) {
-      double millis = mean(entrant.layer.clock().seconds(phase) * 1e3 / entrant.passes);
-      total += millis;
-      phases.put(phase.name().toLowerCase(Locale.ROOT), millis);
-    }
-    double exchange = (double) phases.get("exchange");
-    more.put("phaseMillis", phases);
-    more.put("exchangeShare", total == 0 ? 0 : exchange / total);
-    double experts = (double) phases.get("experts");
-    double flops = 6.0 * settings.tokens() * shape.topK() * shape.weightsPerExpert();
-    more.put("expertGflops", experts == 0 ? 0 : flops / experts / 1e6);
-    more.put("wireBytes", sum(bytes[0]));
-    more.put("wireBytesPredicted", predictedBytes(shape));
-    more.put("betweenNodesBytes", sum(bytes[1]));
-    more.put("loadMaxOverMean", load(entrant.counts));
+  private BenchRow row(MoeCase which, Timing timing, Timing rival, Map<String, Object> figures) {
     return new BenchRow(
-        "top-" + top + " on " + world.size() + " ranks",
-        entrant.name,
+        "top-" + which.top() + " on " + world.size() + " ranks",
+        which.name(),
         RIVAL,
         timing,
         rival,
         Double.NaN,
-        more);
+        figures);
   }
 
-  /** Of all ranks: four exchanges of k rows a token, of which one in so many ranks stays. */
+  private Map<String, Object> figures(MoeEntrant entrant, Traffic sent) {
+    MoeStructure shape = entrant.which().structure();
+    Map<String, Object> figures = new LinkedHashMap<>();
+    figures.put("topK", entrant.which().top());
+    figures.put("weights", shape.expertWeights() + shape.projectionWeights() + shape.gateWeights());
+    figures.put("activeWeights", shape.activeWeights());
+    figures.put("forwardFlopsPerToken", 2 * shape.activeWeights());
+    double total = 0;
+    Map<String, Object> phases = new LinkedHashMap<>();
+    for (Phase phase : Phase.values()) {
+      double millis = mean(entrant.millis(phase));
+      total += millis;
+      phases.put(phase.name().toLowerCase(Locale.ROOT), millis);
+    }
+    double exchange = (double) phases.get("exchange");
+    figures.put("phaseMillis", phases);
+    figures.put("exchangeShare", total == 0 ? 0 : exchange / total);
+    double experts = (double) phases.get("experts");
+    double flops = 6.0 * settings.tokens() * shape.topK() * shape.weightsPerExpert();
+    figures.put("expertGflops", experts == 0 ? 0 : flops / experts / 1e6);
+    figures.put("wireBytes", sum(sent.remoteBytes()));
+    figures.put("wireBytesPredicted", predictedBytes(shape));
+    figures.put("betweenNodesBytes", sum(sent.bytesBetweenNodes(settings.ranksPerNode())));
+    long[] counts = summed(entrant.counts());
+    figures.put("loadMaxOverMean", maxOverMean(counts));
+    figures.put("rankLoadMaxOverMean", maxOverMean(byRank(counts)));
+    return figures;
+  }
+
+  /** Of all ranks, as the planner has it for even routing: four exchanges of rows. */
   private long predictedBytes(MoeStructure shape) {
-    int bytes = settings.wire().orElse(DType.FLOAT32).bytes();
-    return 4L * settings.tokens() * shape.wireElementsPerToken() * bytes * (world.size() - 1);
+    Placement placement = new Placement(world.size(), grid.perNode());
+    WireTraffic traffic = WireTraffic.of(placement, settings.parallel().dispatch(), shape);
+    double perToken = traffic.interRowsPerToken() + traffic.intraRowsPerToken();
+    double rows = settings.tokens() * perToken * world.size();
+    int bytes = settings.wire().bytes();
+    return Math.round(4 * rows * shape.wireWidth() * bytes);
   }
 
   private double mean(double value) {
@@ -227,50 +199,26 @@ public final class MoeBench {
     }
   }
 
-  private double load(int[] counts) {
+  private long[] summed(long[] counts) {
     try (Scope scope = Scope.open()) {
-      Tensor sum = Tensor.of(Arrays.stream(counts).asLongStream().toArray(), counts.length);
+      Tensor sum = Tensor.of(counts, counts.length);
       world.allReduce(sum);
-      double[] all = sum.toDoubles();
-      double mean = Arrays.stream(all).average().orElse(0);
-      return mean == 0 ? 0 : Arrays.stream(all).max().orElse(0) / mean;
+      return sum.toLongs();
     }
   }
 
-  /** The table that a person reads. */
-  public static String table(BenchReport report) {
-    TextTable table =
-        new TextTable(
-            "case",
-            "structure",
-            "ms",
-            "quartiles",
-            "x fine-grained",
-            "exchange",
-            "experts GFLOP/s",
-            "wire MB",
-            "predicted",
-            "between nodes",
-            "load max/mean");
-    for (BenchRow row : report.rows()) {
-      Timing timing = row.subjectTiming();
-      table.row(
-          row.benchCase(),
-          row.subject(),
-          figure("%.1f", timing.median()),
-          figure("%.1f", timing.lowerQuartile()) + ".." + figure("%.1f", timing.upperQuartile()),
-          figure("%.2f", row.ratio()),
-          figure("%.0f %%", 100 * (double) row.more().get("exchangeShare")),
-          figure("%.1f", row.more().get("expertGflops")),
-          figure("%.2f", (long) row.more().get("wireBytes") / 1e6),
-          figure("%.2f", (long) row.more().get("wireBytesPredicted") / 1e6),
-          figure("%.2f", (long) row.more().get("betweenNodesBytes") / 1e6),
-          figure("%.2f", row.more().get("loadMaxOverMean")));
+  /** Rows that each rank's experts take. */
+  private long[] byRank(long[] counts) {
+    ExpertPlacement placement = ExpertPlacement.even(counts.length, world.size());
+    long[] rows = new long[world.size()];
+    for (int rank = 0; rank < rows.length; rank++) {
+      rows[rank] = Arrays.stream(counts, placement.first(rank), placement.first(rank + 1)).sum();
     }
-    return table.plain();
+    return rows;
   }
 
-  private static String figure(String format, Object value) {
-    return String.format(Locale.ROOT, format, value);
+  private static double maxOverMean(long[] counts) {
+    double mean = Arrays.stream(counts).average().orElse(0);
+    return mean == 0 ? 0 : Arrays.stream(counts).max().orElse(0) / mean;
   }
 }

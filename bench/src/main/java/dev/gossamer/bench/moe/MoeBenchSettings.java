@@ -1,13 +1,17 @@
 package dev.gossamer.bench.moe;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.parallel.ParallelSettings;
+import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.LinkedHashMap;
+import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -19,11 +23,11 @@ import java.util.Optional;
  * @param inner inner width of a fine-grained expert
  * @param latent width at which BigMac's tokens travel
  * @param tokens of each rank
- * @param chunks parts that travel while others are computed
- * @param wire type of the rows that travel; empty for float32
- * @param ranksPerNode neighbours that share a node, to count what leaves it
- * @param balanced whether every expert gets the same number of tokens, instead of what an untrained
- *     gate chooses
+ * @param parallel the ways of the rows, and how many at a time
+ * @param ranksPerNode neighbours that share a node, which ways between nodes and counts go by
+ * @param routing who chooses the experts
+ * @param record where rank 0 writes what was chosen, as a {@link
+ *     dev.gossamer.moe.router.RoutingFile}; empty for nowhere
  * @param runs measurements of each structure
  */
 public record MoeBenchSettings(
@@ -33,14 +37,25 @@ public record MoeBenchSettings(
     int inner,
     int latent,
     int tokens,
-    int chunks,
-    Optional<DType> wire,
+    ParallelSettings parallel,
     int ranksPerNode,
-    boolean balanced,
+    RoutingSource routing,
+    Optional<Path> record,
     int runs) {
   /** Width 512, 64 experts, top-8, 2,048 tokens a rank, a quarter of the width on the wire. */
   public static final MoeBenchSettings DEFAULT =
-      new MoeBenchSettings(512, 64, List.of(8), 128, 128, 2048, 1, Optional.empty(), 1, true, 5);
+      new MoeBenchSettings(
+          512,
+          64,
+          List.of(8),
+          128,
+          128,
+          2048,
+          ParallelSettings.DEFAULT,
+          1,
+          new RoutingSource.Balanced(),
+          Optional.empty(),
+          5);
 
   /**
    * @throws UsageException if there is nothing to measure
@@ -60,33 +75,42 @@ public record MoeBenchSettings(
               + " ranks per node",
           "Use at least one of each");
     }
-    structures(hidden, experts, topK.get(0), inner, latent);
+    topK.forEach(top -> cases(hidden, experts, top, inner, latent)); // refuses what cannot be
   }
 
-  /** The structures of a case by name: the fine-grained one first, against which others stand. */
-  Map<String, MoeStructure> structures(int top) {
-    return structures(hidden, experts, top, inner, latent);
+  /** The structures at one top-k: the fine-grained one first, against which others stand. */
+  List<MoeCase> cases(int top) {
+    return cases(hidden, experts, top, inner, latent);
   }
 
-  private static Map<String, MoeStructure> structures(
-      int hidden, int experts, int top, int inner, int latent) {
+  private static List<MoeCase> cases(int hidden, int experts, int top, int inner, int latent) {
     MoeStructure.FineGrained fine =
         new MoeStructure.FineGrained(hidden, experts, top, inner, ExpertBody.PLAIN);
-    Map<String, MoeStructure> structures = new LinkedHashMap<>();
-    structures.put("fine-grained", fine);
-    structures.put(
-        "bigmac", MatchedSettings.solve(fine, latent, MatchedSettings.Match.PARAMS, 32).matched());
     int granularity = Math.max(1, 4 * hidden / inner);
     int wide = Math.max(1, experts / granularity);
-    structures.put(
-        "vanilla",
-        new MoeStructure.Vanilla(
-            hidden,
-            wide,
-            Math.min(wide, top <= granularity ? 1 : 2),
-            4 * hidden,
-            ExpertBody.PLAIN));
-    return structures;
+    int visited = Math.min(wide, top <= granularity ? 1 : 2);
+    return List.of(
+        new MoeCase(top, MoeBench.RIVAL, fine),
+        new MoeCase(
+            top,
+            "bigmac",
+            MatchedSettings.solve(fine, latent, MatchedSettings.Match.PARAMS, 32).matched()),
+        new MoeCase(
+            top,
+            "vanilla",
+            new MoeStructure.Vanilla(hidden, wide, visited, 4 * hidden, ExpertBody.PLAIN)));
+  }
+
+  /** The ranks as nodes, where the ways tell nodes apart; else as one. */
+  RankGrid grid(Communicator world) {
+    return parallel.dispatch() == Dispatch.FLAT
+        ? RankGrid.flat(world)
+        : RankGrid.of(world, ranksPerNode);
+  }
+
+  /** Type of the rows that travel. */
+  DType wire() {
+    return parallel.wire().orElse(DType.FLOAT32);
   }
 
   public MoeBenchSettings withShape(int width, int count, int innerWidth, int latentWidth) {
@@ -97,25 +121,60 @@ public record MoeBenchSettings(
         innerWidth,
         latentWidth,
         tokens,
-        chunks,
-        wire,
+        parallel,
         ranksPerNode,
-        balanced,
+        routing,
+        record,
         runs);
   }
 
-  public MoeBenchSettings withLoad(List<Integer> top, int tokensPerRank, boolean even) {
+  public MoeBenchSettings withLoad(List<Integer> top, int tokensPerRank) {
     return new MoeBenchSettings(
-        hidden, experts, top, inner, latent, tokensPerRank, chunks, wire, ranksPerNode, even, runs);
+        hidden,
+        experts,
+        top,
+        inner,
+        latent,
+        tokensPerRank,
+        parallel,
+        ranksPerNode,
+        routing,
+        record,
+        runs);
   }
 
-  public MoeBenchSettings withWay(int parts, Optional<DType> type, int perNode) {
+  public MoeBenchSettings withRouting(RoutingSource source, Optional<Path> recordTo) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, parts, type, perNode, balanced, runs);
+        hidden,
+        experts,
+        topK,
+        inner,
+        latent,
+        tokens,
+        parallel,
+        ranksPerNode,
+        source,
+        recordTo,
+        runs);
+  }
+
+  public MoeBenchSettings withWay(ParallelSettings ways, int perNode) {
+    return new MoeBenchSettings(
+        hidden, experts, topK, inner, latent, tokens, ways, perNode, routing, record, runs);
   }
 
   public MoeBenchSettings withRuns(int count) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, chunks, wire, ranksPerNode, balanced, count);
+        hidden,
+        experts,
+        topK,
+        inner,
+        latent,
+        tokens,
+        parallel,
+        ranksPerNode,
+        routing,
+        record,
+        count);
   }
 }

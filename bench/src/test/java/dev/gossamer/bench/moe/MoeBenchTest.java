@@ -1,5 +1,6 @@
 package dev.gossamer.bench.moe;
 
+import static dev.gossamer.moe.parallel.ParallelSettings.DEFAULT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -7,22 +8,27 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.moe.router.RoutingFile;
+import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class MoeBenchTest {
   private static final MoeBenchSettings SMALL =
-      MoeBenchSettings.DEFAULT
-          .withShape(64, 16, 32, 16)
-          .withLoad(List.of(2, 4), 32, true)
-          .withRuns(2);
+      MoeBenchSettings.DEFAULT.withShape(64, 16, 32, 16).withLoad(List.of(2, 4), 32).withRuns(2);
 
   private static BenchReport run(MoeBenchSettings settings, int ranks) {
     BenchReport[] reports = new BenchReport[ranks];
@@ -40,7 +46,7 @@ class MoeBenchTest {
   @ValueSource(ints = {1, 2, 4})
   void structuresTakeTurnsAndSendWhatTheFormulaSays(int ranks) {
     long before = Tensor.live();
-    BenchReport report = run(SMALL.withWay(2, Optional.empty(), 2), ranks);
+    BenchReport report = run(SMALL.withWay(DEFAULT.withChunks(2), 2), ranks);
     assertThat(report.rows()).hasSize(6);
     assertThat(report.rows())
         .extracting(BenchRow::subject)
@@ -56,29 +62,70 @@ class MoeBenchTest {
     assertThat(narrow).isEqualTo(fine / 4);
     assertThat((long) report.rows().get(0).more().get("betweenNodesBytes"))
         .isEqualTo(ranks < 4 ? 0 : fine * 2 / 3);
-    assertThat(MoeBench.table(report)).contains("top-2 on " + ranks + " ranks", "bigmac");
+    assertThat(MoeBenchTable.of(report)).contains("top-2 on " + ranks + " ranks", "bigmac");
     assertThat(Tensor.live()).isEqualTo(before);
   }
 
   @Test
   void halfOfTheWidthOnTheWireIsHalfOfTheBytes() {
-    BenchReport half = run(SMALL.withWay(1, Optional.of(DType.BFLOAT16), 1), 2);
+    BenchReport half = run(SMALL.withWay(DEFAULT.withWire(DType.BFLOAT16), 1), 2);
     BenchReport full = run(SMALL, 2);
     assertThat(2 * (long) half.rows().get(0).more().get("wireBytes"))
         .isEqualTo(full.rows().get(0).more().get("wireBytes"));
   }
 
   @Test
+  void twoStepsSendTheSameBetweenNodesAndOncePerNodeSendsLess() {
+    MoeBenchSettings wide = SMALL.withShape(64, 16, 32, 16).withLoad(List.of(4), 16);
+    long[] between = new long[Dispatch.values().length];
+    for (Dispatch dispatch : Dispatch.values()) {
+      BenchReport report = run(wide.withWay(DEFAULT.withDispatch(dispatch), 2), 4);
+      between[dispatch.ordinal()] = (long) report.rows().get(0).more().get("betweenNodesBytes");
+    }
+    assertThat(between[Dispatch.TWO_LEVEL.ordinal()]).isEqualTo(between[Dispatch.FLAT.ordinal()]);
+    assertThat(between[Dispatch.DEDUPLICATED.ordinal()])
+        .isLessThan(between[Dispatch.FLAT.ordinal()]);
+  }
+
+  @Test
   void anUntrainedGateLoadsUnevenly() {
-    BenchReport report = run(SMALL.withLoad(List.of(2), 64, false), 2);
+    BenchReport report =
+        run(
+            SMALL.withLoad(List.of(2), 64).withRouting(new RoutingSource.Gate(), Optional.empty()),
+            2);
     assertThat((double) report.rows().get(0).more().get("loadMaxOverMean")).isGreaterThan(1);
+  }
+
+  @Test
+  void aReplayRoutesAsTheRecordedRunDid(@TempDir Path temp) {
+    Path file = temp.resolve("routing.safetensors");
+    BenchReport first = run(SMALL.withRouting(new RoutingSource.Gate(), Optional.of(file)), 2);
+    RoutingSource replay = new RoutingSource.Replay(RoutingFile.open(file));
+    BenchReport second = run(SMALL.withRouting(replay, Optional.empty()), 2);
+    for (int i = 0; i < first.rows().size(); i++) {
+      for (String figure : List.of("wireBytes", "loadMaxOverMean")) {
+        assertThat(second.rows().get(i).more().get(figure))
+            .isEqualTo(first.rows().get(i).more().get(figure));
+      }
+    }
+    assertThat((double) second.rows().get(0).more().get("loadMaxOverMean")).isGreaterThan(1);
+    assertThatThrownBy(
+            () -> run(SMALL.withLoad(List.of(2), 16).withRouting(replay, Optional.empty()), 2))
+        .hasMessageContaining("32 tokens, not 16");
+  }
+
+  @Test
+  void drawsPhasesAndSpeedUps(@TempDir Path temp) throws IOException {
+    Path file = temp.resolve("moe.png");
+    MoeBenchChart.write(run(SMALL, 2), file);
+    BufferedImage image = ImageIO.read(file.toFile());
+    assertThat(image.getWidth()).isGreaterThan(image.getHeight());
   }
 
   @Test
   void nothingToMeasureIsRefused() {
     assertThatThrownBy(() -> SMALL.withRuns(0)).isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> SMALL.withLoad(List.of(), 1, true)).isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> SMALL.withLoad(List.of(99), 1, true))
-        .isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLoad(List.of(), 1)).isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLoad(List.of(99), 1)).isInstanceOf(UsageException.class);
   }
 }

@@ -3,6 +3,8 @@ package dev.gossamer.distributed.c10d;
 import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import java.util.stream.IntStream;
 
 /**
  * What a rank is about to exchange. Ranks tell each other first: Gloo takes any two calls for each
@@ -14,8 +16,8 @@ import dev.gossamer.tensor.DType;
  * @param elements of the tensor, of a row for an all-to-all
  */
 record Announcement(Call call, DType dtype, int detail, long elements) {
-  /** Numbers that say it, with the number of rows for the peer. */
-  static final int LENGTH = 5;
+  /** Numbers that say it, with the number of rows for the peer and of it. */
+  static final int LENGTH = 6;
 
   enum Call {
     ALL_REDUCE,
@@ -24,9 +26,24 @@ record Announcement(Call call, DType dtype, int detail, long elements) {
     ALL_TO_ALL
   }
 
-  /** Numbers for one peer. */
-  long[] encode(long rows) {
-    return new long[] {call.ordinal(), dtype.ordinal(), detail, elements, rows};
+  static Announcement of(Call call, int detail, Tensor tensor, long elements) {
+    return new Announcement(call, tensor.dtype(), detail, elements);
+  }
+
+  /** An all-to-all of rows like these. */
+  static Announcement ofRows(Tensor sent) {
+    long row = IntStream.range(1, sent.dims()).mapToLong(sent::size).reduce(1, (a, b) -> a * b);
+    return of(Call.ALL_TO_ALL, 0, sent, row);
+  }
+
+  /**
+   * Numbers for one peer.
+   *
+   * @param rows that it will be sent
+   * @param expected rows of it
+   */
+  long[] encode(long rows, long expected) {
+    return new long[] {call.ordinal(), dtype.ordinal(), detail, elements, rows, expected};
   }
 
   static Announcement decode(long[] numbers, int at) {
@@ -38,22 +55,35 @@ record Announcement(Call call, DType dtype, int detail, long elements) {
   }
 
   /**
-   * Compares with what a peer has said.
+   * Compares with what a peer has said. Both directions are compared on both sides: rows may only
+   * be sent to somebody who has room for just as many.
    *
-   * @param rows expected of it
+   * @param rows that it will be sent
+   * @param expected rows of it
    * @throws CommunicationException if it means something else
    */
-  void check(int rank, int peer, long[] numbers, int at, long rows) {
+  void check(int rank, int peer, long[] numbers, int at, long rows, long expected) {
     Announcement theirs = decode(numbers, at);
     if (!theirs.equals(this)) {
       throw new CommunicationException(
           "Rank " + rank + " is in " + this + ", rank " + peer + " in " + theirs,
           "All ranks must make the same calls with the same shapes");
     }
-    long sent = numbers[at + 4];
-    if (sent != rows) {
+    checkRows(rank, expected, peer, numbers[at + 4]);
+    checkRows(peer, numbers[at + 5], rank, rows);
+  }
+
+  private static void checkRows(int receiver, long expected, int sender, long sent) {
+    if (sent != expected) {
       throw new CommunicationException(
-          "Rank " + rank + " expects " + rows + " rows of rank " + peer + ", which sends " + sent,
+          "Rank "
+              + receiver
+              + " expects "
+              + expected
+              + " rows of rank "
+              + sender
+              + ", which sends "
+              + sent,
           "The ranks disagree about the routing");
     }
   }

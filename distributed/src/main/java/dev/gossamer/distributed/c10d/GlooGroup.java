@@ -1,21 +1,20 @@
 package dev.gossamer.distributed.c10d;
 
 import dev.gossamer.distributed.Reduction;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import java.net.InetAddress;
 import java.time.Duration;
-import java.util.Map;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.javacpp.chrono.Milliseconds;
-import org.bytedeco.pytorch.AllreduceOptions;
-import org.bytedeco.pytorch.BroadcastOptions;
 import org.bytedeco.pytorch.GlooDeviceVector;
 import org.bytedeco.pytorch.LongVector;
 import org.bytedeco.pytorch.ProcessGroupGloo;
-import org.bytedeco.pytorch.ReduceOp;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.Work;
@@ -27,28 +26,23 @@ import org.bytedeco.pytorch.gloo.Device;
  * One Gloo process group. Every call returns when this rank's part is done, or throws what Gloo
  * threw; used by one thread at a time.
  *
- * <p>What is only moved is moved as bytes, so that every element type can be. Gloo trusts lengths:
- * a longer message than expected aborts the process, a shorter one leaves old numbers behind.
+ * <p>Gloo trusts lengths: a longer message than expected aborts the process, a shorter one leaves
+ * old numbers behind.
  */
 final class GlooGroup implements AutoCloseable {
-  private static final Map<DType, ScalarType> REDUCIBLE =
-      Map.of(
-          DType.FLOAT64, ScalarType.Double,
-          DType.FLOAT32, ScalarType.Float,
-          DType.FLOAT16, ScalarType.Half,
-          DType.BFLOAT16, ScalarType.BFloat16,
-          DType.INT64, ScalarType.Long,
-          DType.INT32, ScalarType.Int,
-          DType.INT8, ScalarType.Char,
-          DType.UINT8, ScalarType.Byte);
-
   private final ProcessGroupGloo processes;
   private final Register.GroupStore store;
+  private final int rank;
+  private final int size;
+  private final Notices notices;
   private boolean closed;
 
-  private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store) {
+  private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store, int rank, int size) {
     this.processes = processes;
     this.store = store;
+    this.rank = rank;
+    this.size = size;
+    this.notices = new Notices(processes, rank, size, Announcement.LENGTH);
   }
 
   /** Connects with all others of the group, who do the same. */
@@ -60,12 +54,19 @@ final class GlooGroup implements AutoCloseable {
         ProcessGroupGloo.Options options = ProcessGroupGloo.Options.create(limit)) {
       options.devices(devices);
       options.threads(1); // exchanges come one after the other
-      return new GlooGroup(new ProcessGroupGloo(store.store(), rank, size, options), store);
+      return new GlooGroup(
+          new ProcessGroupGloo(store.store(), rank, size, options), store, rank, size);
     }
   }
 
-  static boolean reduces(DType dtype) {
-    return REDUCIBLE.containsKey(dtype);
+  /**
+   * Tells every rank what this one is about to do.
+   *
+   * @param mine an announcement for each rank
+   * @return that of each rank
+   */
+  long[] announce(long[] mine) {
+    return notices.exchange(mine);
   }
 
   /**
@@ -74,66 +75,125 @@ final class GlooGroup implements AutoCloseable {
    */
   void allReduce(Tensor tensor, Reduction reduction) {
     run(
-        () -> {
-          AllreduceOptions options = new AllreduceOptions();
-          options.reduceOp(
-              new ReduceOp(
-                  reduction == Reduction.SUM ? ReduceOp.RedOpType.SUM : ReduceOp.RedOpType.MAX));
-          return processes.allreduce(
-              new TensorVector(over(tensor, REDUCIBLE.get(tensor.dtype()), tensor.count())),
-              options);
-        });
+        () ->
+            processes.allreduce(
+                new TensorVector(NativeTensors.numbers(tensor)), NativeTensors.options(reduction)));
   }
 
   void allGather(Tensor gathered, Tensor tensor) {
-    run(() -> processes._allgather_base(bytes(gathered), bytes(tensor)));
+    run(
+        () ->
+            processes._allgather_base(NativeTensors.bytes(gathered), NativeTensors.bytes(tensor)));
   }
 
   void broadcast(Tensor tensor, int root) {
     run(
-        () -> {
-          BroadcastOptions options = new BroadcastOptions();
-          options.rootRank(root);
-          return processes.broadcast(new TensorVector(bytes(tensor)), options);
-        });
+        () ->
+            processes.broadcast(
+                new TensorVector(NativeTensors.bytes(tensor)), NativeTensors.from(root)));
   }
 
+  /** Gloo's own all-to-all. {@link #receive} is faster where a link is the limit. */
   void allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
     run(
         () ->
             processes.alltoall_base(
-                rows(received),
-                rows(sent),
+                NativeTensors.rows(received),
+                NativeTensors.rows(sent),
                 new LongVector(receivedRows),
                 new LongVector(sentRows)));
+  }
+
+  /**
+   * Begins an all-to-all: tells every peer that its rows may come.
+   *
+   * <p>Gloo has one connection for each pair of ranks, and a rank may send only what the other has
+   * asked for. In Gloo's own all-to-all a rank sends first and asks then, so its question waits
+   * behind its own rows, and the two of a pair send one after the other: half of the line.
+   */
+  Receiving receive(Tensor received, long[] receivedRows) {
+    return new Receiving(received, receivedRows);
+  }
+
+  /** An all-to-all that has begun; of the thread that has begun it. */
+  final class Receiving implements AutoCloseable {
+    private static final int TAG = 0;
+
+    private final PointerScope natives = new PointerScope();
+    private final List<Work> under = new ArrayList<>();
+    private final Tensor received;
+    private final long[] receivedEnds;
+
+    private Receiving(Tensor received, long[] rows) {
+      this.received = received;
+      this.receivedEnds = ends(received, rows);
+      for (int peer : order()) {
+        part(received, receivedEnds, peer)
+            .ifPresent(part -> under.add(processes.recv(part, peer, TAG)));
+      }
+    }
+
+    /** Sends this rank's rows and waits for all others'. */
+    void andSend(Tensor sent, long[] sentRows) {
+      long[] ends = ends(sent, sentRows);
+      for (int peer : order()) {
+        part(sent, ends, peer).ifPresent(part -> under.add(processes.send(part, peer, TAG)));
+      }
+      Pointer.memcpy(
+          memory(received, receivedEnds, rank), memory(sent, ends, rank), length(ends, rank));
+      under.forEach(Work::_wait);
+    }
+
+    @Override
+    public void close() {
+      natives.close();
+    }
+
+    /**
+     * The i-th partner of a rank has it for the i-th, so that no node is sent to by all at once.
+     */
+    private int[] order() {
+      int past = Integer.highestOneBit(Math.max(1, size - 1)) << 1;
+      return IntStream.range(1, past).map(i -> rank ^ i).filter(peer -> peer < size).toArray();
+    }
+
+    /** Where each peer's bytes end. */
+    private long[] ends(Tensor tensor, long[] rows) {
+      long rowBytes = tensor.size(0) == 0 ? 0 : tensor.bytes() / tensor.size(0);
+      long[] ends = new long[size];
+      long end = 0;
+      for (int peer = 0; peer < size; peer++) {
+        end += rows[peer] * rowBytes;
+        ends[peer] = end;
+      }
+      return ends;
+    }
+
+    private long length(long[] ends, int peer) {
+      return peer == 0 ? ends[0] : ends[peer] - ends[peer - 1];
+    }
+
+    private NativeTensors.Memory memory(Tensor tensor, long[] ends, int peer) {
+      return new NativeTensors.Memory(
+          tensor.count() == 0 ? 0 : tensor.address() + ends[peer] - length(ends, peer));
+    }
+
+    private Optional<TensorVector> part(Tensor tensor, long[] ends, int peer) {
+      long length = length(ends, peer);
+      return length == 0
+          ? Optional.empty()
+          : Optional.of(
+              new TensorVector(
+                  torch.from_blob(
+                      memory(tensor, ends, peer),
+                      new long[] {length},
+                      new TensorOptions(ScalarType.Byte))));
+    }
   }
 
   private void run(Supplier<Work> exchange) {
     try (PointerScope scope = new PointerScope()) {
       exchange.get()._wait();
-    }
-  }
-
-  private static org.bytedeco.pytorch.Tensor bytes(Tensor tensor) {
-    return over(tensor, ScalarType.Byte, tensor.bytes());
-  }
-
-  private static org.bytedeco.pytorch.Tensor rows(Tensor tensor) {
-    long rows = tensor.size(0);
-    return over(tensor, ScalarType.Byte, rows, rows == 0 ? 1 : tensor.bytes() / rows);
-  }
-
-  /** The same memory under the bindings' own type. */
-  private static org.bytedeco.pytorch.Tensor over(Tensor tensor, ScalarType type, long... shape) {
-    TensorOptions options = new TensorOptions(type);
-    return tensor.count() == 0
-        ? torch.empty(shape, options, null)
-        : torch.from_blob(new Memory(tensor.address()), shape, options);
-  }
-
-  private static final class Memory extends Pointer {
-    Memory(long address) {
-      this.address = address;
     }
   }
 
@@ -143,6 +203,7 @@ final class GlooGroup implements AutoCloseable {
     if (!closed) {
       closed = true;
       processes.close();
+      notices.close();
       store.store().close();
       store.connection().close();
     }

@@ -18,15 +18,17 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.bytedeco.javacpp.Loader;
+import org.bytedeco.pytorch.global.torch;
 
 /**
  * Exchanges between processes by Gloo. Each group has a thread that carries its exchanges out, one
  * after the other. Every exchange begins with a small one in which the ranks tell each other what
- * they are about to do: it costs one more trip through the network and makes of every disagreement
- * an error. After a failure the group is dead; its connections are closed at once, so that the
- * others need not wait for their time-outs.
+ * they are about to do: it costs one way through the network and makes of every disagreement an
+ * error. After a failure the group is dead; its connections are closed at once, so that the others
+ * need not wait for their time-outs.
  */
 final class GlooTransport implements Transport {
   private final Rendezvous rendezvous;
@@ -53,7 +55,11 @@ final class GlooTransport implements Transport {
         new RollCall(register, name, members, rendezvous.rank(), rendezvous.rankZeroServes());
     this.carrier = new Carrier("gossamer-exchange-" + rendezvous.rank());
     try {
-      this.group = connectGroup();
+      this.group =
+          connecting(
+              "connecting " + members.length + " ranks from " + here.getHostAddress(),
+              "",
+              store -> GlooGroup.connect(store, rank, members.length, here, rendezvous.timeout()));
     } catch (RuntimeException e) {
       carrier.close();
       throw e;
@@ -68,6 +74,7 @@ final class GlooTransport implements Transport {
    */
   static GlooTransport connect(Rendezvous rendezvous) {
     requireGloo();
+    torch.initLogging(); // heeds TORCH_CPP_LOG_LEVEL
     Deadline deadline = Deadline.in(rendezvous.timeout());
     InetAddress master = resolve(rendezvous);
     InetAddress here = HostAddress.reachableFrom(master, rendezvous);
@@ -85,7 +92,10 @@ final class GlooTransport implements Transport {
     }
   }
 
-  private static void requireGloo() {
+  /**
+   * @throws EnvironmentException if this machine has no Gloo
+   */
+  static void requireGloo() {
     Libtorch.boot();
     if (!Loader.getPlatform().startsWith("linux")) {
       throw new EnvironmentException(
@@ -110,20 +120,20 @@ final class GlooTransport implements Transport {
     }
   }
 
-  /** On the carrier's thread, because native code may never return. */
-  private GlooGroup connectGroup() {
-    String what = "connecting " + members.length + " ranks from " + here.getHostAddress();
+  /**
+   * Connects a group of an engine, on the carrier's thread, because native code may never return.
+   *
+   * @param what is done, for messages
+   * @param part of the register that the engine uses; empty for all of this group's
+   */
+  <G> G connecting(String what, String part, Function<Register.GroupStore, G> connect) {
     Duration timeout = rendezvous.timeout();
-    Future<GlooGroup> connecting =
+    Future<G> connecting =
         carrier.begin(
             () -> {
               try {
-                return GlooGroup.connect(
-                    register.storeOf(name, Deadline.in(timeout)),
-                    rank,
-                    members.length,
-                    here,
-                    timeout);
+                String place = part.isEmpty() ? name : name + "/" + part;
+                return connect.apply(register.storeOf(place, Deadline.in(timeout)));
               } catch (CommunicationException e) {
                 throw e;
               } catch (RuntimeException e) {
@@ -141,6 +151,10 @@ final class GlooTransport implements Transport {
     }
   }
 
+  Duration timeout() {
+    return rendezvous.timeout();
+  }
+
   @Override
   public int rank() {
     return rank;
@@ -153,47 +167,72 @@ final class GlooTransport implements Transport {
 
   @Override
   public Pending allReduce(Tensor tensor, Reduction reduction) {
-    if (!GlooGroup.reduces(tensor.dtype())) {
+    if (!NativeTensors.reduces(tensor.dtype())) {
       throw new IllegalArgumentException("Gloo does not reduce " + tensor.dtype());
     }
-    return carry(
-        announcement(Call.ALL_REDUCE, reduction.ordinal(), tensor, tensor.count()),
+    onProcessor(tensor);
+    return agreed(
+        Announcement.of(Call.ALL_REDUCE, reduction.ordinal(), tensor, tensor.count()),
         () -> group.allReduce(tensor, reduction));
   }
 
   @Override
   public Pending allGather(Tensor gathered, Tensor tensor) {
-    return carry(
-        announcement(Call.ALL_GATHER, 0, tensor, tensor.count()),
+    onProcessor(gathered, tensor);
+    return agreed(
+        Announcement.of(Call.ALL_GATHER, 0, tensor, tensor.count()),
         () -> group.allGather(gathered, tensor));
   }
 
   @Override
   public Pending broadcast(Tensor tensor, int root) {
-    return carry(
-        announcement(Call.BROADCAST, root, tensor, tensor.count()),
+    onProcessor(tensor);
+    return agreed(
+        Announcement.of(Call.BROADCAST, root, tensor, tensor.count()),
         () -> group.broadcast(tensor, root));
   }
 
   @Override
   public Pending allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
-    onProcessor(received);
-    long row = IntStream.range(1, sent.dims()).mapToLong(sent::size).reduce(1, (a, b) -> a * b);
+    onProcessor(received, sent);
+    Announcement announcement = Announcement.ofRows(sent);
     return carry(
-        announcement(Call.ALL_TO_ALL, 0, sent, row),
+        announcement,
+        () -> {
+          // Posted before the ranks speak, so that the rows need not wait for another round trip.
+          try (GlooGroup.Receiving receiving = group.receive(received, receivedRows)) {
+            try {
+              announce(announcement, receivedRows, sentRows);
+              receiving.andSend(sent, sentRows);
+            } catch (RuntimeException e) {
+              throw failed(announcement, e); // before what may still be received into is let go
+            }
+          }
+        });
+  }
+
+  /** By Gloo's own call. */
+  private Pending baselineAllToAll(
+      Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
+    onProcessor(received, sent);
+    return agreed(
+        Announcement.ofRows(sent),
         receivedRows,
         sentRows,
         () -> group.allToAll(received, receivedRows, sent, sentRows));
   }
 
-  private static Announcement announcement(Call call, int detail, Tensor tensor, long elements) {
-    onProcessor(tensor);
-    return new Announcement(call, tensor.dtype(), detail, elements);
+  @Override
+  public Optional<Transport> baseline() {
+    return Optional.of(new Baseline(this, this::baselineAllToAll));
   }
 
-  private static void onProcessor(Tensor tensor) {
-    if (!tensor.device().isCpu()) {
-      throw new IllegalArgumentException("Gloo exchanges tensors on the processor, not " + tensor);
+  private static void onProcessor(Tensor... tensors) {
+    for (Tensor tensor : tensors) {
+      if (!tensor.device().isCpu()) {
+        throw new IllegalArgumentException(
+            "Gloo exchanges tensors on the processor, not " + tensor);
+      }
     }
   }
 
@@ -220,24 +259,34 @@ final class GlooTransport implements Transport {
     return made;
   }
 
-  private void barrier() {
+  /** Returns when every rank has called it. */
+  void barrier() {
     long[] none = new long[size()];
-    carry(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), none, none, () -> {}).await();
+    agreed(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), none, none, () -> {}).await();
+  }
+
+  /** Exchanges once all ranks have told each other that they mean the same. */
+  Pending agreed(Announcement announcement, Runnable exchange) {
+    long[] none = new long[size()];
+    return agreed(announcement, none, none, exchange);
+  }
+
+  Pending agreed(
+      Announcement announcement, long[] receivedRows, long[] sentRows, Runnable exchange) {
+    return carry(
+        announcement,
+        () -> {
+          announce(announcement, receivedRows, sentRows);
+          exchange.run();
+        });
   }
 
   private Pending carry(Announcement announcement, Runnable exchange) {
-    long[] none = new long[size()];
-    return carry(announcement, none, none, exchange);
-  }
-
-  private Pending carry(
-      Announcement announcement, long[] receivedRows, long[] sentRows, Runnable exchange) {
     Future<?> carried =
         carrier.begin(
             () -> {
               failure.ifPresent(GlooTransport::stillDead);
               try {
-                announce(announcement, receivedRows, sentRows);
                 exchange.run();
                 return null;
               } catch (RuntimeException e) {
@@ -254,26 +303,26 @@ final class GlooTransport implements Transport {
 
   private void announce(Announcement announcement, long[] receivedRows, long[] sentRows) {
     long[] mine = new long[size() * Announcement.LENGTH];
-    long[] one = new long[size()];
-    Arrays.fill(one, 1);
     for (int peer = 0; peer < size(); peer++) {
-      long[] numbers = announcement.encode(sentRows[peer]);
+      long[] numbers = announcement.encode(sentRows[peer], receivedRows[peer]);
       System.arraycopy(numbers, 0, mine, peer * Announcement.LENGTH, Announcement.LENGTH);
     }
-    long[] theirs;
-    try (Scope scope = Scope.open()) {
-      Tensor said = Tensor.of(mine, size(), Announcement.LENGTH);
-      Tensor heard = Tensor.empty(DType.INT64, size(), Announcement.LENGTH);
-      group.allToAll(heard, one, said, one);
-      theirs = heard.toLongs();
-    }
+    long[] theirs = group.announce(mine);
     for (int peer = 0; peer < size(); peer++) {
       announcement.check(
-          members[rank], members[peer], theirs, peer * Announcement.LENGTH, receivedRows[peer]);
+          members[rank],
+          members[peer],
+          theirs,
+          peer * Announcement.LENGTH,
+          sentRows[peer],
+          receivedRows[peer]);
     }
   }
 
   private CommunicationException failed(Announcement announcement, RuntimeException cause) {
+    if (failure.isPresent()) {
+      return failure.get();
+    }
     CommunicationException reason;
     if (cause instanceof CommunicationException own) {
       rollCall.leave(own, group::close);

@@ -27,12 +27,16 @@ public final class Worlds {
    * @throws EnvironmentException if this machine lacks the backend or the network interface
    */
   public static Communicator connect(Rendezvous rendezvous, Backend backend) {
+    if (backend == Backend.NCCL) {
+      backend.demand(); // also of one rank, whose tensors are on its card
+    }
     if (rendezvous.size() == 1) {
       return LocalRanks.alone();
     }
     return new Communicator(
         switch (backend) {
           case GLOO -> GlooTransport.connect(rendezvous);
+          case NCCL -> NcclTransport.connect(rendezvous, backend.device(rendezvous));
         });
   }
 }

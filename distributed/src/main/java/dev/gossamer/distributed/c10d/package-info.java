@@ -1,7 +1,7 @@
 /**
- * Ranks as processes, on one machine or many: the door to c10d, libtorch's distributed part, and
- * its Gloo. {@link dev.gossamer.distributed.c10d.Worlds} is the way in; nothing of the bindings
- * leaves this package.
+ * Ranks as processes, on one machine or many: the door to c10d, libtorch's distributed part, its
+ * Gloo and its NCCL. {@link dev.gossamer.distributed.c10d.Worlds} is the way in; nothing of the
+ * bindings leaves this package.
  *
  * <p>Ranks first meet at a {@link dev.gossamer.distributed.c10d.Rendezvous}, where rank 0 keeps a
  * register (c10d's TCPStore) in which they find each other's addresses and, after a failure, each

@@ -18,6 +18,9 @@ import java.util.function.BooleanSupplier;
  * can stand side by side.
  */
 public final class Lab implements Placement, AutoCloseable {
+  /** Tells ranks the rate of their node's link in each direction, as {@link LinkShape} reads it. */
+  public static final String RATE_VARIABLE = "GOSSAMER_LAB_RATE";
+
   /** Free, as in a namespace nobody else listens. */
   private static final int PORT = 29_500;
 
@@ -120,6 +123,9 @@ public final class Lab implements Placement, AutoCloseable {
         Map<String, String> variables = new LinkedHashMap<>(place.variables());
         // Gloo would ask for the address of the machine's name, which is not of this namespace.
         variables.put("GLOO_SOCKET_IFNAME", Wiring.LINK);
+        variables.put(RATE_VARIABLE, plan.link().rate());
+        // Else c10d complains of each connection that its address has no name.
+        variables.put("TORCH_CPP_LOG_LEVEL", "ERROR");
         places.add(new RankPlace(place.rank(), entrance, variables));
       }
     }

@@ -47,6 +47,11 @@ public record LinkShape(long bitsPerSecond) {
         Math.round(Double.parseDouble(matcher.group(1)) * UNITS.get(matcher.group(2))));
   }
 
+  /** The rate as {@link #of} reads it. */
+  public String rate() {
+    return isShaped() ? number(bitsPerSecond / 1e3) + "kbit" : NONE;
+  }
+
   public boolean isShaped() {
     return bitsPerSecond > 0;
   }

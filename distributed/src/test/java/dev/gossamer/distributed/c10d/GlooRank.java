@@ -116,7 +116,7 @@ final class GlooRank {
       Tensor tensor = Tensor.full(world.rank() == root ? 1 : 0, dtype, 3);
       world.broadcast(tensor, root);
       assertThat(tensor.to(DType.FLOAT32).toFloats()).containsOnly(1);
-      if (GlooGroup.reduces(dtype)) {
+      if (NativeTensors.reduces(dtype)) {
         Tensor rank = Tensor.full(world.rank(), dtype, 5);
         world.allReduce(rank, Reduction.MAXIMUM);
         assertThat(rank.toFloats()).containsOnly(root);

@@ -26,11 +26,13 @@ class LinkShapeTest {
     assertThat(shape.burstBytes()).isEqualTo(burst);
     assertThat(shape.queueMillis()).isEqualTo(queue);
     assertThat(shape.isShaped()).isTrue();
+    assertThat(LinkShape.of(shape.rate())).isEqualTo(shape);
   }
 
   @Test
   void noRateIsNoShape() {
     assertThat(LinkShape.of("none").isShaped()).isFalse();
+    assertThat(LinkShape.of("none").rate()).isEqualTo("none");
     assertThat(LinkShape.of("none")).hasToString("not shaped");
     assertThat(LinkShape.of("1.25gbit"))
         .hasToString("1250 Mbit/s each way, burst 1562.5 kB, queue 100 ms");

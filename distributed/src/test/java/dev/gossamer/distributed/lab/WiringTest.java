@@ -60,6 +60,7 @@ class WiringTest {
     RankPlace place = places.get(5);
     assertThat(place.entrance()).containsExactly("/sbin/ip", "netns", "exec", "gs7-n2");
     assertThat(place.variables()).containsEntry("GLOO_SOCKET_IFNAME", "eth0");
+    assertThat(LinkShape.of(place.variables().get(Lab.RATE_VARIABLE))).isEqualTo(plan.link());
     RankEnvironment rank = RankEnvironment.of(place.variables());
     assertThat(rank.rank()).isEqualTo(5).isEqualTo(place.rank());
     assertThat(rank.size()).isEqualTo(8);

@@ -180,7 +180,7 @@ final class FlatDispatch implements TokenDispatch {
   @Override
   public Tensor combined() {
     returned = home();
-    Tensor sums = Tensor.zeros(travel.compute(), tokens, width);
+    Tensor sums = perToken();
     eachBlockOfSlots(
         returned,
         (from, given) -> {
@@ -213,7 +213,7 @@ final class FlatDispatch implements TokenDispatch {
   @Override
   public Gradients gradients() {
     Tensor home = home();
-    Tensor sums = Tensor.zeros(travel.compute(), tokens, width);
+    Tensor sums = perToken();
     eachBlockOfSlots(
         home, (from, given) -> sums.narrow(0, from, given.size(0)).copyFrom(given.sum(false, 1)));
     return new Gradients(sums, ofWeights);
@@ -227,6 +227,12 @@ final class FlatDispatch implements TokenDispatch {
       }
     }
     arrived.keep(scope);
+  }
+
+  private Tensor perToken() {
+    return leavingRows == 0
+        ? Tensor.zeros(travel.compute(), tokens, width)
+        : Tensor.empty(travel.compute(), tokens, width);
   }
 
   private interface SlotBlock {

@@ -19,6 +19,7 @@ import java.util.Optional;
  * @param memoryBytes memory of a rank, bytes
  * @param nodeLink what all ranks of a node together send to other nodes; empty if there is one node
  * @param localLink what one rank sends to others of its node
+ * @param handling what a rank does beside products
  * @param overhead time that no formula explains
  * @param wire type of the elements on the wire unless the plan says otherwise
  */
@@ -31,6 +32,7 @@ public record ClusterProfile(
     long memoryBytes,
     Optional<Link> nodeLink,
     Link localLink,
+    Handling handling,
     Overhead overhead,
     DType wire) {
   /** Profiles that ship inside, resources {@code clusters/NAME.json}. */
@@ -67,12 +69,12 @@ public record ClusterProfile(
     }
 
     /** FLOP/s of dense products. */
-    double dense() {
+    public double dense() {
       return peakFlops * denseEfficiency;
     }
 
     /** FLOP/s of experts that have so many rows each. */
-    double experts(double rows) {
+    public double experts(double rows) {
       return peakFlops * expertEfficiency * (halfRows == 0 ? 1 : rows / (rows + halfRows));
     }
   }
@@ -136,6 +138,7 @@ public record ClusterProfile(
                 (long) (1e9 * file.real("memoryGB")),
                 file.has("nodeLink") ? Optional.of(link(file.part("nodeLink"))) : Optional.empty(),
                 link(file.part("localLink")),
+                Handling.of(file.part("handling")),
                 new Overhead(
                     1e-3 * file.real("layerMillis", 0),
                     1e-3 * file.real("projectionMillis", 0),
@@ -144,7 +147,12 @@ public record ClusterProfile(
   }
 
   private static Link link(SettingsFile part) {
-    return part.build(() -> new Link(1e-6 * part.real("latencyMicros"), 1e9 * part.real("GBps")));
+    return part.build(
+        () ->
+            new Link(
+                1e-6 * part.real("latencyMicros"),
+                1e9 * part.real("GBps"),
+                1e3 * part.real("burstKB", 0)));
   }
 
   /** This cluster with its node link, or the local one where there is one node, so much faster. */
@@ -164,15 +172,17 @@ public record ClusterProfile(
         memoryBytes,
         newNodeLink,
         newLocalLink,
+        handling,
         overhead,
         wire);
   }
 
-  /** As a JSON document in the units of the file. */
-  Map<String, Object> document() {
+  /** As the JSON document of the file. */
+  public Map<String, Object> document() {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("name", name);
     document.put("source", source);
+    document.put("ranks", ranks);
     document.put("ranksPerNode", ranksPerNode);
     document.put("peakTflops", compute.peakFlops() / 1e12);
     document.put("denseEfficiency", compute.denseEfficiency());
@@ -182,6 +192,9 @@ public record ClusterProfile(
     document.put("memoryGBps", compute.memoryBytesPerSecond() / 1e9);
     nodeLink.ifPresent(link -> document.put("nodeLink", document(link)));
     document.put("localLink", document(localLink));
+    if (!handling.equals(Handling.NONE)) {
+      document.put("handling", handling.document());
+    }
     document.put("layerMillis", 1e3 * overhead.layerSeconds());
     document.put("projectionMillis", 1e3 * overhead.projectionSeconds());
     document.put("layerMillisHoldUpdate", overhead.holdsUpdate());
@@ -193,6 +206,9 @@ public record ClusterProfile(
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("latencyMicros", 1e6 * link.latencySeconds());
     document.put("GBps", link.bytesPerSecond() / 1e9);
+    if (link.burstBytes() > 0) {
+      document.put("burstKB", link.burstBytes() / 1e3);
+    }
     return document;
   }
 

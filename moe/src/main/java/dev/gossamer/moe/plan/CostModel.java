@@ -10,7 +10,6 @@ import dev.gossamer.moe.MoeStructure;
 public final class CostModel {
   // Adam reads master weight, two moments and a gradient, and writes three of them and the weight.
   private static final int OPTIMIZER_BYTES = 28;
-  private static final int EXCHANGES_PER_PASS = 2;
 
   private final PlannedModel model;
   private final ClusterProfile cluster;
@@ -29,15 +28,16 @@ public final class CostModel {
   /** What a structure costs. */
   public PlanRow row(StructureKind kind, MoeStructure structure) {
     Placement group = settings.group(structure.experts(), cluster);
-    Exchange exchange = exchange(structure, group);
-    int exchanges = EXCHANGES_PER_PASS * (train() ? 2 : 1) * model.layers();
+    LayerCost layer = new LayerCost(structure, group, cluster, settings);
+    Exchange exchange = layer.exchange();
+    int exchanges = layer.exchanges() * model.layers();
     return new PlanRow(
         kind,
         structure,
         settings.dispatch(),
         group,
         new TransformerCount(model, structure),
-        time(structure, group, exchange),
+        time(layer),
         MemoryNeed.of(model, structure, group, settings),
         (double) settings.microBatches() * exchanges * exchange.interBytes(),
         (double) settings.microBatches() * exchanges * exchange.intraBytes(),
@@ -46,44 +46,30 @@ public final class CostModel {
 
   /** One all-to-all of a structure. */
   public Exchange exchange(MoeStructure structure, Placement group) {
-    return Exchange.of(
-        structure, group, cluster, settings, settings.imbalance() * settings.tokens());
+    return new LayerCost(structure, group, cluster, settings).exchange();
   }
 
   private boolean train() {
     return settings.phase() == Phase.TRAIN;
   }
 
-  private StepTime time(MoeStructure structure, Placement group, Exchange exchange) {
-    TransformerCount count = new TransformerCount(model, structure);
-    ClusterProfile.Compute compute = cluster.compute();
+  private StepTime time(LayerCost layer) {
+    TransformerCount count = new TransformerCount(model, layer.structure());
     ClusterProfile.Overhead overhead = cluster.overhead();
     int passes = settings.phase().passes();
     double batches = settings.microBatches();
-    double tokens = settings.tokens();
     double part = passes / 3.0; // of what a layer takes beyond its operations, forward and backward
-    double forward = expertSeconds(structure, group);
-    double exposed = 0;
-    double hidden = 0;
-    // Backward takes twice as long as forward in the experts, and as long on the wire.
-    for (int pass = 1; pass <= (train() ? 2 : 1); pass++) {
-      double beside = hidden(exchange, pass * forward);
-      exposed += onTheWire(exchange) - beside;
-      hidden += beside;
-    }
     double layers = batches * model.layers();
     boolean optimizer = train() && !overhead.holdsUpdate();
-    double narrow =
-        structure.projectionWeights() > 0 ? part * layers * overhead.projectionSeconds() : 0;
     return new StepTime(
         batches * passes * denseSeconds(count),
-        layers * passes * forward,
-        batches * passes * tokens * count.projectionFlops() / compute.dense() + narrow,
-        layers * exposed,
-        layers * hidden,
-        train() ? allReduceSeconds(count, group) : 0,
-        optimizer ? optimizerSeconds(count, group) : 0,
-        part * layers * overhead.layerSeconds());
+        layers * layer.experts(),
+        layers * layer.projections(),
+        layers * layer.exposed(),
+        layers * layer.hidden(),
+        train() ? allReduceSeconds(count, layer.group()) : 0,
+        optimizer ? optimizerSeconds(count, layer.group()) : 0,
+        layers * (part * overhead.layerSeconds() + layer.handling()));
   }
 
   /**
@@ -96,36 +82,6 @@ public final class CostModel {
         (double) count.sharedParameters()
             * settings.wire().bytes()
             / compute.memoryBytesPerSecond());
-  }
-
-  /**
-   * Seconds of the busiest rank's experts of one layer forward: operations, or reading the weights
-   * of the experts that are touched if that takes longer.
-   */
-  private double expertSeconds(MoeStructure structure, Placement group) {
-    double rows = settings.imbalance() * settings.tokens() * structure.topK();
-    double here = Math.max(1, (double) structure.experts() / group.ranks());
-    double products =
-        2
-            * rows
-            * structure.weightsPerExpert()
-            / cluster.compute().experts(rows / here / settings.chunks());
-    double all = (double) settings.tokens() * group.ranks();
-    double untouched = Math.pow(1 - (double) structure.topK() / structure.experts(), all);
-    double weights =
-        here * (1 - untouched) * structure.weightsPerExpert() * settings.wire().bytes();
-    return Math.max(products, weights / cluster.compute().memoryBytesPerSecond());
-  }
-
-  /** Seconds of dispatch and combine; every chunk pays the latency again. */
-  private double onTheWire(Exchange exchange) {
-    return EXCHANGES_PER_PASS
-        * (exchange.seconds() + (settings.chunks() - 1) * exchange.latencySeconds());
-  }
-
-  /** Of those, what runs beside experts: the shorter of the two but for one chunk. */
-  private double hidden(Exchange exchange, double experts) {
-    return (1 - 1.0 / settings.chunks()) * Math.min(onTheWire(exchange), experts);
   }
 
   /**

@@ -36,11 +36,11 @@ public record Exchange(
     if (group.nodes() > 1) {
       Link link = cluster.nodeLink().orElseThrow();
       nodeLatency = link.latencySeconds() * traffic.interMessages();
-      node = nodeLatency + group.perNode() * inter / link.bytesPerSecond();
+      node = nodeLatency + link.transferSeconds(group.perNode() * inter);
     }
     Link link = cluster.localLink();
     double localLatency = link.latencySeconds() * traffic.intraMessages();
-    double local = localLatency + intra / link.bytesPerSecond();
+    double local = localLatency + link.transferSeconds(intra);
     boolean staged = settings.dispatch() != Dispatch.FLAT && group.nodes() > 1;
     double copy =
         staged && settings.dispatch() == Dispatch.TWO_LEVEL

@@ -132,7 +132,7 @@ public final class Router {
   }
 
   /** The places of the highest numbers, highest first, of equal ones the lower place. */
-  private static void top(double[] row, int count, int[] into, int at) {
+  static void top(double[] row, int count, int[] into, int at) {
     int found = 0;
     for (int place = 0; place < row.length; place++) {
       double value = row[place];

@@ -26,6 +26,7 @@ class BreakEvenTest {
         1L << 40,
         Optional.of(new Link(0, bytesPerSecond)),
         new Link(0, 1e15),
+        Handling.NONE,
         new Overhead(0, 0, true),
         DType.BFLOAT16);
   }

@@ -1,0 +1,106 @@
+package dev.gossamer.bench.moe;
+
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.Traffic;
+import dev.gossamer.moe.MoeLayer;
+import dev.gossamer.moe.MoePass;
+import dev.gossamer.moe.MoeSettings;
+import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.parallel.PhaseClock.Phase;
+import dev.gossamer.moe.router.RecordedRouting;
+import dev.gossamer.moe.router.RoutedLayer;
+import dev.gossamer.moe.router.Routing;
+import dev.gossamer.moe.router.TokenBatch;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Generator;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
+import java.util.Arrays;
+import java.util.Optional;
+
+/** A case of the benchmark on this rank, ready to run. */
+final class MoeEntrant implements AutoCloseable {
+  private static final long SEED = 5;
+
+  private final MoeCase which;
+  private final MoeBenchSettings settings;
+  private final RankGrid grid;
+  private final Optional<Routing> routing;
+  private final MoeLayer layer;
+  private final Tensor x;
+  private final Scope owner = Scope.detached();
+  private RecordedRouting chosen;
+  private Traffic start;
+  private int passes;
+
+  /**
+   * @throws dev.gossamer.tensor.failure.GossamerException if the routing does not fit the layer
+   */
+  MoeEntrant(MoeCase which, MoeBenchSettings settings, RankGrid grid, Threads threads) {
+    Communicator world = grid.world();
+    this.which = which;
+    this.settings = settings;
+    this.grid = grid;
+    RoutedLayer routed = which.routed(settings.tokens());
+    this.routing = settings.routing().routing(routed, world.rank(), world.size());
+    MoeSettings how = MoeSettings.of(which.structure()).withParallel(settings.parallel());
+    this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, grid, threads);
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {
+      this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()));
+    }
+  }
+
+  MoeCase which() {
+    return which;
+  }
+
+  /** Forward, backward, and a wait for the slowest rank. */
+  void pass() {
+    try (Scope scope = Scope.open()) {
+      MoePass pass = layer.forward(x, TokenBatch.of(settings.tokens()), routing);
+      pass.backward(pass.output(), 1);
+      if (chosen == null) {
+        chosen = RecordedRouting.of(pass.choice()); // the gate never learns: each pass chooses so
+      }
+      layer.parameters().forEach(Parameter::clearGradient);
+      grid.world().barrier();
+    }
+    passes++;
+  }
+
+  /** Forgets what warming up counted. */
+  void begin() {
+    layer.clock().clear();
+    start = grid.traffic();
+    passes = 0;
+  }
+
+  /** What this rank has sent since it began. */
+  Traffic sent() {
+    return grid.traffic().since(start);
+  }
+
+  /** Of this rank, per pass since it began. */
+  double millis(Phase phase) {
+    return layer.clock().seconds(phase) * 1e3 / passes;
+  }
+
+  /** What this rank's tokens chose in the first pass. */
+  RecordedRouting chosen() {
+    return chosen;
+  }
+
+  /** Slots of each expert that this rank's tokens take. */
+  long[] counts() {
+    return Arrays.stream(chosen.routing().counts()).asLongStream().toArray();
+  }
+
+  @Override
+  public void close() {
+    layer.close();
+    owner.close();
+  }
+}

@@ -1,0 +1,98 @@
+package dev.gossamer.distributed.c10d;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.PointerScope;
+import org.bytedeco.pytorch.ProcessGroupGloo;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.Work;
+import org.bytedeco.pytorch.global.torch;
+import org.bytedeco.pytorch.global.torch.ScalarType;
+
+/**
+ * Short messages of one length that all ranks of a group send each other. The next ones are always
+ * asked for already, so that they take one way through the network and not three. Of one thread.
+ */
+final class Notices implements AutoCloseable {
+  private static final int TAG = 1;
+
+  private final ProcessGroupGloo processes;
+  private final int rank;
+  private final int size;
+  private final int length;
+  private final LongPointer said;
+  private final LongPointer heard;
+  private final List<Work> asked = new ArrayList<>();
+
+  /**
+   * @param length numbers from each rank to each
+   */
+  Notices(ProcessGroupGloo processes, int rank, int size, int length) {
+    this.processes = processes;
+    this.rank = rank;
+    this.size = size;
+    this.length = length;
+    this.said = new LongPointer((long) size * length);
+    this.heard = new LongPointer((long) size * length);
+    ask();
+  }
+
+  private void ask() {
+    try (PointerScope natives = new PointerScope()) {
+      for (int peer = 0; peer < size; peer++) {
+        if (peer != rank) {
+          asked.add(processes.recv(numbers(heard, peer), peer, TAG).retainReference());
+        }
+      }
+    }
+  }
+
+  /**
+   * Sends to all and waits for all.
+   *
+   * @param mine {@code length} numbers for rank 0, then for rank 1, ..
+   * @return {@code length} numbers of rank 0, then of rank 1, ..
+   */
+  long[] exchange(long[] mine) {
+    try (PointerScope natives = new PointerScope()) {
+      said.put(mine, 0, mine.length);
+      List<Work> sending = new ArrayList<>();
+      for (int peer = 0; peer < size; peer++) {
+        if (peer != rank) {
+          sending.add(processes.send(numbers(said, peer), peer, TAG));
+        }
+      }
+      asked.forEach(Work::_wait);
+      sending.forEach(Work::_wait);
+      long[] theirs = new long[mine.length];
+      heard.get(theirs, 0, theirs.length);
+      System.arraycopy(mine, rank * length, theirs, rank * length, length);
+      forget();
+      ask();
+      return theirs;
+    }
+  }
+
+  private TensorVector numbers(LongPointer all, int peer) {
+    return new TensorVector(
+        torch.from_blob(
+            all.getPointer((long) peer * length),
+            new long[] {length},
+            new TensorOptions(ScalarType.Long)));
+  }
+
+  private void forget() {
+    asked.forEach(Work::releaseReference);
+    asked.clear();
+  }
+
+  /** After the group, which may still write what was asked for. */
+  @Override
+  public void close() {
+    forget();
+    said.close();
+    heard.close();
+  }
+}

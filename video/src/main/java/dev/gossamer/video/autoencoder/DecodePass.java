@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -7,17 +7,21 @@ import java.util.List;
 import java.util.function.IntFunction;
 
 /** One decode of one video: which tile and chunk when, and what becomes of the frames. */
-final class DecodePass {
-  private final WanDecoder decoder;
+public final class DecodePass {
+  private final ChunkLayers decoder;
+  private final Chunks plan;
   private final int ratio;
   private final CodecOptions options;
-  private final FrameSink sink;
+  private final ChunkSink sink;
 
   /**
+   * @param plan chunks of the latents
    * @param ratio pixels per latent
    */
-  DecodePass(WanDecoder decoder, int ratio, CodecOptions options, FrameSink sink) {
+  public DecodePass(
+      ChunkLayers decoder, Chunks plan, int ratio, CodecOptions options, ChunkSink sink) {
     this.decoder = decoder;
+    this.plan = plan;
     this.ratio = ratio;
     this.options = options;
     this.sink = sink;
@@ -26,7 +30,7 @@ final class DecodePass {
   /**
    * @param latents [B, z, f, h, w] in the decoder's type and place
    */
-  void run(Tensor latents) {
+  public void run(Tensor latents) {
     Tiling tiling = options.tiling();
     long height = latents.size(3);
     long width = latents.size(4);
@@ -40,15 +44,15 @@ final class DecodePass {
   }
 
   private void byChunk(Tensor latents, TileGrid grid) {
-    long chunks = latents.size(2);
-    PassProgress progress = new PassProgress(options, "decoding", chunks * grid.tiles());
+    int chunks = plan.count();
+    PassProgress progress = new PassProgress(options, "decoding", (long) chunks * grid.tiles());
     List<FeatureCache> caches = new ArrayList<>();
     try {
       for (int tile = 0; tile < grid.tiles(); tile++) {
         caches.add(new FeatureCache());
       }
-      for (long chunk = 0; chunk < chunks; chunk++) {
-        long at = chunk;
+      for (int chunk = 0; chunk < chunks; chunk++) {
+        int at = chunk;
         emit(grid, tile -> decode(grid.cut(latents, tile, 1), at, caches.get(tile), progress));
       }
     } finally {
@@ -57,15 +61,15 @@ final class DecodePass {
   }
 
   private void byTile(Tensor latents, TileGrid grid) {
-    long chunks = latents.size(2);
-    PassProgress progress = new PassProgress(options, "decoding", chunks * grid.tiles());
+    int chunks = plan.count();
+    PassProgress progress = new PassProgress(options, "decoding", (long) chunks * grid.tiles());
     try (Scope scope = Scope.open()) {
       List<List<Tensor>> decoded = new ArrayList<>(); // by tile, then by chunk
       for (int tile = 0; tile < grid.tiles(); tile++) {
         Tensor part = grid.cut(latents, tile, 1);
         List<Tensor> frames = new ArrayList<>();
         try (FeatureCache cache = new FeatureCache()) {
-          for (long chunk = 0; chunk < chunks; chunk++) {
+          for (int chunk = 0; chunk < chunks; chunk++) {
             frames.add(decode(part, chunk, cache, progress));
           }
         }
@@ -78,10 +82,11 @@ final class DecodePass {
     }
   }
 
-  private Tensor decode(Tensor latents, long chunk, FeatureCache cache, PassProgress progress) {
+  private Tensor decode(Tensor latents, int chunk, FeatureCache cache, PassProgress progress) {
     progress.beforeChunk();
     try (Scope scope = Scope.open()) {
-      Tensor frames = scope.keep(decoder.decode(latents.narrow(2, chunk, 1), cache));
+      Tensor part = latents.narrow(2, plan.start(chunk), plan.length(chunk));
+      Tensor frames = scope.keep(decoder.apply(part, cache));
       progress.afterChunk();
       return frames;
     }
@@ -90,7 +95,7 @@ final class DecodePass {
   private void emit(TileGrid grid, IntFunction<Tensor> tileAt) {
     try (Scope scope = Scope.open()) {
       Tensor frames = grid.tiles() == 1 ? tileAt.apply(0) : grid.join(tileAt, ratio);
-      sink.accept(frames.clampInPlace(-1, 1));
+      sink.accept(frames);
     }
   }
 }

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.tensor.nn;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -10,7 +10,7 @@ import dev.gossamer.tensor.Scope;
  *
  * @param rows tokens of a run, at least 1
  */
-record RowRuns(long rows) {
+public record RowRuns(long rows) {
   private static final long CPU_BYTES = 3 << 19; // about what a core's second cache holds
   private static final long CUDA_BYTES = 1 << 29;
   private static final long CPU_ROWS = 256; // fewer, and reading the weights costs too much
@@ -19,7 +19,7 @@ record RowRuns(long rows) {
   /**
    * @param inner the widest layer's numbers per token
    */
-  static RowRuns of(Device device, long inner) {
+  public static RowRuns of(Device device, long inner) {
     long rowBytes = inner * DType.FLOAT32.bytes();
     return new RowRuns(
         device.isCpu()
@@ -28,11 +28,11 @@ record RowRuns(long rows) {
   }
 
   /** Work on the tokens from {@code start} on. */
-  interface Work {
+  public interface Work {
     void run(long start, long rows);
   }
 
-  void forEach(long tokens, Work work) {
+  public void forEach(long tokens, Work work) {
     for (long start = 0; start < tokens; start += rows) {
       try (Scope scope = Scope.open()) {
         work.run(start, Math.min(rows, tokens - start));

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 /**
  * Whether and how the autoencoder works on overlapping tiles of the picture, which are blended

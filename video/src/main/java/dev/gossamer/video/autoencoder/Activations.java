@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -8,29 +8,29 @@ import dev.gossamer.tensor.Tensor;
  * How activations [B, C, t, H, W] lie in memory: channels innermost, so that each frame is one
  * block, a pixel's channels are neighbours, and convolutions need no rearrangement.
  */
-final class Activations {
+public final class Activations {
   private Activations() {}
 
   /** Memory with undefined content. */
-  static Tensor empty(
+  public static Tensor empty(
       long batch, long channels, long frames, long height, long width, DType dtype, Device device) {
     return Tensor.empty(dtype, device, batch, frames, height, width, channels)
         .permute(0, 4, 1, 2, 3);
   }
 
   /** Memory with undefined content of another tensor's type, place, batch, height and width. */
-  static Tensor empty(Tensor like, long channels, long frames) {
+  public static Tensor empty(Tensor like, long channels, long frames) {
     return empty(
         like.size(0), channels, frames, like.size(3), like.size(4), like.dtype(), like.device());
   }
 
   /** The frames of one video as pictures: [1, C, t, H, W] to [t, C, H, W], a view. */
-  static Tensor pictures(Tensor frames) {
+  public static Tensor pictures(Tensor frames) {
     return frames.select(0, 0).transpose(0, 1);
   }
 
   /** Pictures as frames again: [t, C, H, W] to [1, C, t, H, W], a view. */
-  static Tensor frames(Tensor pictures) {
+  public static Tensor frames(Tensor pictures) {
     return pictures.transpose(0, 1).unsqueeze(0);
   }
 }

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.failure.InterruptedRunException;
 

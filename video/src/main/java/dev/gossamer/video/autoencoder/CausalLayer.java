@@ -1,9 +1,9 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Tensor;
 
 /** A step of the autoencoder that sees a video chunk by chunk, never a later frame. */
-interface CausalLayer {
+public interface CausalLayer {
   /**
    * @param x [B, C, t, H, W], channels innermost; not changed
    * @param cache what earlier chunks left behind; receives what later ones need

@@ -1,37 +1,57 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.wan.RowBands.Band;
+import dev.gossamer.video.autoencoder.RowBands.Band;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 
 /**
- * A convolution over three frames, of which the output's own is the last: {@code WanCausalConv3d}.
- * The two frames before the chunk come from the cache, zeros before the first chunk; space is
- * padded with zeros.
+ * A convolution over three frames, of which the output's own is the last. The two frames before the
+ * chunk come from the cache; space is padded with zeros.
  */
-final class CausalConv3d implements CausalLayer {
+public final class CausalConv3d implements CausalLayer {
   private static final int KEPT = 2;
   private static final long[] STRIDE = {1, 1, 1};
 
+  /** What stands in for the frames before the first chunk. */
+  public enum Before {
+    /** Zeros, after normalisation: Wan. */
+    ZEROS,
+    /** The first frame, twice: CogVideoX. */
+    FIRST_FRAME
+  }
+
   /** What happens to the input on its way into the convolution. */
-  interface Intake {
+  public interface Intake {
     /**
      * @param to [1, C, rows, W], to be filled
      * @param from [1, C, rows, W], rows of one frame of the layer's input
+     * @param frame of the chunk, from 0
+     * @param rows which these are
      */
-    void fill(Tensor to, Tensor from);
+    void fill(Tensor to, Tensor from, long frame, Band rows);
   }
+
+  /** Takes the input as it is. */
+  public static final Intake PLAIN = (to, from, frame, rows) -> to.copyFrom(from);
 
   private final RowBands bands;
   private final Tensor weight; // [out, in, 3, k, k]
   private final Tensor bias; // [out]
+  private final Before start;
   private final long halo; // rows that a result needs above and below its own
 
   private CausalConv3d(
-      Parameters parameters, String name, long in, long out, long kernel, RowBands bands) {
+      Parameters parameters,
+      String name,
+      long in,
+      long out,
+      long kernel,
+      RowBands bands,
+      Before start) {
+    this.start = start;
     this.bands = bands;
     this.weight =
         parameters.derive(Tensor::channelsLast, name + ".weight", out, in, 3, kernel, kernel);
@@ -40,22 +60,27 @@ final class CausalConv3d implements CausalLayer {
   }
 
   /** 3x3x3: {@code name.weight} [out, in, 3, 3, 3]. */
-  static CausalConv3d spatial(
-      Parameters parameters, String name, long in, long out, RowBands bands) {
-    return new CausalConv3d(parameters, name, in, out, 3, bands);
+  public static CausalConv3d spatial(
+      Parameters parameters, String name, long in, long out, RowBands bands, Before start) {
+    return new CausalConv3d(parameters, name, in, out, 3, bands, start);
   }
 
   /** 3x1x1, over time only: {@code name.weight} [out, in, 3, 1, 1]. */
-  static CausalConv3d temporal(
-      Parameters parameters, String name, long in, long out, RowBands bands) {
-    return new CausalConv3d(parameters, name, in, out, 1, bands);
+  public static CausalConv3d temporal(
+      Parameters parameters, String name, long in, long out, RowBands bands, Before start) {
+    return new CausalConv3d(parameters, name, in, out, 1, bands, start);
+  }
+
+  /** Channels of the result. */
+  long out() {
+    return weight.size(0);
   }
 
   @Override
   public Tensor apply(Tensor x, FeatureCache cache) {
     try (Scope scope = Scope.open()) {
       Tensor out = Activations.empty(x, weight.size(0), x.size(2));
-      convolve(x, cache, Tensor::copyFrom, (y, band) -> band.of(out).copyFrom(y));
+      convolve(x, cache, PLAIN, (y, band) -> band.of(out).copyFrom(y));
       return scope.keep(out);
     }
   }
@@ -67,10 +92,11 @@ final class CausalConv3d implements CausalLayer {
    * @param intake makes the convolution's input of {@code x}
    * @param outlet gets the results [1, out, t, rows, W] of each band, from several threads at once
    */
-  void convolve(Tensor x, FeatureCache cache, Intake intake, BiConsumer<Tensor, Band> outlet) {
+  public void convolve(
+      Tensor x, FeatureCache cache, Intake intake, BiConsumer<Tensor, Band> outlet) {
     try (Scope scope = Scope.open()) {
       Optional<Tensor> before = cache.frames(this);
-      boolean alone = before.isEmpty() && x.size(2) == 1;
+      boolean alone = start == Before.ZEROS && before.isEmpty() && x.size(2) == 1;
       // A frame with nothing but zeros before it meets the last of the three taps only.
       Tensor taps = alone ? weight.narrow(2, KEPT, 1).channelsLast() : weight;
       Tensor kept = Activations.empty(x, x.size(1), KEPT);
@@ -94,10 +120,16 @@ final class CausalConv3d implements CausalLayer {
     Tensor inside = band.inside(whole, halo);
     Band rows = band.widened(halo);
     Tensor past = inside.narrow(2, 0, front);
-    before.ifPresentOrElse(frames -> past.copyFrom(rows.of(frames)), () -> past.fill(0));
     Tensor present = rows.of(x);
     for (long frame = 0; frame < t; frame++) {
-      intake.fill(inside.select(2, front + frame), present.select(2, frame));
+      intake.fill(inside.select(2, front + frame), present.select(2, frame), frame, rows);
+    }
+    if (before.isPresent()) {
+      past.copyFrom(rows.of(before.get()));
+    } else if (start == Before.ZEROS) {
+      past.fill(0);
+    } else {
+      past.copyFrom(inside.narrow(2, front, 1));
     }
     return whole;
   }

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 /** Learns how far the autoencoder is. */
 public interface ChunkProgress {

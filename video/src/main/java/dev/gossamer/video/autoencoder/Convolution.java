@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
@@ -7,7 +7,7 @@ import dev.gossamer.tensor.weights.Parameters;
  * A convolution with a bias and no memory of earlier chunks: of pictures [N, C, H, W] or of frames
  * [B, C, t, H, W].
  */
-final class Convolution {
+public final class Convolution {
   private final Tensor weight;
   private final Tensor bias;
   private final long[] stride;
@@ -21,7 +21,7 @@ final class Convolution {
   }
 
   /** 1x1x1: {@code name.weight} [out, in, 1, 1, 1]. */
-  static Convolution pointwise(Parameters parameters, String name, long in, long out) {
+  public static Convolution pointwise(Parameters parameters, String name, long in, long out) {
     return new Convolution(
         parameters.derive(Tensor::channelsLast, name + ".weight", out, in, 1, 1, 1),
         parameters.get(name + ".bias", out),
@@ -30,7 +30,7 @@ final class Convolution {
   }
 
   /** Every second picture position: {@code name.weight} [out, in, 3, 3], without padding. */
-  static Convolution halvingSpace(Parameters parameters, String name, long channels) {
+  public static Convolution halvingSpace(Parameters parameters, String name, long channels) {
     return new Convolution(
         parameters.derive(Tensor::channelsLast, name + ".weight", channels, channels, 3, 3),
         parameters.get(name + ".bias", channels),
@@ -39,7 +39,7 @@ final class Convolution {
   }
 
   /** Every second frame: {@code name.weight} [out, in, 3, 1, 1], without padding. */
-  static Convolution halvingTime(Parameters parameters, String name, long channels) {
+  public static Convolution halvingTime(Parameters parameters, String name, long channels) {
     return new Convolution(
         parameters.derive(Tensor::channelsLast, name + ".weight", channels, channels, 3, 1, 1),
         parameters.get(name + ".bias", channels),
@@ -47,7 +47,7 @@ final class Convolution {
         new long[3]);
   }
 
-  Tensor apply(Tensor x) {
+  public Tensor apply(Tensor x) {
     return x.dims() == 4
         ? x.conv2d(weight, bias, stride, padding)
         : x.conv3d(weight, bias, stride, padding);

@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.tensor.nn;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

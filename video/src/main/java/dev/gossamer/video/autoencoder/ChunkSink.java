@@ -1,9 +1,9 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Tensor;
 
 /** Takes the frames of a video while it is decoded. */
-public interface FrameSink {
+public interface ChunkSink {
   /**
    * Receives the next frames, in order. Whatever this throws ends the decode.
    *

@@ -1,9 +1,10 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 
 /**
  * Divides the rows of a picture among threads. A layer computes a band of rows from its input to
@@ -11,7 +12,7 @@ import java.util.function.Consumer;
  * padded, not yet interleaved) is never written to memory as a whole; and a thread that is held up
  * delays the others less than if all of them met after each operation.
  */
-final class RowBands {
+public final class RowBands {
   // Numbers per frame of a band. Larger bands read fewer rows twice, smaller ones fit the cache.
   private static final long CPU_ELEMENTS = 1 << 17;
   private static final long CUDA_ELEMENTS = 1 << 28;
@@ -19,7 +20,7 @@ final class RowBands {
 
   private final Threads threads;
 
-  RowBands(Threads threads) {
+  public RowBands(Threads threads) {
     this.threads = threads;
   }
 
@@ -31,14 +32,14 @@ final class RowBands {
    * @param count rows
    * @param height rows of the whole picture
    */
-  record Band(long video, long first, long count, long height) {
+  public record Band(long video, long first, long count, long height) {
     /** These rows of [B, C, t, height, W]: a view [1, C, t, count, W]. */
-    Tensor of(Tensor frames) {
+    public Tensor of(Tensor frames) {
       return frames.narrow(0, video, 1).narrow(3, first, count);
     }
 
     /** The rows around these, as many as there are, up to {@code halo} above and below. */
-    Band widened(long halo) {
+    public Band widened(long halo) {
       long top = Math.max(0, first - halo);
       return new Band(video, top, Math.min(height, first + count + halo) - top, height);
     }
@@ -47,7 +48,7 @@ final class RowBands {
      * Of a buffer [1, C, t, count + 2 halo, W] for these rows with {@code halo} more on either
      * side: the part that lies inside the picture. The rest is set to zero.
      */
-    Tensor inside(Tensor buffer, long halo) {
+    public Tensor inside(Tensor buffer, long halo) {
       Band real = widened(halo);
       long above = halo - (first - real.first);
       long below = buffer.size(3) - above - real.count;
@@ -63,7 +64,7 @@ final class RowBands {
    *
    * @param frames [B, C, t, H, W], the tensor whose rows are divided
    */
-  void forEach(Tensor frames, Consumer<Band> work) {
+  public void forEach(Tensor frames, Consumer<Band> work) {
     long height = frames.size(3);
     long rowElements = frames.size(1) * frames.size(4);
     boolean cpu = frames.device().isCpu();
@@ -84,6 +85,19 @@ final class RowBands {
         try (Scope scope = Scope.open()) {
           work.accept(band(i, perVideo, even, height));
         }
+      }
+    }
+  }
+
+  /** Runs {@code work} for 0 to {@code items - 1}, each with a {@link Scope} of its own. */
+  void forEach(Tensor frames, int items, IntConsumer work) {
+    if (frames.device().isCpu()) {
+      threads.forEach(items, work);
+      return;
+    }
+    for (int i = 0; i < items; i++) {
+      try (Scope scope = Scope.open()) {
+        work.accept(i);
       }
     }
   }

@@ -1,15 +1,14 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.wan.RowBands.Band;
+import dev.gossamer.video.autoencoder.RowBands.Band;
 import java.util.List;
 
 /**
- * Doubles height and width: nearest neighbour, then a 3x3 convolution to half the channels; the
- * spatial half of {@code WanResample} in the modes {@code upsample2d} and {@code upsample3d}.
+ * Doubles height and width: nearest neighbour, then a 3x3 convolution.
  *
  * <p>Of the nine pixels that a tap sees after repetition only four differ. Each of the four output
  * pixels (even and odd row, even and odd column) is therefore a 2x2 convolution of the small
@@ -17,7 +16,7 @@ import java.util.List;
  * the channels computes all of them at 4/9 of the multiplications, and the enlarged input is never
  * made.
  */
-final class SpaceUpsample implements CausalLayer {
+public final class SpaceUpsample implements CausalLayer {
   private static final long[] STRIDE = {1, 1};
   private static final long[] PADDING = {0, 1}; // the rows around a band are there;
 
@@ -29,12 +28,11 @@ final class SpaceUpsample implements CausalLayer {
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  SpaceUpsample(Parameters parameters, String name, long in, RowBands bands) {
+  public SpaceUpsample(Parameters parameters, String name, long in, long out, RowBands bands) {
     this.bands = bands;
-    this.out = in / 2;
-    this.weight =
-        parameters.derive(SpaceUpsample::phases, name + ".resample.1.weight", out, in, 3, 3);
-    this.bias = parameters.derive(b -> b.repeat(4), name + ".resample.1.bias", out);
+    this.out = out;
+    this.weight = parameters.derive(SpaceUpsample::phases, name + ".weight", out, in, 3, 3);
+    this.bias = parameters.derive(b -> b.repeat(4), name + ".bias", out);
   }
 
   /** [out, in, 3, 3] to [4 out, in, 2, 2]. */

@@ -1,10 +1,10 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.wan.RowBands.Band;
+import dev.gossamer.video.autoencoder.RowBands.Band;
 import java.util.Optional;
 
 /**
@@ -16,7 +16,7 @@ import java.util.Optional;
  * once, with the three taps in time as nine output channels, and the sums over time follow; the
  * cache then holds 9 instead of C channels.
  */
-final class RgbConv implements CausalLayer {
+public final class RgbConv implements CausalLayer {
   private static final int COLOURS = 3;
   private static final int TAPS = 3;
   private static final int KEPT = TAPS - 1;
@@ -24,13 +24,24 @@ final class RgbConv implements CausalLayer {
   private static final long[] PADDING = {0, 1}; // the rows around a band are there;
 
   private final RowBands bands;
-  private final ChannelNorm norm;
+  private final ActivatedNorm norm;
+  private final CausalConv3d.Before start;
   private final Tensor weight; // [3 taps x 3 colours, C, 3, 3]
   private final Tensor bias; // [3, 1, 1, 1]
 
-  RgbConv(Parameters parameters, String norm, String conv, long channels, RowBands bands) {
+  /**
+   * @param conv prefix of the weights, without the closing dot
+   */
+  public RgbConv(
+      Parameters parameters,
+      ActivatedNorm norm,
+      String conv,
+      long channels,
+      RowBands bands,
+      CausalConv3d.Before start) {
+    this.start = start;
     this.bands = bands;
-    this.norm = ChannelNorm.ofFrames(parameters, norm, channels);
+    this.norm = norm;
     this.weight =
         parameters.derive(
             w -> w.permute(2, 0, 1, 3, 4).reshape(TAPS * COLOURS, channels, 3, 3).channelsLast(),
@@ -50,10 +61,11 @@ final class RgbConv implements CausalLayer {
       Optional<Tensor> before = cache.frames(this);
       Tensor colours = planes(x, COLOURS, x.size(2));
       Tensor kept = planes(x, TAPS * COLOURS, KEPT);
+      CausalConv3d.Intake intake = norm.over(x, cache);
       bands.forEach(
           x,
           band -> {
-            Tensor window = window(x, before, band);
+            Tensor window = window(x, before, band, intake);
             band.of(kept).copyFrom(window.narrow(2, x.size(2), KEPT));
             Tensor sum = band.of(colours).copyFrom(bias);
             for (int tap = 0; tap < TAPS; tap++) {
@@ -71,20 +83,27 @@ final class RgbConv implements CausalLayer {
   }
 
   /** All taps' contributions of the frames before and of a band's own: [1, 9, 2 + t, rows, W]. */
-  private Tensor window(Tensor x, Optional<Tensor> before, Band band) {
+  private Tensor window(Tensor x, Optional<Tensor> before, Band band, CausalConv3d.Intake intake) {
     long t = x.size(2);
     Tensor window = planes(band.of(x), TAPS * COLOURS, KEPT + t);
-    Tensor past = window.narrow(2, 0, KEPT);
-    before.ifPresentOrElse(frames -> past.copyFrom(band.of(frames)), () -> past.fill(0));
     Tensor active =
         Activations.empty(1, x.size(1), t, band.count() + 2, x.size(4), DType.FLOAT32, x.device());
     Tensor inside = band.inside(active, 1);
-    Tensor rows = band.widened(1).of(x);
+    Band wider = band.widened(1);
+    Tensor rows = wider.of(x);
     for (long frame = 0; frame < t; frame++) {
-      norm.siluInto(inside.select(2, frame), rows.select(2, frame));
+      intake.fill(inside.select(2, frame), rows.select(2, frame), frame, wider);
     }
     Tensor taps = Activations.pictures(active).conv2d(weight, null, STRIDE, PADDING);
     window.narrow(2, KEPT, t).copyFrom(Activations.frames(taps));
+    Tensor past = window.narrow(2, 0, KEPT);
+    if (before.isPresent()) {
+      past.copyFrom(band.of(before.get()));
+    } else if (start == CausalConv3d.Before.ZEROS) {
+      past.fill(0);
+    } else {
+      past.copyFrom(window.narrow(2, KEPT, 1));
+    }
     return window;
   }
 }

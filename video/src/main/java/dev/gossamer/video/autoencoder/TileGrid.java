@@ -1,4 +1,4 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -11,7 +11,7 @@ import java.util.function.IntFunction;
 
 /**
  * The tiles of one picture, in latents, and how their results are joined: {@code tiled_decode} and
- * {@code tiled_encode} of diffusers' {@code AutoencoderKLWan}. Tiles are numbered row by row.
+ * {@code tiled_encode} of diffusers' autoencoders. Tiles are numbered row by row.
  *
  * @param height of the picture, in latents
  * @param width of the picture, in latents
@@ -20,14 +20,14 @@ import java.util.function.IntFunction;
  * @param strideHeight from one tile to the next, in latents
  * @param strideWidth from one tile to the next, in latents
  */
-record TileGrid(
+public record TileGrid(
     long height, long width, long tileHeight, long tileWidth, long strideHeight, long strideWidth) {
 
   /**
    * @param ratio pixels per latent
    * @throws UsageException if tiles or strides are not whole latents
    */
-  static TileGrid of(Tiling tiling, long height, long width, int ratio) {
+  public static TileGrid of(Tiling tiling, long height, long width, int ratio) {
     if (tiling.tileHeight() % ratio != 0
         || tiling.tileWidth() % ratio != 0
         || tiling.strideHeight() % ratio != 0
@@ -45,15 +45,15 @@ record TileGrid(
         tiling.strideWidth() / ratio);
   }
 
-  int rows() {
+  public int rows() {
     return Math.toIntExact((height + strideHeight - 1) / strideHeight);
   }
 
-  int columns() {
+  public int columns() {
     return Math.toIntExact((width + strideWidth - 1) / strideWidth);
   }
 
-  int tiles() {
+  public int tiles() {
     return rows() * columns();
   }
 
@@ -63,7 +63,7 @@ record TileGrid(
    * @param picture [B, C, t, height scale, width scale]
    * @param scale pixels of the picture per latent
    */
-  Tensor cut(Tensor picture, int tile, int scale) {
+  public Tensor cut(Tensor picture, int tile, int scale) {
     long y = tile / columns() * strideHeight;
     long x = tile % columns() * strideWidth;
     return picture
@@ -79,7 +79,7 @@ record TileGrid(
    * @param scale pixels of a tile per latent
    * @return [B, C, t, height scale, width scale], in the current scope
    */
-  Tensor join(IntFunction<Tensor> tileAt, int scale) {
+  public Tensor join(IntFunction<Tensor> tileAt, int scale) {
     try (Scope scope = Scope.open()) {
       List<Tensor> above = new ArrayList<>();
       List<Tensor> picture = new ArrayList<>();

@@ -1,24 +1,21 @@
-package dev.gossamer.video.wan;
+package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.wan.RowBands.Band;
+import dev.gossamer.video.autoencoder.RowBands.Band;
 
-/**
- * Halves height and width by a 3x3 convolution with stride 2, zeros to the right and below: the
- * spatial half of {@code WanResample} in the modes {@code downsample2d} and {@code downsample3d}.
- */
-final class SpaceDownsample implements CausalLayer {
+/** Halves height and width by a 3x3 convolution with stride 2, zeros to the right and below. */
+public final class SpaceDownsample implements CausalLayer {
   private final RowBands bands;
   private final Convolution conv;
 
   /**
    * @param name prefix of the weights, without the closing dot
    */
-  SpaceDownsample(Parameters parameters, String name, long channels, RowBands bands) {
+  public SpaceDownsample(Parameters parameters, String name, long channels, RowBands bands) {
     this.bands = bands;
-    this.conv = Convolution.halvingSpace(parameters, name + ".resample.1", channels);
+    this.conv = Convolution.halvingSpace(parameters, name, channels);
   }
 
   @Override

@@ -99,7 +99,7 @@ class CapturedAttentionTest {
   }
 
   private static AdaClusterSettings budget(AdaClusterSettings settings, double share) {
-    return settings.withRule(new SelectionRule.Budget(share));
+    return settings.withRule(new SelectionRule.Budget(share)).withErrorTarget(0);
   }
 
   static Stream<AdaClusterSettings> methods() {
@@ -146,6 +146,23 @@ class CapturedAttentionTest {
     Outcome without = outcome(settings.withTail(Tail.OFF));
     assertThat(with.error()[1]).isLessThan(0.2 * without.error()[1]);
     assertThat(with.error()[0]).isLessThan(without.error()[0]);
+  }
+
+  /** A target makes heads unequal: the one whose points are exact anyway needs few keys. */
+  @Test
+  void anErrorTargetSavesKeysWhereTheyMatterLeast() {
+    AdaClusterSettings all = AdaClusterSettings.DEFAULT.withErrorTarget(0);
+    Outcome full = outcome(all);
+    Outcome some = outcome(all.withErrorTarget(0.1));
+    Outcome few = outcome(all.withErrorTarget(0.5));
+    assertThat(some.density()).isLessThan(0.7 * full.density());
+    assertThat(few.density()).isLessThan(some.density());
+    for (int head = 0; head < 2; head++) {
+      assertThat(some.error()[head]).isGreaterThan(full.error()[head]).isLessThan(0.08);
+      assertThat(few.error()[head]).isGreaterThan(some.error()[head]);
+    }
+    assertThat(outcome(all.withTail(Tail.OFF).withErrorTarget(0.15)).density())
+        .isEqualTo(outcome(all.withTail(Tail.OFF)).density());
   }
 
   /**

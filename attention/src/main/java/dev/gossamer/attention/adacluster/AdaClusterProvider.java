@@ -31,7 +31,10 @@ public final class AdaClusterProvider implements AttentionProvider {
     options.requireSettings(method, AdaClusterSettings.names());
     AdaClusterSettings settings = preset;
     if (options.density().isPresent()) {
-      settings = settings.withRule(new SelectionRule.Budget(options.density().getAsDouble()));
+      settings =
+          settings
+              .withRule(new SelectionRule.Budget(options.density().getAsDouble()))
+              .withErrorTarget(0);
     }
     // Counts per layer need keys clustered by distance: whoever leaves both leaves the counts
     // first.

@@ -78,7 +78,6 @@ final class AdaClusterSession implements AttentionSession {
     try {
       work.accept(workspace);
     } finally {
-      workspace.endCall();
       workspaces.add(workspace);
     }
   }

@@ -30,6 +30,9 @@ import java.util.function.Function;
  * @param reclusterEvery steps between clusterings; labels are kept in between
  * @param scorer how key clusters are ranked for a query group
  * @param rule how far down the ranking a group goes
+ * @param errorTarget a group stops before its rule does when no more error than this is expected of
+ *     the points that stand for what it leaves out, the sum of W v in {@link ExpectedError}; 0 for
+ *     never, and without a tail it says nothing
  * @param grouping what shares one selection
  * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
@@ -55,6 +58,7 @@ public record AdaClusterSettings(
     int reclusterEvery,
     ClusterScorer scorer,
     SelectionRule rule,
+    double errorTarget,
     Grouping grouping,
     int tileQueries,
     Tail tail,
@@ -96,6 +100,7 @@ public record AdaClusterSettings(
 
   /** Whether what is not selected still counts. */
   public enum Tail {
+    /** As one point for each cluster. */
     CENTROID,
     OFF
   }
@@ -131,6 +136,9 @@ public record AdaClusterSettings(
     atLeast(0, minTokens, "minTokens");
     share(maxDenseLayerShare, "maxDenseLayerShare");
     share(denseSteps, "denseSteps");
+    if (!(errorTarget >= 0 && errorTarget < Double.POSITIVE_INFINITY)) {
+      throw new UsageException("errorTarget is " + errorTarget, "Use a number of at least 0");
+    }
     if (!(tauFactor > 0)) {
       throw new UsageException("tauFactor is " + tauFactor, "Use a number above 0");
     }
@@ -174,6 +182,7 @@ public record AdaClusterSettings(
           1,
           new TensorQuest(),
           new SelectionRule.TopShare(0.15),
+          0,
           Grouping.CLUSTER,
           0,
           Tail.OFF,
@@ -193,12 +202,16 @@ public record AdaClusterSettings(
           .withDenseLayers(List.of(0))
           .withText(Text.ALWAYS);
 
-  /** Our step beyond the paper: expected error and the tail. */
+  /**
+   * Our step beyond the paper: expected error, the tail, and no more keys than the error target
+   * asks for.
+   */
   public static final AdaClusterSettings DEFAULT =
       CLUSTER
           .withKeyCounts(KeyCounts.FIXED)
           .withScorer(new ExpectedError())
           .withRule(new SelectionRule.Graded(List.of(8192), List.of(0.15, 0.10)))
+          .withErrorTarget(0.1)
           .withGrouping(Grouping.TILE)
           .withTail(Tail.CENTROID)
           .withDenseLayers(List.of());
@@ -213,7 +226,7 @@ public record AdaClusterSettings(
 
   /** Clusters of queries for a sequence. */
   int queryClustersFor(int tokens) {
-    int auto = tail == Tail.CENTROID ? clamp(tokens / 36, 32, 160) : clamp(tokens / 512, 48, 160);
+    int auto = tail != Tail.OFF ? clamp(tokens / 36, 32, 160) : clamp(tokens / 512, 48, 160);
     int wanted = queryClusters > 0 ? queryClusters : auto;
     return Math.min(wanted, Math.max(1, tokens / 32));
   }
@@ -296,6 +309,7 @@ public record AdaClusterSettings(
     setting("reclusterEvery", s -> s.reclusterEvery, (s, v) -> s.withReclusterEvery(whole(v)));
     setting("scorer", s -> s.scorer.name(), (s, v) -> s.withScorer(ClusterScorer.parse(v)));
     setting("rule", s -> s.rule.toString(), (s, v) -> s.withRule(SelectionRule.parse(v)));
+    setting("errorTarget", s -> s.errorTarget, (s, v) -> s.withErrorTarget(real(v)));
     setting("grouping", s -> word(s.grouping), (s, v) -> s.withGrouping(choice(Grouping.class, v)));
     setting("tileQueries", s -> s.tileQueries, (s, v) -> s.withTileQueries(whole(v)));
     setting("tail", s -> word(s.tail), (s, v) -> s.withTail(choice(Tail.class, v)));
@@ -432,6 +446,10 @@ public record AdaClusterSettings(
     return change(draft -> draft.rule = value);
   }
 
+  public AdaClusterSettings withErrorTarget(double value) {
+    return change(draft -> draft.errorTarget = value);
+  }
+
   public AdaClusterSettings withGrouping(Grouping value) {
     return change(draft -> draft.grouping = value);
   }
@@ -487,6 +505,7 @@ public record AdaClusterSettings(
     private int reclusterEvery;
     private ClusterScorer scorer;
     private SelectionRule rule;
+    private double errorTarget;
     private Grouping grouping;
     private int tileQueries;
     private Tail tail;
@@ -512,6 +531,7 @@ public record AdaClusterSettings(
       reclusterEvery = from.reclusterEvery;
       scorer = from.scorer;
       rule = from.rule;
+      errorTarget = from.errorTarget;
       grouping = from.grouping;
       tileQueries = from.tileQueries;
       tail = from.tail;
@@ -539,6 +559,7 @@ public record AdaClusterSettings(
           reclusterEvery,
           scorer,
           rule,
+          errorTarget,
           grouping,
           tileQueries,
           tail,

@@ -14,12 +14,21 @@ final class ClusterSelection {
   private final SelectionRule rule;
   private final ClusterLayout layout;
   private final boolean[] always;
+  private final double errorTarget;
 
   /**
    * @param always clusters that every group attends to on top of its choice (text), may be all
    *     false
    */
   ClusterSelection(SelectionRule rule, ClusterLayout layout, boolean[] always) {
+    this(rule, layout, always, 0);
+  }
+
+  /**
+   * @param errorTarget expected error of what a group leaves out at which it stops; 0 for never
+   */
+  ClusterSelection(SelectionRule rule, ClusterLayout layout, boolean[] always, double errorTarget) {
+    this.errorTarget = errorTarget;
     this.rule = rule;
     this.layout = layout;
     this.always = always;
@@ -32,12 +41,20 @@ final class ClusterSelection {
    * @param choosing groups that choose; those behind them (text) attend to everything
    */
   KeySelection select(float[] scores, float[] masses, int choosing) {
+    return select(scores, masses, new float[scores.length], choosing);
+  }
+
+  /**
+   * @param errors scores of {@link ExpectedError}, an error per key; only a target for errors reads
+   *     them
+   */
+  KeySelection select(float[] scores, float[] masses, float[] errors, int choosing) {
     int clusters = layout.clusters();
     int[][] rows = new int[scores.length / clusters][];
     Ranking ranking = new Ranking(clusters);
     for (int group = 0; group < rows.length; group++) {
       rows[group] =
-          group < choosing ? row(ranking, scores, masses, group * clusters) : everything();
+          group < choosing ? row(ranking, scores, masses, errors, group * clusters) : everything();
     }
     return KeySelection.of(rows);
   }
@@ -46,16 +63,19 @@ final class ClusterSelection {
     return IntStream.range(0, layout.clusters()).filter(j -> layout.size(j) > 0).toArray();
   }
 
-  private int[] row(Ranking ranking, float[] scores, float[] masses, int start) {
+  private int[] row(Ranking ranking, float[] scores, float[] masses, float[] errors, int start) {
     int candidates =
         ranking.fill(scores, start, cluster -> !always[cluster] && layout.size(cluster) > 0);
     int[] chosen = new int[layout.clusters()];
     int count = 0;
     Limit limit = new Limit(candidates);
-    while (ranking.size() > 0 && limit.wantsMore()) {
+    double left = errorTarget > 0 ? expectedError(errors, start) : Double.POSITIVE_INFINITY;
+    // Not "left > target": an error of NaN is no reason to stop.
+    while (ranking.size() > 0 && limit.wantsMore() && (count == 0 || !(left <= errorTarget))) {
       int cluster = ranking.takeBest();
       chosen[count++] = cluster;
       limit.took(cluster, masses, start);
+      left -= (double) errors[start + cluster] * layout.size(cluster);
     }
     for (int cluster = 0; cluster < always.length; cluster++) {
       if (always[cluster] && layout.size(cluster) > 0) {
@@ -65,6 +85,17 @@ final class ClusterSelection {
     int[] row = Arrays.copyOf(chosen, count);
     Arrays.sort(row);
     return row;
+  }
+
+  /** Of all clusters that a row may choose: a score is an error per key. */
+  private double expectedError(float[] errors, int start) {
+    double error = 0;
+    for (int cluster = 0; cluster < layout.clusters(); cluster++) {
+      if (!always[cluster] && layout.size(cluster) > 0) {
+        error += (double) errors[start + cluster] * layout.size(cluster);
+      }
+    }
+    return error;
   }
 
   /** How much of the rule a row has used up. */

@@ -3,6 +3,7 @@ package dev.gossamer.attention.adacluster;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.clusters.ClusterLayout;
 import dev.gossamer.attention.clusters.ClusterTail;
+import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.KeySelection;
 import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.attention.clusters.Operands;
@@ -77,12 +78,14 @@ final class HeadAttention {
         settings.grouping() == AdaClusterSettings.Grouping.TILE
             ? QueryGroups.cuts(queries, settings.tileQueriesFor(queries.tokens()))
             : QueryGroups.clusters(queries);
-    ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail);
+    boolean tailCounts = settings.tail() != AdaClusterSettings.Tail.OFF;
+    Optional<CoarseAttention> coarse =
+        tailCounts ? Optional.of(new CoarseAttention(operands, tail)) : Optional.empty();
+    ScoredHead scored = new ScoredHead(operands, groups, keys, statistics, tail, coarse);
     KeySelection selection = select(scored, queries);
-    boolean tailCounts = settings.tail() == AdaClusterSettings.Tail.CENTROID;
     VariableBlockAttention attention =
         new VariableBlockAttention(
-            operands, keys, groups, selection, tailCounts ? Optional.of(tail) : Optional.empty());
+            operands, keys, groups, selection, coarse.map(all -> all.without(groups, selection)));
     Tensor sorted = Tensor.empty(products, query.size(0), value.size(1));
     session
         .threads()
@@ -195,6 +198,8 @@ final class HeadAttention {
     }
     float[] scores;
     float[] masses;
+    float[] errors;
+    double target = settings.tail() == AdaClusterSettings.Tail.OFF ? 0 : settings.errorTarget();
     try (Scope scope = Scope.open()) {
       Tensor score = settings.scorer().score(head);
       scores = score.toFloats();
@@ -204,8 +209,13 @@ final class HeadAttention {
               : settings.scorer() instanceof CentroidMass
                   ? scores
                   : new QueryMass().score(head).toFloats();
+      errors =
+          target == 0 || settings.scorer() instanceof ExpectedError
+              ? scores
+              : new ExpectedError().score(head).toFloats();
     }
-    return new ClusterSelection(rule, keys, always).select(scores, masses, groupsOfVideo);
+    return new ClusterSelection(rule, keys, always, target)
+        .select(scores, masses, errors, groupsOfVideo);
   }
 
   private static int max(int[] labels) {

@@ -1,16 +1,18 @@
 package dev.gossamer.attention.adacluster;
 
+import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
+import java.util.Optional;
 
 /**
  * Attention mass that the queries of a group themselves give to each cluster, seen as one point: W
  * = mean over the group's queries of softmax over clusters of s q.c + log n (PARK's scorer). A
  * sample of evenly spaced queries speaks for large groups; the fewer, the more of what single
- * queries want is missed.
+ * queries want is missed. Where the tail has asked all queries already, all of them speak.
  *
  * @param samples queries that speak for a group, on average; {@link #ALL} for every query
  */
@@ -46,6 +48,10 @@ public record QueryMass(int samples) implements ClusterScorer {
 
   @Override
   public Tensor score(ScoredHead head) {
+    Optional<Tensor> known = head.coarse().flatMap(CoarseAttention::weights);
+    if (known.isPresent()) {
+      return head.groupMeans(known.get());
+    }
     try (Scope scope = Scope.open()) {
       int tokens = (int) head.operands().queries().size(0);
       int stride = (int) Math.max(1, tokens / ((long) head.groups().count() * samples));

@@ -2,12 +2,14 @@ package dev.gossamer.attention.adacluster;
 
 import dev.gossamer.attention.clusters.ClusterLayout;
 import dev.gossamer.attention.clusters.ClusterTail;
+import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.attention.clusters.Operands;
 import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import java.util.Optional;
 
 /**
  * One head after clustering: what the scorers look at.
@@ -17,13 +19,15 @@ import dev.gossamer.tensor.Tensor;
  * @param keyLayout clusters of sorted keys
  * @param statistics of each key cluster
  * @param tail each key cluster as one point
+ * @param coarse attention of all queries to these points, if the tail needs it anyway
  */
 public record ScoredHead(
     Operands operands,
     QueryGroups groups,
     ClusterLayout keyLayout,
     KeyStatistics statistics,
-    ClusterTail tail) {
+    ClusterTail tail,
+    Optional<CoarseAttention> coarse) {
 
   /** Scaled queries without their bias column, float32 {@code [tokens, headDim]}, sorted. */
   Tensor scaledQueries() {

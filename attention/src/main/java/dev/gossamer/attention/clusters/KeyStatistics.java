@@ -51,8 +51,10 @@ public record KeyStatistics(
   /** The clusters as one point each, in the type of the products. */
   public ClusterTail tail(DType products) {
     try (Scope scope = Scope.open()) {
-      Tensor keys = Operands.withBias(means.to(products), 0);
-      keys.narrow(1, means.size(1), 1).copyFrom(logSizes);
+      int headDim = (int) means.size(1);
+      Tensor keys = Tensor.zeros(products, means.size(0), Operands.width(headDim));
+      keys.narrow(1, 0, headDim).copyFrom(means);
+      keys.narrow(1, Operands.biasColumn(headDim), 1).copyFrom(logSizes);
       Tensor values = scope.keep(meanValues.to(products).contiguous());
       return new ClusterTail(scope.keep(keys), values);
     }

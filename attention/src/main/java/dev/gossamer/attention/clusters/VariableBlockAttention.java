@@ -1,6 +1,7 @@
 package dev.gossamer.attention.clusters;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
@@ -14,24 +15,25 @@ import java.util.Optional;
  * <p>The keys of a group, runs of whole clusters, are copied behind each other into a small buffer;
  * product, softmax and product then stay in the second-level cache. Small groups of about equal
  * length are multiplied together; a large group passes over its keys in several tiles of rows.
- * There are no token-level index lists and no matrix of queries by keys. Rows are padded to
- * multiples of {@value #ROW_STEP} and keys to multiples of {@value #KEY_STEP}, because the matrix
- * library prepares a kernel for every shape that it meets. Scores are as wide as the products'
- * type; the softmax adds up in float32.
+ * There are no token-level index lists and no matrix of queries by keys. Rows and keys are padded:
+ * in bf16 to coarse steps, because the matrix library then prepares a kernel for every shape that
+ * it meets; in float32 to what fills a vector. Scores are as wide as the products' type; the
+ * softmax adds up in float32.
  */
 public final class VariableBlockAttention {
-  static final int KEY_STEP = 64;
-  private static final int ROW_STEP = 16;
+  private static final int COARSE_KEYS = 64;
   private static final int MOST_ROWS = 128;
   private static final int MOST_GROUPS = 16;
   private static final int SCORES_AT_ONCE = 1 << 18;
   private static final int SCORES_OF_A_PASS = 1 << 19;
 
+  private final int rowStep;
+  private final int keyStep;
   private final Operands operands;
   private final ClusterLayout keyLayout;
   private final QueryGroups groups;
   private final KeySelection selection;
-  private final Optional<ClusterTail> tail;
+  private final Optional<CoarseAttention.Rest> tail;
   private final ByteBuffer queryRows;
   private final ByteBuffer keyRows;
   private final ByteBuffer valueRows;
@@ -45,18 +47,22 @@ public final class VariableBlockAttention {
   private record Item(int group, int keys, int rows, int passes) {}
 
   /**
-   * @param tail points for the clusters that a group does not select, if they are to count
+   * @param tail what the clusters that a group does not select come to, if they are to count; the
+   *     queries then get their logits relative to it
    */
   public VariableBlockAttention(
       Operands operands,
       ClusterLayout keyLayout,
       QueryGroups groups,
       KeySelection selection,
-      Optional<ClusterTail> tail) {
+      Optional<CoarseAttention.Rest> tail) {
     if (selection.groups() != groups.count()) {
       throw new IllegalArgumentException(
           selection.groups() + " selections for " + groups.count() + " query groups");
     }
+    boolean half = operands.queries().dtype() == DType.BFLOAT16;
+    this.rowStep = half ? 16 : 4;
+    this.keyStep = half ? COARSE_KEYS : 16;
     this.operands = operands;
     this.keyLayout = keyLayout;
     this.groups = groups;
@@ -65,6 +71,7 @@ public final class VariableBlockAttention {
     this.queryRows = operands.queries().memory();
     this.keyRows = operands.keys().memory();
     this.valueRows = operands.values().memory();
+    tail.ifPresent(operands::besideTail);
   }
 
   /**
@@ -76,6 +83,8 @@ public final class VariableBlockAttention {
    */
   public void attend(int firstGroup, int endGroup, Tensor output, Workspace workspace) {
     List<Item> items = items(firstGroup, endGroup);
+    int first = groups.start(firstGroup);
+    float[] tailWeights = new float[groups.start(endGroup) - first];
     int next = 0;
     while (next < items.size()) {
       int count = batchFrom(items, next);
@@ -86,22 +95,32 @@ public final class VariableBlockAttention {
             item ->
                 output.narrow(0, groups.start(item.group()), groups.size(item.group())).fill(0));
       } else {
-        attend(batch, keys, output, workspace);
+        attend(batch, keys, output, workspace, tailWeights, first);
       }
       next += count;
+    }
+    tail.ifPresent(rest -> addTail(rest, tailWeights, first, output));
+  }
+
+  private static void addTail(
+      CoarseAttention.Rest rest, float[] weights, int first, Tensor output) {
+    int rows = weights.length;
+    try (Scope scope = Scope.open()) {
+      Tensor shares = Tensor.of(weights, rows, 1).div(rest.sums().narrow(0, first, rows));
+      Tensor part = output.narrow(0, first, rows);
+      part.copyFrom(rest.values().narrow(0, first, rows).mul(shares).add(part));
     }
   }
 
   private List<Item> items(int firstGroup, int endGroup) {
-    int points = tail.map(ClusterTail::clusters).orElse(0);
     List<Item> items = new ArrayList<>();
     for (int group = firstGroup; group < endGroup; group++) {
-      int keys = padded(selection.keys(group, keyLayout) + points, KEY_STEP);
-      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / ROW_STEP * ROW_STEP;
-      int most = Math.max(ROW_STEP, Math.min(MOST_ROWS, fitting));
+      int keys = padded(selection.keys(group, keyLayout) + tailKeys(), keyStep);
+      int fitting = keys == 0 ? MOST_ROWS : SCORES_OF_A_PASS / keys / rowStep * rowStep;
+      int most = Math.max(rowStep, Math.min(MOST_ROWS, fitting));
       int size = groups.size(group);
       int passes = (size + most - 1) / most;
-      items.add(new Item(group, keys, padded((size + passes - 1) / passes, ROW_STEP), passes));
+      items.add(new Item(group, keys, padded((size + passes - 1) / passes, rowStep), passes));
     }
     items.sort(
         Comparator.comparingInt(Item::rows)
@@ -115,14 +134,16 @@ public final class VariableBlockAttention {
   }
 
   /** How many items from {@code first} on make one batch: a power of two, all of equal rows. */
-  private static int batchFrom(List<Item> items, int first) {
+  private int batchFrom(List<Item> items, int first) {
     Item head = items.get(first);
+    // Sums over more padding round otherwise, and threads cut batches as they like.
+    int slack = keyStep < COARSE_KEYS ? 0 : head.keys() / 16;
     int most = 1;
     while (head.passes() == 1 && first + most < items.size() && most < MOST_GROUPS) {
       Item next = items.get(first + most);
       if (next.passes() > 1
           || next.rows() != head.rows()
-          || next.keys() > head.keys() + head.keys() / 16
+          || next.keys() > head.keys() + slack
           || (most + 1L) * next.rows() * next.keys() > SCORES_AT_ONCE) {
         break;
       }
@@ -131,15 +152,16 @@ public final class VariableBlockAttention {
     return Integer.highestOneBit(most);
   }
 
-  private void attend(List<Item> batch, int keys, Tensor output, Workspace workspace) {
+  private void attend(
+      List<Item> batch,
+      int keys,
+      Tensor output,
+      Workspace workspace,
+      float[] tailWeights,
+      int first) {
     Item head = batch.get(0);
     Workspace.Batch memory =
         workspace.batch(batch.size(), head.rows(), keys, operands.headDim(), operands.queries());
-    if (tail.isPresent() && workspace.tailIsStale(tail.get(), memory)) {
-      for (int slot = 0; slot < batch.size(); slot++) {
-        memory.copyTail(slot, tail.get());
-      }
-    }
     for (int slot = 0; slot < batch.size(); slot++) {
       copyKeys(memory, slot, batch.get(slot).group());
     }
@@ -154,7 +176,11 @@ public final class VariableBlockAttention {
       for (int slot = 0; slot < batch.size(); slot++) {
         int group = batch.get(slot).group();
         int from = groups.start(group) + pass * head.rows();
-        memory.copyOutput(slot, written, from, rowsOf(group, pass, head.rows()));
+        int rows = rowsOf(group, pass, head.rows());
+        memory.copyOutput(slot, written, from, rows);
+        for (int row = 0; row < rows && tail.isPresent(); row++) {
+          tailWeights[from - first + row] = memory.firstWeight(slot, row);
+        }
       }
     }
   }
@@ -163,26 +189,24 @@ public final class VariableBlockAttention {
     return Math.max(0, Math.min(rows, groups.size(group) - pass * rows));
   }
 
+  /** The tail as a whole is one key, the first of every group. */
+  private int tailKeys() {
+    return tail.isPresent() ? 1 : 0;
+  }
+
   private void copyKeys(Workspace.Batch memory, int slot, int group) {
-    int filled = 0;
-    if (tail.isPresent()) {
-      filled = tail.get().clusters();
-      memory.showTail(slot, tail.get());
+    int filled = tailKeys();
+    if (filled == 1) {
+      memory.tailKey(slot);
     }
     int position = selection.start(group);
     int end = selection.end(group);
     while (position < end) {
       int first = selection.cluster(position);
       int last = first;
-      if (tail.isPresent()) {
-        memory.hidePoint(slot, first);
-      }
       while (position + 1 < end && selection.cluster(position + 1) == last + 1) {
         last++;
         position++;
-        if (tail.isPresent()) {
-          memory.hidePoint(slot, last);
-        }
       }
       int from = keyLayout.start(first);
       int rows = keyLayout.start(last + 1) - from;

@@ -15,8 +15,6 @@ public final class Workspace implements AutoCloseable {
   private final Scope owner = Scope.detached();
   private final Map<Shape, Batch> batches = new HashMap<>();
   private Flat flat;
-  private ClusterTail shownTail;
-  private Batch shownBatch;
 
   private record Shape(int tiles, int rows, int keys) {}
 
@@ -87,8 +85,6 @@ public final class Workspace implements AutoCloseable {
   private void forget() {
     batches.values().forEach(Batch::close);
     batches.clear();
-    shownTail = null;
-    shownBatch = null;
     if (flat != null) {
       flat.queries().close();
       flat.keys().close();
@@ -96,19 +92,6 @@ public final class Workspace implements AutoCloseable {
       flat.scores().close();
       flat.outputs().close();
     }
-  }
-
-  /** Whether the slots of a batch do not hold this tail already; afterwards they are taken to. */
-  boolean tailIsStale(ClusterTail tail, Batch batch) {
-    boolean stale = shownTail != tail || shownBatch != batch;
-    shownTail = tail;
-    shownBatch = batch;
-    return stale;
-  }
-
-  /** A call ended: whatever tail the slots hold must not be taken for another's. */
-  public void endCall() {
-    shownTail = null;
   }
 
   @Override
@@ -134,9 +117,8 @@ public final class Workspace implements AutoCloseable {
     private final ByteBuffer queryBytes;
     private final ByteBuffer keyBytes;
     private final ByteBuffer valueBytes;
+    private final ByteBuffer scoreBytes;
     private final ByteBuffer outputBytes;
-    private final int[][] hidden;
-    private final int[] hiddenCount;
 
     private Batch(Flat flat, Shape shape) {
       this.rows = shape.rows;
@@ -156,9 +138,8 @@ public final class Workspace implements AutoCloseable {
       this.queryBytes = flat.queries().memory();
       this.keyBytes = flat.keys().memory();
       this.valueBytes = flat.values().memory();
+      this.scoreBytes = flat.scores().memory();
       this.outputBytes = flat.outputs().memory();
-      this.hidden = new int[tiles][16];
-      this.hiddenCount = new int[tiles];
     }
 
     private Tensor view(Tensor memory, long a, long b, long c) {
@@ -174,43 +155,16 @@ public final class Workspace implements AutoCloseable {
       queryBytes.put(slot * rows * rowBytes, from, row * rowBytes, count * rowBytes);
     }
 
-    void copyTail(int slot, ClusterTail tail) {
-      int clusters = tail.clusters();
-      keyBytes.put(slot * keys * width * bytes, tail.keyBytes(), 0, clusters * width * bytes);
-      valueBytes.put(
-          slot * keys * headDim * bytes, tail.valueBytes(), 0, clusters * headDim * bytes);
-      hiddenCount[slot] = 0;
-    }
-
-    /** Undoes what the tile before hid in this slot. */
-    void showTail(int slot, ClusterTail tail) {
-      if (hiddenCount[slot] == 0) {
-        return;
-      }
-      ByteBuffer source = tail.keyBytes();
-      for (int i = 0; i < hiddenCount[slot]; i++) {
-        int cluster = hidden[slot][i];
-        int place = biasPlace(slot, cluster);
-        keyBytes.put(place, source, (cluster * width + headDim) * bytes, bytes);
-      }
-      hiddenCount[slot] = 0;
-    }
-
-    /** Takes a selected cluster's point out of the softmax: its keys are there themselves. */
-    void hidePoint(int slot, int cluster) {
-      unsee(biasPlace(slot, cluster));
-      if (hiddenCount[slot] == hidden[slot].length) {
-        hidden[slot] = java.util.Arrays.copyOf(hidden[slot], 2 * hidden[slot].length);
-      }
-      hidden[slot][hiddenCount[slot]++] = cluster;
-    }
-
     private int biasPlace(int slot, int row) {
-      return ((slot * keys + row) * width + headDim) * bytes;
+      return ((slot * keys + row) * width + Operands.biasColumn(headDim)) * bytes;
     }
 
     private void unsee(int place) {
-      int bits = Float.floatToRawIntBits((float) Operands.UNSEEN);
+      write(place, (float) Operands.UNSEEN);
+    }
+
+    private void write(int place, float number) {
+      int bits = Float.floatToRawIntBits(number);
       if (half) {
         keyBytes.putShort(place, (short) (bits >>> 16));
       } else {
@@ -229,16 +183,35 @@ public final class Workspace implements AutoCloseable {
     /** Empties the rows behind the last key: zeros, since even an unseen NaN would spread. */
     void padKeys(int slot, int from) {
       for (int row = from; row < keys; row++) {
-        int keyPlace = (slot * keys + row) * width * bytes;
-        for (int at = 0; at < width * bytes; at += Long.BYTES) {
-          keyBytes.putLong(keyPlace + at, 0);
-        }
+        clearKey(slot, row);
         unsee(biasPlace(slot, row));
-        int valuePlace = (slot * keys + row) * headDim * bytes;
-        for (int at = 0; at < headDim * bytes; at += Short.BYTES) {
-          valueBytes.putShort(valuePlace + at, (short) 0);
-        }
       }
+    }
+
+    /** Makes the first key that whose logit every query carries with it; its value is zero. */
+    void tailKey(int slot) {
+      clearKey(slot, 0);
+      int place = (slot * keys * width + Operands.tailColumn(headDim)) * bytes;
+      write(place, 1);
+    }
+
+    private void clearKey(int slot, int row) {
+      int keyPlace = (slot * keys + row) * width * bytes;
+      for (int at = 0; at < width * bytes; at += Long.BYTES) {
+        keyBytes.putLong(keyPlace + at, 0);
+      }
+      int valuePlace = (slot * keys + row) * headDim * bytes;
+      for (int at = 0; at < headDim * bytes; at += Short.BYTES) {
+        valueBytes.putShort(valuePlace + at, (short) 0);
+      }
+    }
+
+    /** The weight that a row gave to the first key, after {@link #multiply}. */
+    float firstWeight(int slot, int row) {
+      int place = (slot * rows + row) * keys * bytes;
+      return half
+          ? Float.intBitsToFloat(scoreBytes.getShort(place) << 16)
+          : scoreBytes.getFloat(place);
     }
 
     /** output = softmax(queries keys^T) values, for all tiles at once. */

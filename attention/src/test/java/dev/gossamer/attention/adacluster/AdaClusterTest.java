@@ -52,13 +52,22 @@ class AdaClusterTest {
     return settings().filter(arguments -> !arguments.get()[0].equals("sparge"));
   }
 
+  /** With a tail all queries are asked, without one a sample: so that both select the same. */
+  static ClusterScorer asksEveryQuery(ClusterScorer scorer) {
+    return scorer instanceof QueryMass || scorer instanceof ExpectedError
+        ? ClusterScorer.parse(scorer.name() + "(all)")
+        : scorer;
+  }
+
   /** Sparse from the first step on, with clusters that fit into a head's numbers. */
   private static AdaClusterSettings quick(AdaClusterSettings settings) {
     return settings
+        .withScorer(asksEveryQuery(settings.scorer()))
         .withKeyCounts(KeyCounts.FIXED)
         .withQueryClusters(12)
         .withKeyClusters(40)
         .withTileQueries(20)
+        .withErrorTarget(0)
         .withDenseSteps(0)
         .withDenseLayers(java.util.List.of())
         .withMinTokens(0)

@@ -44,10 +44,12 @@ class AdaClusterTextTest {
 
   private static AdaClusterSettings quick(AdaClusterSettings settings) {
     return settings
+        .withScorer(AdaClusterTest.asksEveryQuery(settings.scorer()))
         .withKeyCounts(KeyCounts.FIXED)
         .withQueryClusters(12)
         .withKeyClusters(40)
         .withTileQueries(20)
+        .withErrorTarget(0)
         .withDenseSteps(0)
         .withDenseLayers(List.of())
         .withMinTokens(0)

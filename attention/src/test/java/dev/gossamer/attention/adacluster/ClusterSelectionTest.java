@@ -181,6 +181,34 @@ class ClusterSelectionTest {
   }
 
   @Test
+  void stopsAsSoonAsLittleErrorIsExpectedOfTheRest() {
+    float[] errors = masses(5);
+    SelectionRule rule = new SelectionRule.Budget(1);
+    double target = 0.3 * left(errors, new int[0]);
+    int[] chosen =
+        row(new ClusterSelection(rule, layout, none, target).select(errors, errors, errors, 1), 0);
+    assertThat(left(errors, chosen)).isLessThanOrEqualTo(target * (1 + 1e-6));
+    int last = Arrays.stream(chosen).reduce((i, j) -> errors[i] < errors[j] ? i : j).getAsInt();
+    int[] oneLess = Arrays.stream(chosen).filter(j -> j != last).toArray();
+    assertThat(left(errors, oneLess)).isGreaterThan(target);
+    KeySelection least =
+        new ClusterSelection(rule, layout, none, 1e9).select(errors, errors, errors, 1);
+    assertThat(row(least, 0)).hasSize(1);
+  }
+
+  /** Expected error of what the first group leaves out. */
+  private double left(float[] errors, int[] chosen) {
+    double left = 0;
+    for (int j = 0; j < CLUSTERS; j++) {
+      int cluster = j;
+      if (Arrays.stream(chosen).noneMatch(c -> c == cluster)) {
+        left += (double) errors[j] * layout.size(j);
+      }
+    }
+    return left;
+  }
+
+  @Test
   void aBudgetIsMetAndWouldNotBeWithoutTheLastCluster() {
     float[] scores = scores(9);
     for (double share : new double[] {0.05, 0.2, 0.6}) {

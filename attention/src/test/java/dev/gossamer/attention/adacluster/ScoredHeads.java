@@ -5,6 +5,7 @@ import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.attention.clusters.Operands;
 import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.tensor.Tensor;
+import java.util.Optional;
 
 /** Heads with given labels, as scorers want to see them. Tensors belong to the current scope. */
 final class ScoredHeads {
@@ -14,7 +15,12 @@ final class ScoredHeads {
     Operands operands = head.operands();
     KeyStatistics statistics = KeyStatistics.of(operands, head.keys());
     return new ScoredHead(
-        operands, groups, head.keys(), statistics, statistics.tail(head.products()));
+        operands,
+        groups,
+        head.keys(),
+        statistics,
+        statistics.tail(head.products()),
+        Optional.empty());
   }
 
   static double[][] scores(ClusterScorer scorer, ClusteredHead head, QueryGroups groups) {

@@ -68,12 +68,20 @@ public record ClusteredHead(
   /** The same with a point for each cluster that a group does not select. */
   public double[][] attendWithTail(QueryGroups groups, KeySelection selection) {
     Operands operands = operands();
-    ClusterTail tail = KeyStatistics.of(operands, keys).tail(products);
+    CoarseAttention.Rest tail = tail(operands, groups, selection);
     return attend(groups, selection, operands, Optional.of(tail));
   }
 
+  CoarseAttention.Rest tail(Operands operands, QueryGroups groups, KeySelection selection) {
+    ClusterTail points = KeyStatistics.of(operands, keys).tail(products);
+    return new CoarseAttention(operands, points).without(groups, selection);
+  }
+
   private double[][] attend(
-      QueryGroups groups, KeySelection selection, Operands operands, Optional<ClusterTail> tail) {
+      QueryGroups groups,
+      KeySelection selection,
+      Operands operands,
+      Optional<CoarseAttention.Rest> tail) {
     VariableBlockAttention attention =
         new VariableBlockAttention(operands, keys, groups, selection, tail);
     Tensor sorted = Tensor.full(Double.NaN, products, q.length, v[0].length);

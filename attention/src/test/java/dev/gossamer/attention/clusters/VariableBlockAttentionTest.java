@@ -184,12 +184,10 @@ class VariableBlockAttentionTest {
               KeySelection.all(3, 3),
               Optional.empty())
           .attend(0, 3, output, workspace);
-      workspace.endCall();
       for (KeySelection selection : new KeySelection[] {first, second}) {
         Tensor sorted = Tensor.zeros(DType.FLOAT32, 50, 64);
         new VariableBlockAttention(clean.operands(), keys, groups, selection, Optional.empty())
             .attend(0, 2, sorted, workspace);
-        workspace.endCall();
         assertThat(
                 PlainAttention.worstRow(
                     Tokens.rows(sorted.indexSelect(0, queries.inverse())),
@@ -210,12 +208,11 @@ class VariableBlockAttentionTest {
       for (int round = 0; round < 4; round++) {
         ClusteredHead head = ClusteredHead.random(round, 64, queries, keys, products);
         Operands operands = head.operands();
-        ClusterTail tail = KeyStatistics.of(operands, keys).tail(products);
         KeySelection some = ClusteredHead.randomSelection(round, groups.count(), 40, 0.2);
         Tensor sorted = Tensor.zeros(products, queries.tokens(), 64);
+        CoarseAttention.Rest tail = head.tail(operands, groups, some);
         new VariableBlockAttention(operands, keys, groups, some, Optional.of(tail))
             .attend(0, groups.count(), sorted, workspace);
-        workspace.endCall();
         assertThat(
                 PlainAttention.worstRow(
                     Tokens.rows(sorted.indexSelect(0, queries.inverse())),

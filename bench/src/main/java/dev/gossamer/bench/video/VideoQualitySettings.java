@@ -50,7 +50,7 @@ public record VideoQualitySettings(
    */
   static final String SUBJECTS =
       "paper@.25,paper@.25+denseSteps=.2,cluster@.25,cluster@.25+denseLayers=[],"
-          + "svg2@.25,sparge@.25,default@.25,default@.15,default@.10";
+          + "svg2@.25,sparge@.25,default@.25,default@.15,default@.10,default";
 
   /**
    * @throws UsageException if there is nothing to make

@@ -2,6 +2,7 @@ package dev.gossamer.bench.attention;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.attention.QualityPoint.Tail;
@@ -71,8 +72,9 @@ class AttentionQualityTest {
     }
   }
 
+  /** It only asks every query what it wants, where without it a sample is asked. */
   @Test
-  void theTailLeavesTheSelectionAloneAndHelps() {
+  void theTailHardlyMovesTheSelectionAndHelps() {
     List<QualityPoint> ours =
         report.points().stream()
             .filter(point -> point.method().equals("expectedError") && point.wanted() == 0.1)
@@ -80,7 +82,8 @@ class AttentionQualityTest {
     for (int i = 0; i < ours.size(); i += 2) {
       assertThat(ours.get(i).tail()).isEqualTo(Tail.OFF);
       assertThat(ours.get(i + 1).tail()).isEqualTo(Tail.CENTROID);
-      assertThat(ours.get(i + 1).measured().recall()).isEqualTo(ours.get(i).measured().recall());
+      assertThat(ours.get(i + 1).measured().recall())
+          .isCloseTo(ours.get(i).measured().recall(), within(0.01));
       assertThat(ours.get(i + 1).measured().error()).isLessThan(ours.get(i).measured().error());
     }
   }

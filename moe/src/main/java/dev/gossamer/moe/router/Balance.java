@@ -38,8 +38,7 @@ record Balance(
     if (settings.balance() > 0) {
       probabilities =
           settings.scores() == Scores.SOFTMAX ? scores : scores.div(scores.sum(true, 1));
-      double[] weights = perToken(settings, wanted, batch, data);
-      gradient = Tensor.of(weights, batch.tokens(), wanted.experts()).to(dtype);
+      gradient = perToken(settings, wanted, batch, mask, data);
       auxiliary = gradient.mul(probabilities).sum().item();
     }
     Tensor logitGradient = null;
@@ -52,13 +51,17 @@ record Balance(
     return new Balance(auxiliary, zLoss, gradient, probabilities, logitGradient);
   }
 
-  /** What each token's probability of each expert adds to the loss: its derivative. */
-  private static double[] perToken(
-      RouterSettings settings, Routing wanted, TokenBatch batch, Communicator data) {
+  /**
+   * What each token's probability of each expert adds to the loss: its derivative.
+   *
+   * @param mask {@code [tokens, 1]} 1 for tokens, 0 for padding
+   */
+  private static Tensor perToken(
+      RouterSettings settings, Routing wanted, TokenBatch batch, Tensor mask, Communicator data) {
     int experts = wanted.experts();
-    double[] weights = new double[batch.tokens() * experts];
     int parts = settings.scope() == RouterSettings.Scope.SEQUENCE ? batch.sequences() : 1;
     int length = batch.tokens() / parts;
+    double[] weights = new double[parts * experts];
     for (int part = 0; part < parts; part++) {
       int from = part * length;
       int to = from + length;
@@ -74,14 +77,12 @@ record Balance(
         data.allReduce(sum);
         counts = sum.toDoubles();
       }
-      for (int token = from; token < to; token++) {
-        for (int expert = 0; expert < experts && !batch.padding()[token]; expert++) {
-          double share = counts[expert] / (counts[experts] * wanted.topK());
-          weights[token * experts + expert] =
-              settings.balance() * experts * share / (valid * parts);
-        }
+      for (int expert = 0; expert < experts && valid > 0; expert++) {
+        double share = counts[expert] / (counts[experts] * wanted.topK());
+        weights[part * experts + expert] = settings.balance() * experts * share / (valid * parts);
       }
     }
-    return weights;
+    Tensor perPart = Tensor.of(weights, parts, 1, experts).to(mask.dtype());
+    return perPart.mul(mask.reshape(parts, length, 1)).reshape(batch.tokens(), experts);
   }
 }

@@ -212,6 +212,20 @@ class CogVideoXPipelineTest {
   }
 
   @Test
+  void previewsAndExplainsLatentsWhoseFramesComeFirst() {
+    AdaClusterSettings few =
+        AdaClusterSettings.presets().get("default").with("minTokens", "0").with("kk", "8");
+    try (Scope scope = Scope.open();
+        TextToVideo model = open(CHECKPOINT)) {
+      VideoRequest request = request(model).withAttention(new AdaCluster(few));
+      RunOptions run = run("shown").withPreview(1).withExplanation(Set.of(3));
+      VideoResult result = model.generate(request, run, Progress.NONE);
+      assertThat(result.preview()).isPresent();
+      assertThat(result.explanations()).hasSize(1);
+    }
+  }
+
+  @Test
   void promptsAreEncodedAsInTheReference() {
     try (Scope scope = Scope.open();
         TextToVideo model = open(CHECKPOINT)) {

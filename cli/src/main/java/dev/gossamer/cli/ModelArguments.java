@@ -16,7 +16,8 @@ final class ModelArguments {
       names = "--model",
       paramLabel = "DIR",
       description =
-          "Wan 2.1 text-to-video checkpoint in diffusers layout (default: the mini model).")
+          "Wan 2.1 or CogVideoX text-to-video checkpoint in diffusers layout (default: the mini"
+              + " model).")
   private Path model;
 
   @Option(

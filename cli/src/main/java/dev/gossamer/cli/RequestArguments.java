@@ -10,7 +10,9 @@ final class RequestArguments {
   @Option(
       names = "--frames",
       paramLabel = "N",
-      description = "Frames, a multiple of 4 plus 1 (default: mini model 33, Wan 2.1 81).")
+      description =
+          "Frames, a multiple of 4 plus 1, CogVideoX of 8 (default: mini model 33, Wan 2.1 81,"
+              + " CogVideoX 49).")
   private Integer frames;
 
   @Option(
@@ -19,13 +21,13 @@ final class RequestArguments {
       converter = FrameSize.Converter.class,
       description =
           "Width and height in pixels, multiples of 16 (default: mini model 256x256, Wan 2.1"
-              + " 832x480).")
+              + " 832x480, CogVideoX 720x480).")
   private FrameSize size;
 
   @Option(
       names = "--steps",
       paramLabel = "N",
-      description = "Denoising steps (default: mini model 20, Wan 2.1 50).")
+      description = "Denoising steps (default: mini model 20, others 50).")
   private Integer steps;
 
   @Option(
@@ -33,7 +35,7 @@ final class RequestArguments {
       paramLabel = "WEIGHT",
       description =
           "Weight of the prompt against the negative one; 1 leaves that out and halves the work"
-              + " (default: mini model 4, Wan 2.1 5).")
+              + " (default: mini model 4, Wan 2.1 5, CogVideoX 6).")
   private Double guidance;
 
   @Option(

@@ -69,6 +69,38 @@ public record Checkpoint(Path folder, ModelConfig index) {
     return path;
   }
 
+  /** A component's configuration, for example {@code config.json}. */
+  public ModelConfig config(String component, String file) {
+    return ModelConfig.read(component(component).resolve(file));
+  }
+
+  /** A component's weights. */
+  public TensorFiles files(String component) {
+    return TensorFiles.in(component(component));
+  }
+
+  /**
+   * @param of what the transformer calls the number
+   * @param by what the other part calls it
+   * @throws BadInputException if two parts do not agree on it
+   */
+  public void agree(String of, int wanted, String by, int found) {
+    if (wanted != found) {
+      throw new BadInputException(
+          "Cannot open the model "
+              + folder
+              + ": its transformer wants "
+              + of
+              + " "
+              + wanted
+              + ", but "
+              + by
+              + " is "
+              + found,
+          "Are its parts of one model?");
+    }
+  }
+
   /** The weight files of some components, in their order. */
   public List<Path> weightFiles(String... components) {
     List<Path> files = new ArrayList<>();

@@ -1,13 +1,17 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * One component of a checkpoint, looked at without loading it.
@@ -49,6 +53,22 @@ public record ComponentInspection(
   }
 
   /**
+   * Holds what a model asks for against what a component's files hold.
+   *
+   * @param model builds the model over parameters that read nothing
+   */
+  public static ComponentInspection of(
+      Checkpoint checkpoint, String component, Consumer<Parameters> model) {
+    TensorFiles files = checkpoint.files(component);
+    try (Scope scope = Scope.open();
+        Scope weights = Scope.detached()) {
+      Parameters parameters = Parameters.inspect(files, weights);
+      model.accept(parameters);
+      return of(component, checkpoint.componentClass(component), files, parameters.problems());
+    }
+  }
+
+  /**
    * Refuses a component that cannot be loaded.
    *
    * @throws BadInputException that lists the first problems, if there are any
@@ -64,6 +84,13 @@ public record ComponentInspection(
               + (problems.size() > shown ? "; and " + (problems.size() - shown) + " more" : ""),
           "'gossamer models inspect' lists everything; is the config from another model?");
     }
+  }
+
+  /** Bytes of the tensors that {@code names} picks once their floating numbers are of a type. */
+  public static long bytesAs(DType dtype, TensorFiles files, Predicate<String> names) {
+    return bytesAs(
+        dtype,
+        files.entries().values().stream().filter(entry -> names.test(entry.name())).toList());
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

@@ -3,8 +3,10 @@ package dev.gossamer.video.text;
 import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -14,8 +16,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Turns text into token ids as a checkpoint's {@code tokenizer.json} says: normalisation,
- * splitting, Unigram or BPE, special tokens. HuggingFace's own tokenizers library does the work.
+ * Turns text into token ids as a checkpoint's {@code tokenizer.json} or {@code spiece.model} says:
+ * normalisation, splitting, Unigram or BPE, special tokens. HuggingFace's own tokenizers library
+ * does the work.
  *
  * <p>Nothing is ever downloaded. May be used from several threads; free it with {@link #close()}.
  */
@@ -37,21 +40,41 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json} and, for the pad token, {@code
-   * tokenizer_config.json} or {@code special_tokens_map.json}.
+   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json}, else T5's {@code
+   * spiece.model}; and, for the pad token, {@code tokenizer_config.json} or {@code
+   * special_tokens_map.json}.
    *
-   * @throws BadInputException if {@code tokenizer.json} is missing or damaged, or has no pad token
+   * @throws BadInputException if both are missing, or the file is damaged or has no pad token
    * @throws EnvironmentException if the native library cannot be loaded on this machine
    */
   public static Tokenizer open(Path folder) {
     Path file = folder.resolve("tokenizer.json");
-    if (!Files.isRegularFile(file)) {
-      throw new BadInputException(
-          "Cannot open the tokenizer in " + folder + ": no tokenizer.json" + others(folder),
-          "Only tokenizer.json is read; save the tokenizer with transformers' save_pretrained");
+    Path pieces = folder.resolve("spiece.model");
+    if (Files.isRegularFile(file)) {
+      long padId = TokenizerFile.read(file).padId();
+      return open(folder, file, padId, () -> Files.newInputStream(file));
     }
-    long padId = TokenizerFile.read(file).padId();
-    try (InputStream json = Files.newInputStream(file)) {
+    if (Files.isRegularFile(pieces)) {
+      ObjectNode json = SentencePieceFile.json(pieces);
+      long padId = TokenizerFile.of(pieces, json).padId();
+      byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
+      return open(folder, pieces, padId, () -> new ByteArrayInputStream(bytes));
+    }
+    throw new BadInputException(
+        "Cannot open the tokenizer in "
+            + folder
+            + ": no tokenizer.json"
+            + (Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : ""),
+        "Only tokenizer.json and spiece.model are read; save the tokenizer with transformers'"
+            + " save_pretrained");
+  }
+
+  private interface Source {
+    InputStream open() throws IOException;
+  }
+
+  private static Tokenizer open(Path folder, Path file, long padId, Source source) {
+    try (InputStream json = source.open()) {
       return new Tokenizer(folder, padId, offline(json));
     } catch (EngineException | UnsatisfiedLinkError e) {
       throw new EnvironmentException(
@@ -62,13 +85,6 @@ public final class Tokenizer implements AutoCloseable {
       throw new BadInputException(
           "Cannot read " + file + ": " + firstLine(e), "Download the file again", e);
     }
-  }
-
-  private static String others(Path folder) {
-    if (Files.isRegularFile(folder.resolve("spiece.model"))) {
-      return ", only the SentencePiece file spiece.model";
-    }
-    return Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : "";
   }
 
   /**

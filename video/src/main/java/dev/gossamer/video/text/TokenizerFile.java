@@ -50,9 +50,20 @@ final class TokenizerFile {
     } catch (IOException e) {
       throw read.damaged("it is not valid JSON");
     }
-    read.checkCharacterMaps();
-    read.checkTemplates();
-    return read;
+    return read.checked();
+  }
+
+  /** The same of a tokenizer that was made of another kind of file. */
+  static TokenizerFile of(Path file, JsonNode json) {
+    TokenizerFile made = new TokenizerFile(file);
+    json.fieldNames().forEachRemaining(name -> made.parts.put(name, json.get(name)));
+    return made.checked();
+  }
+
+  private TokenizerFile checked() {
+    checkCharacterMaps();
+    checkTemplates();
+    return this;
   }
 
   private BadInputException damaged(String what) {

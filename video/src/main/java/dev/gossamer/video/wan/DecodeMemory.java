@@ -1,6 +1,8 @@
 package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.video.autoencoder.TileGrid;
+import dev.gossamer.video.autoencoder.Tiling;
 
 /**
  * What a decode needs in memory, counted from the shapes of its activations: for each layer what is

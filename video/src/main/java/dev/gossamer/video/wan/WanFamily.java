@@ -4,9 +4,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
-import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.ModelConfig;
-import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
 import dev.gossamer.video.ComponentInspection;
@@ -17,7 +15,6 @@ import dev.gossamer.video.schedulers.Scheduler;
 import dev.gossamer.video.text.T5Config;
 import dev.gossamer.video.text.T5Encoder;
 import java.util.List;
-import java.util.function.Consumer;
 
 /**
  * Wan 2.1 text-to-video, all sizes: UMT5 text encoder, {@link WanTransformer}, UniPC or flow-match
@@ -61,7 +58,7 @@ public final class WanFamily implements VideoFamily {
       WanAutoencoderConfig autoencoder,
       Scheduler scheduler) {
     TensorFiles files(String component) {
-      return TensorFiles.in(checkpoint.component(component));
+      return checkpoint.files(component);
     }
   }
 
@@ -75,68 +72,37 @@ public final class WanFamily implements VideoFamily {
     }
     checkpoint.component("tokenizer");
     WanTransformerConfig transformer =
-        WanTransformerConfig.of(config(checkpoint, TRANSFORMER, "config.json"));
-    T5Config text = T5Config.read(config(checkpoint, TEXT_ENCODER, "config.json"));
+        WanTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
+    T5Config text = T5Config.read(checkpoint.config(TEXT_ENCODER, "config.json"));
     WanAutoencoderConfig autoencoder =
-        WanAutoencoderConfig.of(config(checkpoint, VAE, "config.json"));
-    agree(checkpoint, "text_dim", transformer.textDim(), "d_model", text.width());
-    agree(
-        checkpoint, "in_channels", transformer.inChannels(), "z_dim", autoencoder.latentChannels());
+        WanAutoencoderConfig.of(checkpoint.config(VAE, "config.json"));
+    checkpoint.agree("text_dim", transformer.textDim(), "d_model", text.width());
+    checkpoint.agree(
+        "in_channels", transformer.inChannels(), "z_dim", autoencoder.latentChannels());
     return new Configs(
         checkpoint,
         text,
         transformer,
         autoencoder,
-        Scheduler.read(config(checkpoint, "scheduler", "scheduler_config.json")));
-  }
-
-  private static ModelConfig config(Checkpoint checkpoint, String component, String file) {
-    return ModelConfig.read(checkpoint.component(component).resolve(file));
-  }
-
-  private static void agree(Checkpoint checkpoint, String of, int wanted, String by, int found) {
-    if (wanted != found) {
-      throw new BadInputException(
-          "Cannot open the model "
-              + checkpoint.folder()
-              + ": its transformer wants "
-              + of
-              + " "
-              + wanted
-              + ", but "
-              + by
-              + " is "
-              + found,
-          "Are its parts of one model?");
-    }
+        Scheduler.read(checkpoint.config("scheduler", "scheduler_config.json")));
   }
 
   @Override
   public List<ComponentInspection> inspect(Checkpoint checkpoint) {
     Configs configs = configs(checkpoint);
     return List.of(
-        inspect(
-            configs,
+        ComponentInspection.of(
+            checkpoint,
             TEXT_ENCODER,
             parameters -> new T5Encoder(configs.text(), parameters, Scope.detached()).close()),
-        inspect(
-            configs,
+        ComponentInspection.of(
+            checkpoint,
             TRANSFORMER,
             parameters -> WanTransformer.of(configs.transformer(), parameters).close()),
-        inspect(
-            configs, VAE, parameters -> WanAutoencoder.inspect(configs.autoencoder(), parameters)));
-  }
-
-  private static ComponentInspection inspect(
-      Configs configs, String component, Consumer<Parameters> model) {
-    TensorFiles files = configs.files(component);
-    try (Scope scope = Scope.open();
-        Scope weights = Scope.detached()) {
-      Parameters parameters = Parameters.inspect(files, weights);
-      model.accept(parameters);
-      return ComponentInspection.of(
-          component, configs.checkpoint().componentClass(component), files, parameters.problems());
-    }
+        ComponentInspection.of(
+            checkpoint,
+            VAE,
+            parameters -> WanAutoencoder.inspect(configs.autoencoder(), parameters)));
   }
 
   /** The transformer of a checkpoint, as a video needs it. */

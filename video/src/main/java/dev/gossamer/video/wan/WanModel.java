@@ -3,13 +3,11 @@ package dev.gossamer.video.wan;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
-import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.CostPlan;
 import dev.gossamer.video.Denoiser;
@@ -23,12 +21,13 @@ import dev.gossamer.video.VideoGeometry;
 import dev.gossamer.video.VideoModel;
 import dev.gossamer.video.VideoPart;
 import dev.gossamer.video.VideoRequest;
+import dev.gossamer.video.autoencoder.CodecOptions;
+import dev.gossamer.video.autoencoder.Pixels;
+import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
-import dev.gossamer.video.text.T5Config;
-import dev.gossamer.video.text.T5Encoder;
+import dev.gossamer.video.text.T5Text;
 import dev.gossamer.video.text.TokenIds;
-import dev.gossamer.video.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -60,18 +59,9 @@ final class WanModel implements VideoModel {
 
   private final WanFamily.Configs configs;
   private final ModelOptions options;
-  private final LoadedOnDemand<TextPart> text;
+  private final LoadedOnDemand<T5Text> text;
   private final LoadedOnDemand<WanTransformer> transformer;
   private final LoadedOnDemand<WanAutoencoder> autoencoder;
-
-  /** What makes a prompt into rows. */
-  private record TextPart(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
-    @Override
-    public void close() {
-      tokenizer.close();
-      encoder.close();
-    }
-  }
 
   WanModel(WanFamily.Configs configs, ModelOptions options, Threads threads) {
     this.configs = configs;
@@ -93,24 +83,12 @@ final class WanModel implements VideoModel {
                     threads));
   }
 
-  private TextPart openText() {
-    Tokenizer tokenizer = Tokenizer.open(configs.checkpoint().component("tokenizer"));
-    try {
-      return new TextPart(
-          tokenizer,
-          T5Encoder.open(
-              configs.checkpoint().component(WanFamily.TEXT_ENCODER),
-              textDtype(options),
-              options.device()));
-    } catch (RuntimeException | Error e) {
-      tokenizer.close();
-      throw e;
-    }
-  }
-
-  /** float16 overflows in this encoder. */
-  private static DType textDtype(ModelOptions options) {
-    return options.dtype() == DType.FLOAT16 ? DType.BFLOAT16 : options.dtype();
+  private T5Text openText() {
+    return T5Text.open(
+        configs.checkpoint().component("tokenizer"),
+        configs.checkpoint().component(WanFamily.TEXT_ENCODER),
+        T5Text.dtype(options.dtype()),
+        options.device());
   }
 
   private LoadedOnDemand<?> part(VideoPart part) {
@@ -177,26 +155,20 @@ final class WanModel implements VideoModel {
     long tokens = tokens(request).tokens();
     double area =
         (double) geometry.latentSize(request.height()) * geometry.latentSize(request.width());
-    T5Config encoder = configs.text();
-    double perToken =
-        2.0
-            * encoder.blocks()
-            * encoder.width()
-            * (4.0 * encoder.heads() * encoder.headWidth() + 3.0 * encoder.hidden());
     double words = 2 + request.prompt().length() / 4.0 + request.negative().length() / 4.0;
     return new CostPlan(
         tokens,
         request.steps() * branches(request),
         WanCost.transformer(shape, tokens, TEXT_ROWS),
         WanCost.attention(shape, tokens),
-        perToken * words,
+        configs.text().operationsPerToken() * words,
         WanCost.decode(configs.autoencoder(), geometry.latentFrames(request.frames()), area));
   }
 
   @Override
   public long weightBytes(VideoPart part, ModelOptions wanted) {
     return switch (part) {
-      case TEXT -> bytes(WanFamily.TEXT_ENCODER, textDtype(wanted), name -> true);
+      case TEXT -> bytes(WanFamily.TEXT_ENCODER, T5Text.dtype(wanted.dtype()), name -> true);
       case TRANSFORMER -> bytes(WanFamily.TRANSFORMER, wanted.dtype(), name -> true);
       case DECODER ->
           bytes(
@@ -207,17 +179,7 @@ final class WanModel implements VideoModel {
   }
 
   private long bytes(String component, DType dtype, Predicate<String> names) {
-    List<SafetensorsFile.Entry> counted = new ArrayList<>();
-    configs
-        .files(component)
-        .entries()
-        .forEach(
-            (name, entry) -> {
-              if (names.test(name)) {
-                counted.add(entry);
-              }
-            });
-    return ComponentInspection.bytesAs(dtype, counted);
+    return ComponentInspection.bytesAs(dtype, configs.files(component), names);
   }
 
   @Override
@@ -225,10 +187,7 @@ final class WanModel implements VideoModel {
     WanTransformerConfig shape = configs.transformer();
     long rowBytes = (long) Float.BYTES * shape.width();
     return switch (part) {
-      case TEXT ->
-          (long) Float.BYTES
-              * TEXT_ROWS
-              * (4L * configs.text().heads() * TEXT_ROWS + 4L * configs.text().hidden());
+      case TEXT -> configs.text().workBytes(TEXT_ROWS);
       case TRANSFORMER -> {
         long branches = branches(request);
         long atOnce = wanted.device().isCpu() ? branches : 1;
@@ -304,7 +263,7 @@ final class WanModel implements VideoModel {
 
   @Override
   public PromptEncoding encode(String prompt) {
-    TextPart part = text.get();
+    T5Text part = text.get();
     try (Scope scope = Scope.open()) {
       TokenIds ids = part.tokenizer().encode(PromptCleaning.clean(prompt), TEXT_ROWS);
       Tensor rows = part.encoder().encode(Tensor.of(ids.ids(), 1, ids.count()));
@@ -363,20 +322,8 @@ final class WanModel implements VideoModel {
       loaded.decode(
           loaded.denormalise(latents.to(options.device())),
           CodecOptions.PLAIN.withTiling(tiling(options)),
-          chunk -> sink.accept(pixels(chunk)));
+          chunk -> sink.accept(Pixels.of(chunk)));
     }
-  }
-
-  /** [1, 3, t, H, W] in -1..1 to [t, 3, H, W] in 0..1, on the processor. */
-  private static Tensor pixels(Tensor chunk) {
-    return chunk
-        .select(0, 0)
-        .permute(1, 0, 2, 3)
-        .to(Device.CPU)
-        .div(2)
-        .add(0.5)
-        .clamp(0, 1)
-        .contiguous();
   }
 
   @Override

@@ -1,6 +1,7 @@
 package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RmsNorm;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
@@ -31,19 +32,9 @@ record WanSelfAttention(
         Linear.of(parameters, prefix + ".to_out.0", width, width));
   }
 
-  /**
-   * Queries, keys and values of one layer, each {@code [batch, heads, tokens, headDim]} in the
-   * model's type.
-   */
-  record Heads(Tensor query, Tensor key, Tensor value) {}
-
   /** Room for the heads of all tokens of x {@code [batch, tokens, width]}. */
-  Heads room(Tensor x) {
-    return new Heads(roomForOne(x), roomForOne(x), roomForOne(x));
-  }
-
-  private Tensor roomForOne(Tensor x) {
-    return Tensor.empty(
+  AttentionHeads room(Tensor x) {
+    return AttentionHeads.room(
         toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
   }
 
@@ -52,24 +43,18 @@ record WanSelfAttention(
    *
    * @param rows the run's normalised rows, {@code [batch, rows, width]}
    * @param table the run's rotation, {@code [rows, headDim]}
-   * @param heads where to write
+   * @param to where to write
    * @param start first token of the run
    */
-  void project(Tensor rows, Tensor table, Heads heads, long start) {
+  void project(Tensor rows, Tensor table, AttentionHeads to, long start) {
     Tensor input = rows.to(toQuery.dtype());
-    Tensor query = split(queryNorm.apply(toQuery.apply(input)));
-    Tensor key = split(keyNorm.apply(toKey.apply(input)));
-    write(RotaryEmbedding.rotate(query, table), heads.query(), start);
-    write(RotaryEmbedding.rotate(key, table), heads.key(), start);
-    write(split(toValue.apply(input)), heads.value(), start);
-  }
-
-  private Tensor split(Tensor rows) {
-    return rows.reshape(rows.size(0), rows.size(1), heads, rows.size(2) / heads);
-  }
-
-  private static void write(Tensor rows, Tensor to, long start) {
-    to.narrow(2, start, rows.size(1)).copyFrom(rows.transpose(1, 2));
+    Tensor query = AttentionHeads.split(queryNorm.apply(toQuery.apply(input)), heads);
+    Tensor key = AttentionHeads.split(keyNorm.apply(toKey.apply(input)), heads);
+    to.write(
+        RotaryEmbedding.rotate(query, table),
+        RotaryEmbedding.rotate(key, table),
+        AttentionHeads.split(toValue.apply(input), heads),
+        start);
   }
 
   /**
@@ -79,6 +64,6 @@ record WanSelfAttention(
    * @return {@code [batch, rows, width]}
    */
   Tensor output(Tensor attended, long start, long rows) {
-    return toOut.apply(attended.narrow(2, start, rows).transpose(1, 2).flatten(2, 3));
+    return toOut.apply(AttentionHeads.join(attended, start, rows));
   }
 }

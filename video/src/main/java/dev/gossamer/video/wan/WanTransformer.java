@@ -9,6 +9,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
+import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;

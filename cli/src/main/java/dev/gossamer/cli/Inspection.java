@@ -39,7 +39,7 @@ record Inspection(
     Map<String, Long> tokens) {
   /** Frames, width and height whose token counts are shown where the model can draw them. */
   private static final int[][] RESOLUTIONS = {
-    {33, 128, 128}, {33, 256, 256}, {81, 832, 480}, {81, 1280, 720}
+    {33, 128, 128}, {33, 256, 256}, {49, 720, 480}, {81, 832, 480}, {81, 1280, 720}
   };
 
   /**

@@ -16,7 +16,7 @@ final class ModelArguments {
       names = "--model",
       paramLabel = "DIR",
       description =
-          "Wan 2.1 or HunyuanVideo text-to-video checkpoint in diffusers layout"
+          "Wan 2.1, CogVideoX or HunyuanVideo text-to-video checkpoint in diffusers layout"
               + " (default: the mini model).")
   private Path model;
 

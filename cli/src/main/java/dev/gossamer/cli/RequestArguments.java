@@ -11,7 +11,8 @@ final class RequestArguments {
       names = "--frames",
       paramLabel = "N",
       description =
-          "Frames, a multiple of 4 plus 1 (default: mini model 33, Wan 2.1 81, HunyuanVideo 129).")
+          "Frames, a multiple of 4 plus 1, CogVideoX of 8 (default: mini model 33, Wan 2.1 81,"
+              + " CogVideoX 49, HunyuanVideo 129).")
   private Integer frames;
 
   @Option(
@@ -20,7 +21,7 @@ final class RequestArguments {
       converter = FrameSize.Converter.class,
       description =
           "Width and height in pixels, multiples of 16 (default: mini model 256x256, Wan 2.1"
-              + " 832x480, HunyuanVideo 1280x720).")
+              + " 832x480, CogVideoX 720x480, HunyuanVideo 1280x720).")
   private FrameSize size;
 
   @Option(
@@ -34,7 +35,8 @@ final class RequestArguments {
       paramLabel = "WEIGHT",
       description =
           "Weight of the prompt against the negative one; 1 leaves that out and halves the work"
-              + " (default: mini model 4, Wan 2.1 5, HunyuanVideo 6, where it is an input of the model).")
+              + " (default: mini model 4, Wan 2.1 5, CogVideoX 6, HunyuanVideo 6, where it is an input"
+              + " of the model).")
   private Double guidance;
 
   @Option(

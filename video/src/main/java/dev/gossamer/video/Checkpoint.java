@@ -69,37 +69,22 @@ public record Checkpoint(Path folder, ModelConfig index) {
     return path;
   }
 
-  /**
-   * A component's {@code config.json}.
-   *
-   * @throws BadInputException if it is missing or broken
-   */
-  public ModelConfig config(String component) {
-    return config(component, "config.json");
-  }
-
-  /**
-   * A configuration file of a component.
-   *
-   * @throws BadInputException if it is missing or broken
-   */
+  /** A component's configuration, for example {@code config.json}. */
   public ModelConfig config(String component, String file) {
     return ModelConfig.read(component(component).resolve(file));
   }
 
-  /** The weights of a component. */
+  /** A component's weights. */
   public TensorFiles files(String component) {
     return TensorFiles.in(component(component));
   }
 
   /**
-   * Refuses parts that are not of one model.
-   *
-   * @param of what the transformer's configuration calls a size
-   * @param by what another part's calls it
-   * @throws BadInputException if the sizes differ
+   * @param of what the transformer calls the number
+   * @param by what the other part calls it
+   * @throws BadInputException if two parts do not agree on it
    */
-  public void requireEqual(String of, int wanted, String by, int found) {
+  public void agree(String of, int wanted, String by, int found) {
     if (wanted != found) {
       throw new BadInputException(
           "Cannot open the model "

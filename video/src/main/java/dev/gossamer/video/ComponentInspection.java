@@ -39,22 +39,6 @@ public record ComponentInspection(
     problems = List.copyOf(problems);
   }
 
-  /**
-   * Compares what a component's model asks for with what its files hold; loads nothing.
-   *
-   * @param model builds the model on the parameters, and frees it
-   */
-  public static ComponentInspection of(
-      Checkpoint checkpoint, String component, Consumer<Parameters> model) {
-    TensorFiles files = checkpoint.files(component);
-    try (Scope scope = Scope.open();
-        Scope weights = Scope.detached()) {
-      Parameters parameters = Parameters.inspect(files, weights);
-      model.accept(parameters);
-      return of(component, checkpoint.componentClass(component), files, parameters.problems());
-    }
-  }
-
   /** Counts what the files hold. */
   public static ComponentInspection of(
       String name, String className, TensorFiles files, List<String> problems) {
@@ -66,6 +50,22 @@ public record ComponentInspection(
     }
     return new ComponentInspection(
         name, className, files.files().size(), files.entries().size(), parameters, bytes, problems);
+  }
+
+  /**
+   * Holds what a model asks for against what a component's files hold.
+   *
+   * @param model builds the model over parameters that read nothing
+   */
+  public static ComponentInspection of(
+      Checkpoint checkpoint, String component, Consumer<Parameters> model) {
+    TensorFiles files = checkpoint.files(component);
+    try (Scope scope = Scope.open();
+        Scope weights = Scope.detached()) {
+      Parameters parameters = Parameters.inspect(files, weights);
+      model.accept(parameters);
+      return of(component, checkpoint.componentClass(component), files, parameters.problems());
+    }
   }
 
   /**
@@ -86,11 +86,11 @@ public record ComponentInspection(
     }
   }
 
-  /** Bytes of those of a component's tensors that are wanted, as {@link #bytesAs}. */
-  public static long bytesAs(DType dtype, TensorFiles files, Predicate<String> wanted) {
+  /** Bytes of the tensors that {@code names} picks once their floating numbers are of a type. */
+  public static long bytesAs(DType dtype, TensorFiles files, Predicate<String> names) {
     return bytesAs(
         dtype,
-        files.entries().values().stream().filter(entry -> wanted.test(entry.name())).toList());
+        files.entries().values().stream().filter(entry -> names.test(entry.name())).toList());
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

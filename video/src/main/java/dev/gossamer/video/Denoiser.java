@@ -14,11 +14,12 @@ public interface Denoiser extends AutoCloseable {
    * The transformer's prediction. Different branches of one step may be asked for on different
    * threads at the same time.
    *
-   * @param latents {@code [1, channels, frames, height, width]} float32
+   * @param latents {@link VideoModel#latentShape} float32
    * @param timestep what the scheduler gave for this step
    * @param step from 0
    * @param branch from 0
-   * @return the latents' shape, in the type the transformer computes in, in the current scope
+   * @return the latents' shape, in the type in which guidance combines branches, in the current
+   *     scope
    */
   Tensor predict(Tensor latents, double timestep, int step, int branch);
 

@@ -31,7 +31,8 @@ final class Denoising implements AutoCloseable {
   private final Scope held = Scope.detached();
   private final Setting setting;
   private final double[] timesteps;
-  private final double[] sigmas;
+  private final Schedule schedule;
+  private final FurtherNoise noise;
   private final Stepper stepper;
   private final AttentionSession session;
   private final Denoiser denoiser;
@@ -74,10 +75,10 @@ final class Denoising implements AutoCloseable {
   Denoising(Setting setting, List<PromptEncoding> prompts, Tensor noise) {
     this.setting = setting;
     VideoModel model = setting.model();
-    Schedule schedule = model.schedule(setting.request().steps());
+    schedule = model.schedule(setting.request().steps());
     timesteps = schedule.timesteps();
-    sigmas = schedule.sigmas();
-    stepper = schedule.stepper();
+    this.noise = new FurtherNoise(model, setting.request());
+    stepper = schedule.stepper(this.noise);
     session = setting.request().attention().open(setting.plan(), setting.threads());
     denoiser = model.denoiser(setting.request(), prompts, session);
     try (Scope scope = Scope.open()) {
@@ -173,7 +174,7 @@ final class Denoising implements AutoCloseable {
               ? predictions[0]
               : predictions[1].add(
                   predictions[0].sub(predictions[1]).mul(denoiser.guidance(done, timestep)));
-      Tensor clean = latents.sub(combined.to(DType.FLOAT32).mul(sigmas[done]));
+      Tensor clean = schedule.estimate(done, combined, latents);
       Tensor next = stepper.step(done, combined, latents);
       if (!next.isFinite().all().isTrue()) {
         throw new GossamerException(
@@ -250,6 +251,7 @@ final class Denoising implements AutoCloseable {
     denoiser.close();
     session.close();
     stepper.close();
+    noise.close();
     held.close();
   }
 }

@@ -33,8 +33,7 @@ final class Explanation {
       return Optional.empty();
     }
     AttentionReport.ClusterLabels shown = candidates.get(candidates.size() / 2);
-    int[] video =
-        Arrays.copyOfRange(shown.keys(), grid.textBefore(), grid.textBefore() + grid.videoTokens());
+    int[] video = ofVideo(shown.keys(), grid);
     AttentionSummary ofStep =
         AttentionSummary.of(
             new AttentionReport(
@@ -56,5 +55,14 @@ final class Explanation {
             new Frames(frames),
             ofStep.perLayer().stream().mapToDouble(AttentionSummary.Layer::density).toArray(),
             ofStep.perLayer().stream().mapToDouble(AttentionSummary.Layer::recall).toArray()));
+  }
+
+  /**
+   * Protected text has no labels; text that is clustered like video has them around the video's.
+   */
+  static int[] ofVideo(int[] labels, TokenGrid grid) {
+    return labels.length == grid.videoTokens()
+        ? labels
+        : Arrays.copyOfRange(labels, grid.textBefore(), grid.textBefore() + grid.videoTokens());
   }
 }

@@ -145,9 +145,8 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
   private Optional<String> smaller(VideoModel model, VideoRequest request, ModelOptions options) {
     VideoGeometry geometry = model.geometry();
     VideoRequest tried = request;
-    while (tried.frames() > geometry.frameStride()) {
-      tried =
-          tried.withFrames(geometry.frames(Math.max(1, geometry.latentFrames(tried.frames()) / 2)));
+    while (tried.frames() > geometry.framesMultiple()) {
+      tried = tried.withFrames(geometry.half(tried.frames()));
       if (fits(model, tried, options)) {
         return Optional.of("--frames " + tried.frames());
       }

@@ -33,20 +33,21 @@ final class PreviewFile {
   /**
    * Shows what the video would be.
    *
-   * @param estimate of the final latents, {@code [1, channels, frames, height, width]}
+   * @param estimate of the final latents, {@link VideoModel#latentShape}
    */
   void write(Tensor estimate, VideoRequest request, StageClock clock) {
     long start = System.nanoTime();
     try (Scope scope = Scope.open()) {
+      Tensor latents = engine.model().videoLatents(estimate);
       if (map.isEmpty() && !given) {
-        map = find(estimate, clock);
+        map = find(latents, clock);
       }
       if (map.isPresent()) {
         VideoGeometry geometry = engine.model().geometry();
         double rate = (double) engine.model().defaults().framesPerSecond() / geometry.frameStride();
         AnimatedPreview.write(
             file,
-            Frames.ofChannelsFirst(map.get().apply(estimate)),
+            Frames.ofChannelsFirst(map.get().apply(latents)),
             request.width(),
             request.height(),
             rate);
@@ -60,9 +61,9 @@ final class PreviewFile {
     clock.add(Stage.WRITE, StageClock.since(start));
   }
 
-  private Optional<PreviewMap> find(Tensor estimate, StageClock clock) {
+  private Optional<PreviewMap> find(Tensor latents, StageClock clock) {
     given = true;
-    Optional<PreviewMap> stored = PreviewMap.in(folder, estimate.size(1));
+    Optional<PreviewMap> stored = PreviewMap.in(folder, latents.size(1));
     if (stored.isPresent()) {
       return stored;
     }
@@ -73,12 +74,14 @@ final class PreviewFile {
       return Optional.empty();
     }
     engine.load(VideoPart.DECODER, clock);
-    Tensor first = estimate.narrow(2, 0, 1);
+    Tensor first = latents.narrow(2, 0, 1);
     List<Tensor> frames = new ArrayList<>();
     try (Scope scope = Scope.open()) {
-      engine.model().decode(first, frame -> frames.add(scope.adopt(frame.copy())));
-      PreviewMap.Fit fit = new PreviewMap.Fit((int) estimate.size(1));
-      return Optional.of(fit.add(first, Tensor.cat(0, frames), engine.model().geometry()).solve());
+      VideoModel model = engine.model();
+      model.decode(
+          model.latentLayout().exchange(first), frame -> frames.add(scope.adopt(frame.copy())));
+      PreviewMap.Fit fit = new PreviewMap.Fit((int) latents.size(1));
+      return Optional.of(fit.add(first, Tensor.cat(0, frames), model.geometry()).solve());
     }
   }
 

@@ -242,7 +242,7 @@ public final class TextToVideo implements AutoCloseable {
    * @param into folder that the file goes into: the checkpoint's, or another
    */
   public synchronized void fitPreview(List<VideoRequest> requests, Path into, Progress progress) {
-    int channels = (int) model().latentShape(requests.get(0))[1];
+    int channels = (int) model().latentShape(requests.get(0))[model().latentLayout().channelAxis()];
     PreviewMap.Fit fit = new PreviewMap.Fit(channels);
     for (VideoRequest request : requests) {
       admit(request);
@@ -259,7 +259,8 @@ public final class TextToVideo implements AutoCloseable {
       List<Tensor> frames = new ArrayList<>();
       engine.decode(
           drawn.latents(), chunk -> frames.add(scope.adopt(chunk.copy())), clock, progress);
-      return fit.add(drawn.latents(), Tensor.cat(0, frames), model().geometry());
+      return fit.add(
+          model().videoLatents(drawn.latents()), Tensor.cat(0, frames), model().geometry());
     }
   }
 

@@ -290,9 +290,9 @@ final class VideoEngine implements AutoCloseable {
   /** Latents to frames; loads the decoder if it is not there. */
   void decode(Tensor latents, FrameSink sink, StageClock clock, Progress progress) {
     load(VideoPart.DECODER, clock);
-    progress.begin(Stage.DECODE, (int) latents.size(2));
     long start = System.nanoTime();
     try (Scope scope = Scope.open()) {
+      progress.begin(Stage.DECODE, (int) model.videoLatents(latents).size(2));
       model.decode(latents, sink);
     }
     double seconds = StageClock.since(start);

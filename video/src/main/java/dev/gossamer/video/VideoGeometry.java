@@ -10,20 +10,33 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param sizeMultiple width and height are multiples of this, pixel stride times patch
  * @param maxLatentFrames positions that the transformer knows along time
  * @param maxSize largest width and height that the transformer knows positions for, in pixels
+ * @param framesMultiple the number of frames is a multiple of this, plus 1; a multiple of the
+ *     stride
  */
 public record VideoGeometry(
-    int frameStride, int pixelStride, int sizeMultiple, int maxLatentFrames, int maxSize) {
+    int frameStride,
+    int pixelStride,
+    int sizeMultiple,
+    int maxLatentFrames,
+    int maxSize,
+    int framesMultiple) {
+  /** Any number of latent frames. */
+  public VideoGeometry(
+      int frameStride, int pixelStride, int sizeMultiple, int maxLatentFrames, int maxSize) {
+    this(frameStride, pixelStride, sizeMultiple, maxLatentFrames, maxSize, frameStride);
+  }
+
   /**
    * @throws UsageException if the model cannot draw this number of frames or this size; it names
    *     the nearest values that it can
    */
   public void check(int frames, int width, int height) {
-    int rest = (frames - 1) % frameStride;
+    int rest = (frames - 1) % framesMultiple;
     if (frames < 1 || rest != 0) {
       int lower = Math.max(1, frames - rest);
       throw new UsageException(
-          "Cannot draw " + frames + " frames: not a multiple of " + frameStride + " plus 1",
-          "Use " + nearest(lower, lower + frameStride, frames));
+          "Cannot draw " + frames + " frames: not a multiple of " + framesMultiple + " plus 1",
+          "Use " + nearest(lower, lower + framesMultiple, frames));
     }
     if (latentFrames(frames) > maxLatentFrames) {
       throw new UsageException(
@@ -54,6 +67,12 @@ public record VideoGeometry(
 
   public int latentFrames(int frames) {
     return (frames - 1) / frameStride + 1;
+  }
+
+  /** About half as many frames as {@code frames}, at least 1, as the model can draw. */
+  public int half(int frames) {
+    int latents = Math.max(1, latentFrames(frames) / 2);
+    return (latents - 1) * frameStride / framesMultiple * framesMultiple + 1;
   }
 
   /** Latent rows of a height, or columns of a width. */

@@ -58,7 +58,23 @@ public interface VideoModel extends AutoCloseable {
   /** Frees a part's weights; does nothing if they are not there. */
   void release(VideoPart part);
 
-  /** Shape of the latents: {@code [1, channels, frames, height, width]}. */
+  /** Order of the latents' axes: that of the family's reference. */
+  default LatentLayout latentLayout() {
+    return LatentLayout.CHANNELS_FIRST;
+  }
+
+  /**
+   * The latents of the video's own frames, {@code [1, channels, frames, height, width]}: a view in
+   * the current scope.
+   */
+  default Tensor videoLatents(Tensor latents) {
+    return latentLayout().exchange(latents);
+  }
+
+  /**
+   * Shape of the latents: {@code [1, channels, frames, height, width]} or as {@link #latentLayout}
+   * says. Where the model needs more frames than the video has, they come first.
+   */
   long[] latentShape(VideoRequest request);
 
   /**

@@ -343,7 +343,7 @@ final class VideoRun {
     try (Scope scope = Scope.open()) {
       Tensor latents = latents(file);
       VideoGeometry geometry = model.geometry();
-      int frames = geometry.frames((int) latents.size(2));
+      int frames = geometry.frames((int) model.videoLatents(latents).size(2));
       int height = (int) latents.size(3) * geometry.pixelStride();
       int width = (int) latents.size(4) * geometry.pixelStride();
       run.checkFiles();

@@ -436,13 +436,14 @@ class TextToVideoTest {
 
   @Test
   void inspectionFindsASoundCheckpoint() {
-    List<ComponentInspection> parts =
-        TextToVideo.family(Checkpoint.open(CHECKPOINT)).inspect(Checkpoint.open(CHECKPOINT));
+    Checkpoint checkpoint = Checkpoint.open(CHECKPOINT);
+    VideoFamily family = TextToVideo.family(checkpoint);
+    List<ComponentInspection> parts = family.inspect(checkpoint);
     assertThat(parts)
         .extracting(ComponentInspection::name)
         .containsExactly("text_encoder", "transformer", "vae");
     long live = Tensor.live();
-    TextToVideo.family(Checkpoint.open(CHECKPOINT)).inspect(Checkpoint.open(CHECKPOINT));
+    family.inspect(Checkpoint.open(CHECKPOINT));
     assertThat(Tensor.live()).as("it keeps nothing").isEqualTo(live);
     assertThat(parts).allMatch(part -> part.problems().isEmpty());
     assertThat(parts).allMatch(part -> part.parameters() > 0);

@@ -28,6 +28,19 @@ public record LayerNorm(Tensor weight, Tensor bias, double eps) {
   }
 
   /**
+   * This norm with a further shift and scale, {@code norm(x) (1 + scale) + shift}.
+   *
+   * @param shift {@code [1, width]} FLOAT32, likewise scale
+   */
+  public LayerNorm modulated(Tensor shift, Tensor scale) {
+    Tensor factor = scale.flatten(0, 1).add(1);
+    return new LayerNorm(
+        Precision.float32(weight).mul(factor),
+        Precision.float32(bias).mul(factor).add(shift.flatten(0, 1)),
+        eps);
+  }
+
+  /**
    * @param x {@code [.., width]}
    * @return the same shape, FLOAT32
    */

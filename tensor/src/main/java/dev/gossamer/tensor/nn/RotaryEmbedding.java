@@ -29,40 +29,42 @@ public record RotaryEmbedding(double theta, List<Integer> parts) {
    *     Tensor#rotatePairs}
    */
   public Tensor table(long... sizes) {
-    if (sizes.length != parts.size()) {
-      throw new IllegalArgumentException(
-          "A grid " + Arrays.toString(sizes) + " for " + parts.size() + " axes");
-    }
-    List<Tensor> columns = new ArrayList<>();
-    long tokens = Arrays.stream(sizes).reduce(1, Math::multiplyExact);
+    double[][] positions = new double[sizes.length][];
     for (int axis = 0; axis < sizes.length; axis++) {
-      long[] spread = new long[sizes.length + 1];
-      Arrays.fill(spread, 1);
-      spread[axis] = sizes[axis];
-      spread[sizes.length] = parts.get(axis);
-      long[] whole = Arrays.copyOf(sizes, sizes.length + 1);
-      whole[sizes.length] = parts.get(axis);
-      columns.add(
-          alongAxis(axis, Math.toIntExact(sizes[axis]))
-              .reshape(spread)
-              .expand(whole)
-              .reshape(tokens, parts.get(axis)));
+      positions[axis] = new double[Math.toIntExact(sizes[axis])];
+      Arrays.setAll(positions[axis], position -> position);
     }
-    return Tensor.cat(1, columns);
+    return tableAt(positions);
+  }
+
+  /**
+   * As {@link #table}, for a grid whose tokens need not stand at 0, 1, 2 and so on.
+   *
+   * @param positions along each axis
+   */
+  public Tensor tableAt(double[]... positions) {
+    if (positions.length != parts.size()) {
+      throw new IllegalArgumentException(
+          "A grid of " + positions.length + " axes for " + parts.size());
+    }
+    List<Tensor> axes = new ArrayList<>();
+    for (int axis = 0; axis < positions.length; axis++) {
+      axes.add(alongAxis(parts.get(axis), positions[axis]));
+    }
+    return GridTable.of(axes);
   }
 
   /** {@code [positions, part]}: (cos, sin) pairs of one axis. */
-  private Tensor alongAxis(int axis, int positions) {
-    int part = parts.get(axis);
-    float[] pairs = new float[positions * part];
-    for (int position = 0; position < positions; position++) {
+  private Tensor alongAxis(int part, double[] positions) {
+    float[] pairs = new float[positions.length * part];
+    for (int i = 0; i < positions.length; i++) {
       for (int j = 0; j < part; j += 2) {
-        double angle = position * (1 / Math.pow(theta, (double) j / part));
-        pairs[position * part + j] = (float) Math.cos(angle);
-        pairs[position * part + j + 1] = (float) Math.sin(angle);
+        double angle = positions[i] * (1 / Math.pow(theta, (double) j / part));
+        pairs[i * part + j] = (float) Math.cos(angle);
+        pairs[i * part + j + 1] = (float) Math.sin(angle);
       }
     }
-    return Tensor.of(pairs, positions, part);
+    return Tensor.of(pairs, positions.length, part);
   }
 
   /**

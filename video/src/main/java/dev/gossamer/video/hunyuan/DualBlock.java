@@ -3,8 +3,8 @@ package dev.gossamer.video.hunyuan;
 import dev.gossamer.attention.Attention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /** Video and text, each with weights of its own, look at each other in one attention. */
 record DualBlock(TokenStream video, TokenStream text) implements Block {
@@ -22,7 +22,7 @@ record DualBlock(TokenStream video, TokenStream text) implements Block {
       long texts = x.size(1) - videos;
       Modulation videoVectors = video.modulate(pass.signal());
       Modulation textVectors = text.modulate(pass.signal());
-      Heads heads = video.projection().room(x);
+      AttentionHeads heads = video.projection().room(x);
       video.project(x, 0, videos, videoVectors, pass, heads);
       text.project(x, videos, texts, textVectors, pass, heads);
       Tensor attended = attention.attend(heads.query(), heads.key(), heads.value(), pass.step());

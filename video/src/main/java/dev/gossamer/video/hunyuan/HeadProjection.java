@@ -1,11 +1,11 @@
 package dev.gossamer.video.hunyuan;
 
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RmsNorm;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /**
  * From rows to the heads of an attention: projections, normalisation within each head, rotary
@@ -45,18 +45,21 @@ record HeadProjection(
    * @param room of all tokens
    * @param start first token of the run
    */
-  void project(Tensor rows, Tensor table, Heads room, long start) {
+  void project(Tensor rows, Tensor table, AttentionHeads room, long start) {
     Tensor input = rows.to(toQuery.dtype());
     Tensor turn = table.narrow(0, start, rows.size(1));
-    Tensor query = queryNorm.apply(Heads.split(toQuery.apply(input), heads));
-    Tensor key = keyNorm.apply(Heads.split(toKey.apply(input), heads));
-    Heads.write(RotaryEmbedding.rotate(query, turn), room.query(), start);
-    Heads.write(RotaryEmbedding.rotate(key, turn), room.key(), start);
-    Heads.write(Heads.split(toValue.apply(input), heads), room.value(), start);
+    Tensor query = queryNorm.apply(AttentionHeads.split(toQuery.apply(input), heads));
+    Tensor key = keyNorm.apply(AttentionHeads.split(toKey.apply(input), heads));
+    room.write(
+        RotaryEmbedding.rotate(query, turn),
+        RotaryEmbedding.rotate(key, turn),
+        AttentionHeads.split(toValue.apply(input), heads),
+        start);
   }
 
   /** Room for the heads of x {@code [1, tokens, width]}. */
-  Heads room(Tensor x) {
-    return Heads.room(toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
+  AttentionHeads room(Tensor x) {
+    return AttentionHeads.room(
+        toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
   }
 }

@@ -70,14 +70,15 @@ public final class HunyuanFamily implements VideoFamily {
     checkpoint.component(LLAMA_TOKENIZER);
     checkpoint.component(CLIP_TOKENIZER);
     HunyuanTransformerConfig transformer =
-        HunyuanTransformerConfig.of(checkpoint.config(TRANSFORMER));
-    LlamaConfig llama = LlamaConfig.read(checkpoint.config(LLAMA));
-    ClipTextConfig clip = ClipTextConfig.read(checkpoint.config(CLIP));
-    HunyuanAutoencoderConfig autoencoder = HunyuanAutoencoderConfig.of(checkpoint.config(VAE));
-    checkpoint.requireEqual("text_embed_dim", transformer.textDim(), "hidden_size", llama.width());
-    checkpoint.requireEqual(
+        HunyuanTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
+    LlamaConfig llama = LlamaConfig.read(checkpoint.config(LLAMA, "config.json"));
+    ClipTextConfig clip = ClipTextConfig.read(checkpoint.config(CLIP, "config.json"));
+    HunyuanAutoencoderConfig autoencoder =
+        HunyuanAutoencoderConfig.of(checkpoint.config(VAE, "config.json"));
+    checkpoint.agree("text_embed_dim", transformer.textDim(), "hidden_size", llama.width());
+    checkpoint.agree(
         "pooled_projection_dim", transformer.pooledDim(), "CLIP's hidden_size", clip.width());
-    checkpoint.requireEqual(
+    checkpoint.agree(
         "in_channels", transformer.channels(), "latent_channels", autoencoder.latentChannels());
     return new Configs(checkpoint, llama, clip, transformer, autoencoder, scheduler(checkpoint));
   }

@@ -4,10 +4,10 @@ import dev.gossamer.attention.Attention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /**
  * Video and text with the same weights; attention and feed-forward look at the same normalised rows
@@ -36,7 +36,7 @@ record SingleBlock(Linear modulation, HeadProjection projection, Linear up, Line
     try (Scope scope = Scope.open()) {
       Modulation vectors = Modulation.of(modulation.apply(pass.signal()), x.size(2));
       LayerNorm norm = vectors.norm(0, 1);
-      Heads heads = projection.room(x);
+      AttentionHeads heads = projection.room(x);
       pass.runs()
           .forEach(
               x.size(1),
@@ -50,7 +50,7 @@ record SingleBlock(Linear modulation, HeadProjection projection, Linear up, Line
               (start, rows) -> {
                 Tensor run = x.narrow(1, start, rows);
                 Tensor inner = Activation.GELU_TANH.apply(up.apply(norm.apply(run)));
-                Tensor both = Tensor.cat(2, Heads.join(attended, start, rows), inner);
+                Tensor both = Tensor.cat(2, AttentionHeads.join(attended, start, rows), inner);
                 run.addMulInPlace(output.apply(both), vectors.at(2));
               });
     }

@@ -4,12 +4,12 @@ import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.TimestepEmbedding;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -92,10 +92,10 @@ final class TokenRefiner {
     Tensor a = block.attentionNorm().apply(x);
     Tensor attended =
         DenseAttention.attend(
-            Heads.split(block.query().apply(a), heads).transpose(1, 2),
-            Heads.split(block.key().apply(a), heads).transpose(1, 2),
-            Heads.split(block.value().apply(a), heads).transpose(1, 2));
-    Tensor mixed = block.output().apply(Heads.join(attended, 0, x.size(1)));
+            AttentionHeads.split(block.query().apply(a), heads).transpose(1, 2),
+            AttentionHeads.split(block.key().apply(a), heads).transpose(1, 2),
+            AttentionHeads.split(block.value().apply(a), heads).transpose(1, 2));
+    Tensor mixed = block.output().apply(AttentionHeads.join(attended, 0, x.size(1)));
     Tensor y = x.add(mixed.mul(gates.narrow(1, 0, 1)));
     Tensor f = block.feedForward().apply(block.feedForwardNorm().apply(y));
     return y.add(f.mul(gates.narrow(1, 1, 1)));

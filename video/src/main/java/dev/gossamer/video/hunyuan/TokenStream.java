@@ -2,11 +2,11 @@ package dev.gossamer.video.hunyuan;
 
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /**
  * What a {@link DualBlock} does to one kind of token, video or text, before and after their joint
@@ -52,7 +52,8 @@ record TokenStream(
   }
 
   /** Fills the heads of these tokens: those of x from {@code first} on. */
-  void project(Tensor x, long first, long count, Modulation vectors, Pass pass, Heads room) {
+  void project(
+      Tensor x, long first, long count, Modulation vectors, Pass pass, AttentionHeads room) {
     LayerNorm norm = vectors.norm(0, 1);
     pass.runs()
         .forEach(
@@ -74,7 +75,7 @@ record TokenStream(
             (start, rows) -> {
               Tensor run = x.narrow(1, first + start, rows);
               run.addMulInPlace(
-                  output.apply(Heads.join(attended, first + start, rows)), vectors.at(2));
+                  output.apply(AttentionHeads.join(attended, first + start, rows)), vectors.at(2));
               run.addMulInPlace(feedForward.apply(norm.apply(run)), vectors.at(5));
             });
   }

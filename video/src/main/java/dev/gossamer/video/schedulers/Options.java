@@ -18,6 +18,22 @@ final class Options {
   }
 
   /**
+   * @throws BadInputException if one of the keys is missing or not true
+   */
+  static void requireTrue(ModelConfig config, String... keys) {
+    for (String key : keys) {
+      config.require(config.flag(key, false), key, "Only true is known");
+    }
+  }
+
+  /**
+   * @throws BadInputException if the key is missing or has another value
+   */
+  static void requireText(ModelConfig config, String key, String known) {
+    config.require(config.text(key, "").equals(known), key, "Only " + known + " is known");
+  }
+
+  /**
    * @throws BadInputException if one of the keys has a value
    */
   static void requireNull(ModelConfig config, String... keys) {

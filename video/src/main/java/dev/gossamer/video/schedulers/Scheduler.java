@@ -10,8 +10,10 @@ import java.util.Map;
  * to the next. A scheduler is a settings object that never changes; everything that belongs to one
  * video is in the {@link Stepper} that its {@link Schedule} opens.
  *
- * <p>Noise levels (sigmas) run from 1, all noise, to 0, none: a sample is (1 - sigma) video + sigma
- * noise, and a model's output is the velocity noise - video. Starting noise needs no scaling.
+ * <p>Noise levels (sigmas) run from 1, all noise, to 0, none. For a flow a sample is (1 - sigma)
+ * video + sigma noise, and a model's output is the velocity noise - video; for a diffusion with
+ * v-prediction a sample is s video + sigma noise with s^2 + sigma^2 = 1, and the output s noise -
+ * sigma video. Starting noise needs no scaling.
  */
 public interface Scheduler {
   /** For reports, for example {@code unipc}. */
@@ -36,6 +38,8 @@ public interface Scheduler {
     return switch (config.className()) {
       case "UniPCMultistepScheduler" -> UniPc.read(config);
       case "FlowMatchEulerDiscreteScheduler" -> FlowMatchEuler.read(config);
+      case "CogVideoXDDIMScheduler" -> new CogVideoXDdim(NoiseLevels.read(config));
+      case "CogVideoXDPMScheduler" -> new CogVideoXDpm(NoiseLevels.read(config));
       default ->
           throw new BadInputException(
               "Cannot use "
@@ -43,7 +47,8 @@ public interface Scheduler {
                   + ": there is no scheduler '"
                   + config.className()
                   + "' here",
-              "Known are UniPCMultistepScheduler and FlowMatchEulerDiscreteScheduler");
+              "Known are UniPCMultistepScheduler, FlowMatchEulerDiscreteScheduler,"
+                  + " CogVideoXDDIMScheduler and CogVideoXDPMScheduler");
     };
   }
 }

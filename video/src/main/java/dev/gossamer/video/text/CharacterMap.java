@@ -31,7 +31,7 @@ final class CharacterMap {
    * @param base64 the value in the JSON file
    */
   static boolean isSound(JsonNode base64) {
-    if (!base64.isTextual()) {
+    if (!base64.isTextual() && !base64.isBinary()) {
       return false;
     }
     try {

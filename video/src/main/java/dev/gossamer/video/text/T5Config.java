@@ -54,6 +54,16 @@ public record T5Config(
     }
   }
 
+  /** Floating-point operations of one token's way through all blocks, scores left out. */
+  public double operationsPerToken() {
+    return 2.0 * blocks * width * (4.0 * heads * headWidth + 3.0 * hidden);
+  }
+
+  /** Bytes that encoding a text of so many tokens needs beside the weights. */
+  public long workBytes(int tokens) {
+    return (long) Float.BYTES * tokens * (4L * heads * tokens + 4L * hidden);
+  }
+
   /**
    * Reads {@code config.json} of a text encoder; what is missing is as in UMT5-XXL or T5 v1.1 XXL.
    *

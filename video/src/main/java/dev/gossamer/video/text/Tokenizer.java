@@ -16,8 +16,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * Turns text into token ids as a checkpoint's {@code tokenizer.json} says: normalisation,
- * splitting, Unigram or BPE, special tokens. HuggingFace's own tokenizers library does the work.
+ * Turns text into token ids as a checkpoint's {@code tokenizer.json}, {@code spiece.model} or
+ * {@code vocab.json} says: normalisation, splitting, Unigram or BPE, special tokens. HuggingFace's
+ * own tokenizers library does the work.
  *
  * <p>Nothing is ever downloaded. May be used from several threads; free it with {@link #close()}.
  */
@@ -39,38 +40,48 @@ public final class Tokenizer implements AutoCloseable {
   }
 
   /**
-   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json}, or CLIP's {@code vocab.json}
-   * and {@code merges.txt}; and, for the pad token, {@code tokenizer_config.json} or {@code
-   * special_tokens_map.json}.
+   * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json}, else T5's {@code
+   * spiece.model}, else CLIP's {@code vocab.json} and {@code merges.txt}; and, for the pad token,
+   * {@code tokenizer_config.json} or {@code special_tokens_map.json}.
    *
-   * @throws BadInputException if the files are missing or damaged, or have no pad token
+   * @throws BadInputException if they are missing or damaged, or have no pad token
    * @throws EnvironmentException if the native library cannot be loaded on this machine
    */
   public static Tokenizer open(Path folder) {
     Path file = folder.resolve("tokenizer.json");
+    Path pieces = folder.resolve("spiece.model");
     if (Files.isRegularFile(file)) {
-      return open(folder, TokenizerFile.read(file), () -> Files.newInputStream(file));
+      long padId = TokenizerFile.read(file).padId();
+      return open(folder, file, padId, () -> Files.newInputStream(file));
+    }
+    if (Files.isRegularFile(pieces)) {
+      return open(folder, pieces, SentencePieceFile.json(pieces));
     }
     if (ClipVocabulary.isIn(folder)) {
-      ObjectNode definition = ClipVocabulary.read(folder);
-      byte[] bytes = definition.toString().getBytes(StandardCharsets.UTF_8);
-      Path vocabulary = folder.resolve("vocab.json");
-      return open(
-          folder, TokenizerFile.of(vocabulary, definition), () -> new ByteArrayInputStream(bytes));
+      return open(folder, folder.resolve("vocab.json"), ClipVocabulary.read(folder));
     }
     throw new BadInputException(
-        "Cannot open the tokenizer in " + folder + ": no tokenizer.json" + others(folder),
-        "Only tokenizer.json is read; save the tokenizer with transformers' save_pretrained");
+        "Cannot open the tokenizer in "
+            + folder
+            + ": no tokenizer.json"
+            + (Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : ""),
+        "Only tokenizer.json, spiece.model and CLIP's vocab.json with merges.txt are read; save the"
+            + " tokenizer with transformers' save_pretrained");
   }
 
-  /** The text of a {@code tokenizer.json}. */
-  private interface Definition {
+  private interface Source {
     InputStream open() throws IOException;
   }
 
-  private static Tokenizer open(Path folder, TokenizerFile file, Definition definition) {
-    long padId = file.padId();
-    try (InputStream json = definition.open()) {
+  /** Opens what another form of tokenizer was made into. */
+  private static Tokenizer open(Path folder, Path file, ObjectNode json) {
+    byte[] bytes = json.toString().getBytes(StandardCharsets.UTF_8);
+    long padId = TokenizerFile.of(file, json).padId();
+    return open(folder, file, padId, () -> new ByteArrayInputStream(bytes));
+  }
+
+  private static Tokenizer open(Path folder, Path file, long padId, Source source) {
+    try (InputStream json = source.open()) {
       return new Tokenizer(folder, padId, offline(json));
     } catch (EngineException | UnsatisfiedLinkError e) {
       throw new EnvironmentException(
@@ -79,17 +90,8 @@ public final class Tokenizer implements AutoCloseable {
           e);
     } catch (IOException | RuntimeException e) {
       throw new BadInputException(
-          "Cannot read the tokenizer in " + folder + ": " + firstLine(e),
-          "Download the files again",
-          e);
+          "Cannot read " + file + ": " + firstLine(e), "Download the file again", e);
     }
-  }
-
-  private static String others(Path folder) {
-    if (Files.isRegularFile(folder.resolve("spiece.model"))) {
-      return ", only the SentencePiece file spiece.model";
-    }
-    return Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : "";
   }
 
   /**

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -51,20 +50,20 @@ final class TokenizerFile {
     } catch (IOException e) {
       throw read.damaged("it is not valid JSON");
     }
-    read.checkCharacterMaps();
-    read.checkTemplates();
-    return read;
+    return read.checked();
   }
 
-  /**
-   * The same of a definition that is no file.
-   *
-   * @param file what it was made of; the pad token is looked up beside it
-   */
-  static TokenizerFile of(Path file, ObjectNode definition) {
+  /** The same of a tokenizer that was made of another kind of file. */
+  static TokenizerFile of(Path file, JsonNode json) {
     TokenizerFile made = new TokenizerFile(file);
-    definition.fieldNames().forEachRemaining(key -> made.parts.put(key, definition.get(key)));
-    return made;
+    json.fieldNames().forEachRemaining(name -> made.parts.put(name, json.get(name)));
+    return made.checked();
+  }
+
+  private TokenizerFile checked() {
+    checkCharacterMaps();
+    checkTemplates();
+    return this;
   }
 
   private BadInputException damaged(String what) {

@@ -4,13 +4,16 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.autoencoder.ActivatedNorm;
+import dev.gossamer.video.autoencoder.CausalConv3d;
+import dev.gossamer.video.autoencoder.FeatureCache;
 
 /**
  * Scales each pixel's channel vector to unit length, times sqrt(C) gamma: {@code WanRMS_norm}, x /
  * max(||x||, 1e-12) sqrt(C) gamma. It has no bias and no epsilon, and is computed in float32
  * whatever the type of the activations.
  */
-final class ChannelNorm {
+final class ChannelNorm implements ActivatedNorm {
   private static final double SMALLEST_NORM = 1e-12;
 
   private final Tensor scale; // [C] float32
@@ -41,6 +44,11 @@ final class ChannelNorm {
       Tensor length = exact.norm(-1, true).clampInPlace(SMALLEST_NORM, Float.MAX_VALUE);
       return scope.keep(exact.div(length).mulInPlace(scale));
     }
+  }
+
+  @Override
+  public CausalConv3d.Intake over(Tensor x, FeatureCache cache) {
+    return (to, from, frame, rows) -> siluInto(to, from);
   }
 
   /**

@@ -4,6 +4,8 @@ import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.autoencoder.CausalLayer;
+import dev.gossamer.video.autoencoder.FeatureCache;
 
 /**
  * x + proj(attention(norm(x))) among the pixels of each frame, with one head as wide as the

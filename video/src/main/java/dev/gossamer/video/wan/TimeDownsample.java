@@ -3,6 +3,11 @@ package dev.gossamer.video.wan;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.autoencoder.Activations;
+import dev.gossamer.video.autoencoder.CausalLayer;
+import dev.gossamer.video.autoencoder.Convolution;
+import dev.gossamer.video.autoencoder.FeatureCache;
+import dev.gossamer.video.autoencoder.RowBands;
 import java.util.Optional;
 
 /**

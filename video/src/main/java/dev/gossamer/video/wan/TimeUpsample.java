@@ -3,6 +3,11 @@ package dev.gossamer.video.wan;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.autoencoder.Activations;
+import dev.gossamer.video.autoencoder.CausalConv3d;
+import dev.gossamer.video.autoencoder.CausalLayer;
+import dev.gossamer.video.autoencoder.FeatureCache;
+import dev.gossamer.video.autoencoder.RowBands;
 
 /**
  * Doubles the frames, but for the video's first, which stays one: the temporal half of {@code
@@ -17,7 +22,13 @@ final class TimeUpsample implements CausalLayer {
    */
   TimeUpsample(Parameters parameters, String name, long channels, RowBands bands) {
     this.conv =
-        CausalConv3d.temporal(parameters, name + ".time_conv", channels, 2 * channels, bands);
+        CausalConv3d.temporal(
+            parameters,
+            name + ".time_conv",
+            channels,
+            2 * channels,
+            bands,
+            CausalConv3d.Before.ZEROS);
   }
 
   @Override
@@ -31,7 +42,7 @@ final class TimeUpsample implements CausalLayer {
       conv.convolve(
           x,
           cache,
-          Tensor::copyFrom,
+          CausalConv3d.PLAIN,
           (pairs, band) -> {
             Tensor frames = band.of(doubled);
             frames.every(2, 0, 2).copyFrom(pairs.narrow(1, 0, channels));

@@ -10,7 +10,12 @@ import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
-import dev.gossamer.video.autoencoder.Tiling;
+import dev.gossamer.video.autoencoder.ChunkSink;
+import dev.gossamer.video.autoencoder.Chunks;
+import dev.gossamer.video.autoencoder.CodecOptions;
+import dev.gossamer.video.autoencoder.DecodePass;
+import dev.gossamer.video.autoencoder.EncodePass;
+import dev.gossamer.video.autoencoder.RowBands;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -153,7 +158,7 @@ public final class WanAutoencoder implements AutoCloseable {
    * @throws BadInputException if the latents have another shape
    * @throws dev.gossamer.tensor.failure.InterruptedRunException if cancelled
    */
-  public void decode(Tensor latents, CodecOptions options, FrameSink sink) {
+  public void decode(Tensor latents, CodecOptions options, ChunkSink sink) {
     if (latents.dims() != 5 || latents.size(1) != config.latentChannels() || latents.count() == 0) {
       throw new BadInputException(
           "Cannot decode latents of shape " + Arrays.toString(latents.shape()),
@@ -161,7 +166,9 @@ public final class WanAutoencoder implements AutoCloseable {
     }
     try (Scope scope = Scope.open()) {
       Tensor ready = latents.to(dtype).to(device);
-      new DecodePass(decoder, config.spatialRatio(), options, sink).run(ready);
+      ChunkSink clamping = frames -> sink.accept(frames.clampInPlace(-1, 1));
+      Chunks plan = Chunks.of(1, 1, ready.size(2));
+      new DecodePass(decoder::decode, plan, config.spatialRatio(), options, clamping).run(ready);
     }
   }
 
@@ -202,7 +209,9 @@ public final class WanAutoencoder implements AutoCloseable {
     }
     try (Scope scope = Scope.open()) {
       Tensor ready = video.to(dtype).to(device);
-      EncodePass pass = new EncodePass(loaded, ratio, config.temporalRatio(), options);
+      EncodePass pass =
+          new EncodePass(
+              loaded::encode, Chunks.of(1, config.temporalRatio(), ready.size(2)), ratio, options);
       return scope.keep(pass.run(ready));
     }
   }

@@ -4,11 +4,11 @@ import dev.gossamer.attention.Attention;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /**
  * One layer: self-attention over the video, attention to the text, feed-forward. The residual
@@ -77,7 +77,7 @@ final class WanBlock {
       Tensor attentionGate = vectors.select(1, 2);
       Tensor feedForwardGate = vectors.select(1, 5);
 
-      Heads heads = selfAttention.room(x);
+      AttentionHeads heads = selfAttention.room(x);
       runs.forEach(
           x.size(1),
           (start, rows) ->

@@ -2,6 +2,14 @@ package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
+import dev.gossamer.video.autoencoder.CausalConv3d;
+import dev.gossamer.video.autoencoder.CausalLayer;
+import dev.gossamer.video.autoencoder.CausalStack;
+import dev.gossamer.video.autoencoder.Convolution;
+import dev.gossamer.video.autoencoder.FeatureCache;
+import dev.gossamer.video.autoencoder.RgbConv;
+import dev.gossamer.video.autoencoder.RowBands;
+import dev.gossamer.video.autoencoder.SpaceUpsample;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -15,24 +23,33 @@ final class WanDecoder {
     this.postQuant = Convolution.pointwise(parameters, "post_quant_conv", latent, latent);
     List<CausalLayer> list = new ArrayList<>();
     int channels = config.decoderChannels(0);
-    list.add(CausalConv3d.spatial(parameters, "decoder.conv_in", latent, channels, bands));
-    CausalStack.addMiddle(list, parameters, "decoder.mid_block", channels, bands);
+    list.add(WanBlocks.conv(parameters, "decoder.conv_in", latent, channels, bands));
+    WanBlocks.addMiddle(list, parameters, "decoder.mid_block", channels, bands);
     for (int level = 0; level < config.levels(); level++) {
       String name = "decoder.up_blocks." + level;
       int out = config.decoderChannels(level);
       for (int block = 0; block <= config.blocks(); block++) {
-        list.add(new ResidualBlock(parameters, name + ".resnets." + block, channels, out, bands));
+        list.add(WanBlocks.residual(parameters, name + ".resnets." + block, channels, out, bands));
         channels = out;
       }
       if (level < config.levels() - 1) {
         if (config.doublesTime(level)) {
           list.add(new TimeUpsample(parameters, name + ".upsamplers.0", channels, bands));
         }
-        list.add(new SpaceUpsample(parameters, name + ".upsamplers.0", channels, bands));
+        list.add(
+            new SpaceUpsample(
+                parameters, name + ".upsamplers.0.resample.1", channels, channels / 2, bands));
         channels /= 2;
       }
     }
-    list.add(new RgbConv(parameters, "decoder.norm_out", "decoder.conv_out", channels, bands));
+    list.add(
+        new RgbConv(
+            parameters,
+            ChannelNorm.ofFrames(parameters, "decoder.norm_out", channels),
+            "decoder.conv_out",
+            channels,
+            bands,
+            CausalConv3d.Before.ZEROS));
     this.layers = new CausalStack(list);
   }
 

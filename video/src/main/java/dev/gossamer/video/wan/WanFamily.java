@@ -71,11 +71,13 @@ public final class WanFamily implements VideoFamily {
       index.require(!checkpoint.has(unknown), unknown, ONLY);
     }
     checkpoint.component("tokenizer");
-    WanTransformerConfig transformer = WanTransformerConfig.of(checkpoint.config(TRANSFORMER));
-    T5Config text = T5Config.read(checkpoint.config(TEXT_ENCODER));
-    WanAutoencoderConfig autoencoder = WanAutoencoderConfig.of(checkpoint.config(VAE));
-    checkpoint.requireEqual("text_dim", transformer.textDim(), "d_model", text.width());
-    checkpoint.requireEqual(
+    WanTransformerConfig transformer =
+        WanTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
+    T5Config text = T5Config.read(checkpoint.config(TEXT_ENCODER, "config.json"));
+    WanAutoencoderConfig autoencoder =
+        WanAutoencoderConfig.of(checkpoint.config(VAE, "config.json"));
+    checkpoint.agree("text_dim", transformer.textDim(), "d_model", text.width());
+    checkpoint.agree(
         "in_channels", transformer.inChannels(), "z_dim", autoencoder.latentChannels());
     return new Configs(
         checkpoint,

@@ -21,14 +21,13 @@ import dev.gossamer.video.VideoGeometry;
 import dev.gossamer.video.VideoModel;
 import dev.gossamer.video.VideoPart;
 import dev.gossamer.video.VideoRequest;
+import dev.gossamer.video.autoencoder.CodecOptions;
 import dev.gossamer.video.autoencoder.Pixels;
 import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
-import dev.gossamer.video.text.T5Config;
-import dev.gossamer.video.text.T5Encoder;
+import dev.gossamer.video.text.T5Text;
 import dev.gossamer.video.text.TokenIds;
-import dev.gossamer.video.text.Tokenizer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -60,18 +59,9 @@ final class WanModel implements VideoModel {
 
   private final WanFamily.Configs configs;
   private final ModelOptions options;
-  private final LoadedOnDemand<TextPart> text;
+  private final LoadedOnDemand<T5Text> text;
   private final LoadedOnDemand<WanTransformer> transformer;
   private final LoadedOnDemand<WanAutoencoder> autoencoder;
-
-  /** What makes a prompt into rows. */
-  private record TextPart(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
-    @Override
-    public void close() {
-      tokenizer.close();
-      encoder.close();
-    }
-  }
 
   WanModel(WanFamily.Configs configs, ModelOptions options, Threads threads) {
     this.configs = configs;
@@ -93,24 +83,12 @@ final class WanModel implements VideoModel {
                     threads));
   }
 
-  private TextPart openText() {
-    Tokenizer tokenizer = Tokenizer.open(configs.checkpoint().component("tokenizer"));
-    try {
-      return new TextPart(
-          tokenizer,
-          T5Encoder.open(
-              configs.checkpoint().component(WanFamily.TEXT_ENCODER),
-              textDtype(options),
-              options.device()));
-    } catch (RuntimeException | Error e) {
-      tokenizer.close();
-      throw e;
-    }
-  }
-
-  /** float16 overflows in this encoder. */
-  private static DType textDtype(ModelOptions options) {
-    return options.dtype() == DType.FLOAT16 ? DType.BFLOAT16 : options.dtype();
+  private T5Text openText() {
+    return T5Text.open(
+        configs.checkpoint().component("tokenizer"),
+        configs.checkpoint().component(WanFamily.TEXT_ENCODER),
+        T5Text.dtype(options.dtype()),
+        options.device());
   }
 
   private LoadedOnDemand<?> part(VideoPart part) {
@@ -177,26 +155,20 @@ final class WanModel implements VideoModel {
     long tokens = tokens(request).tokens();
     double area =
         (double) geometry.latentSize(request.height()) * geometry.latentSize(request.width());
-    T5Config encoder = configs.text();
-    double perToken =
-        2.0
-            * encoder.blocks()
-            * encoder.width()
-            * (4.0 * encoder.heads() * encoder.headWidth() + 3.0 * encoder.hidden());
     double words = 2 + request.prompt().length() / 4.0 + request.negative().length() / 4.0;
     return new CostPlan(
         tokens,
         request.steps() * branches(request),
         WanCost.transformer(shape, tokens, TEXT_ROWS),
         WanCost.attention(shape, tokens),
-        perToken * words,
+        configs.text().operationsPerToken() * words,
         WanCost.decode(configs.autoencoder(), geometry.latentFrames(request.frames()), area));
   }
 
   @Override
   public long weightBytes(VideoPart part, ModelOptions wanted) {
     return switch (part) {
-      case TEXT -> bytes(WanFamily.TEXT_ENCODER, textDtype(wanted), name -> true);
+      case TEXT -> bytes(WanFamily.TEXT_ENCODER, T5Text.dtype(wanted.dtype()), name -> true);
       case TRANSFORMER -> bytes(WanFamily.TRANSFORMER, wanted.dtype(), name -> true);
       case DECODER ->
           bytes(
@@ -215,10 +187,7 @@ final class WanModel implements VideoModel {
     WanTransformerConfig shape = configs.transformer();
     long rowBytes = (long) Float.BYTES * shape.width();
     return switch (part) {
-      case TEXT ->
-          (long) Float.BYTES
-              * TEXT_ROWS
-              * (4L * configs.text().heads() * TEXT_ROWS + 4L * configs.text().hidden());
+      case TEXT -> configs.text().workBytes(TEXT_ROWS);
       case TRANSFORMER -> {
         long branches = branches(request);
         long atOnce = wanted.device().isCpu() ? branches : 1;
@@ -294,7 +263,7 @@ final class WanModel implements VideoModel {
 
   @Override
   public PromptEncoding encode(String prompt) {
-    TextPart part = text.get();
+    T5Text part = text.get();
     try (Scope scope = Scope.open()) {
       TokenIds ids = part.tokenizer().encode(PromptCleaning.clean(prompt), TEXT_ROWS);
       Tensor rows = part.encoder().encode(Tensor.of(ids.ids(), 1, ids.count()));

@@ -1,11 +1,11 @@
 package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RmsNorm;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
 import dev.gossamer.tensor.weights.Parameters;
-import dev.gossamer.video.transformer.Heads;
 
 /**
  * What stands around a block's self-attention ({@code attn1}): the projections to queries, keys and
@@ -33,8 +33,9 @@ record WanSelfAttention(
   }
 
   /** Room for the heads of all tokens of x {@code [batch, tokens, width]}. */
-  Heads room(Tensor x) {
-    return Heads.room(toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
+  AttentionHeads room(Tensor x) {
+    return AttentionHeads.room(
+        toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
   }
 
   /**
@@ -42,16 +43,18 @@ record WanSelfAttention(
    *
    * @param rows the run's normalised rows, {@code [batch, rows, width]}
    * @param table the run's rotation, {@code [rows, headDim]}
-   * @param room where to write
+   * @param to where to write
    * @param start first token of the run
    */
-  void project(Tensor rows, Tensor table, Heads room, long start) {
+  void project(Tensor rows, Tensor table, AttentionHeads to, long start) {
     Tensor input = rows.to(toQuery.dtype());
-    Tensor query = Heads.split(queryNorm.apply(toQuery.apply(input)), heads);
-    Tensor key = Heads.split(keyNorm.apply(toKey.apply(input)), heads);
-    Heads.write(RotaryEmbedding.rotate(query, table), room.query(), start);
-    Heads.write(RotaryEmbedding.rotate(key, table), room.key(), start);
-    Heads.write(Heads.split(toValue.apply(input), heads), room.value(), start);
+    Tensor query = AttentionHeads.split(queryNorm.apply(toQuery.apply(input)), heads);
+    Tensor key = AttentionHeads.split(keyNorm.apply(toKey.apply(input)), heads);
+    to.write(
+        RotaryEmbedding.rotate(query, table),
+        RotaryEmbedding.rotate(key, table),
+        AttentionHeads.split(toValue.apply(input), heads),
+        start);
   }
 
   /**
@@ -61,6 +64,6 @@ record WanSelfAttention(
    * @return {@code [batch, rows, width]}
    */
   Tensor output(Tensor attended, long start, long rows) {
-    return toOut.apply(Heads.join(attended, start, rows));
+    return toOut.apply(AttentionHeads.join(attended, start, rows));
   }
 }

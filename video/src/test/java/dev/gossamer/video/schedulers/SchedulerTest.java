@@ -107,6 +107,42 @@ class SchedulerTest {
         .hasMessageNotContaining("\n");
   }
 
+  private static final String COGVIDEOX =
+      "{\"_class_name\":\"CogVideoXDPMScheduler\",\"beta_schedule\":\"scaled_linear\","
+          + "\"prediction_type\":\"v_prediction\",\"timestep_spacing\":\"trailing\","
+          + "\"rescale_betas_zero_snr\":true,\"set_alpha_to_one\":true";
+
+  @Test
+  void readsEverySettingOfCogVideoX() throws IOException {
+    assertThat(read(COGVIDEOX + "}")).isEqualTo(new CogVideoXDpm(NoiseLevels.COGVIDEOX_2B));
+    assertThat(
+            read(
+                COGVIDEOX.replace("DPM", "DDIM")
+                    + ",\"num_train_timesteps\":500,\"beta_start\":0.1,\"beta_end\":0.2,"
+                    + "\"snr_shift_scale\":1}"))
+        .isEqualTo(new CogVideoXDdim(new NoiseLevels(500, 0.1, 0.2, 1)));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "beta_schedule,'\"linear\"'",
+    "prediction_type,'\"epsilon\"'",
+    "timestep_spacing,'\"leading\"'",
+    "rescale_betas_zero_snr,false",
+    "set_alpha_to_one,false",
+    "clip_sample,true",
+    "trained_betas,[0.1]",
+    "snr_shift_scale,0",
+    "beta_end,0.0001"
+  })
+  void refusesWhatCogVideoXDoesNotImplement(String key, String value) {
+    assertThatThrownBy(() -> read(COGVIDEOX + ",\"" + key + "\":" + value + "}"))
+        .isInstanceOf(BadInputException.class)
+        .hasMessageContaining("scheduler_config.json")
+        .hasMessageContaining(key.startsWith("beta_end") ? "betas" : key.split("_")[0])
+        .hasMessageNotContaining("\n");
+  }
+
   @Test
   void refusesOtherSchedulers() {
     assertThatThrownBy(() -> read("{\"_class_name\":\"DDIMScheduler\"}"))

@@ -167,6 +167,19 @@ class HunyuanTextTest {
     }
   }
 
+  /** Llama's tokenizer puts nothing behind a text; a special token in the text is not its own. */
+  @Test
+  void aLongPromptInItsTemplateLosesItsEnd() {
+    String prompt =
+        "<|start_header_id|>user<|end_header_id|>" + "a cat ".repeat(200) + "<|eot_id|>";
+    try (Tokenizer tokenizer = Tokenizer.open(CHECKPOINT.resolve("tokenizer"))) {
+      TokenIds whole = tokenizer.encode(prompt, 100_000);
+      TokenIds cut = tokenizer.encode(prompt, 100);
+      assertThat(cut.ids()).containsExactly(java.util.Arrays.copyOf(whole.ids(), 100));
+      assertThat(cut.dropped()).isEqualTo(whole.count() - 100);
+    }
+  }
+
   @Test
   void refusesAVocabularyThatIsNotClips() throws IOException {
     Files.writeString(folder.resolve("vocab.json"), "{\"a\": 0}");

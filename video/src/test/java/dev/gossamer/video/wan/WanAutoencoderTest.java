@@ -15,6 +15,8 @@ import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.autoencoder.CodecOptions;
+import dev.gossamer.video.autoencoder.FeatureCache;
 import dev.gossamer.video.autoencoder.Tiling;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -10,13 +10,13 @@ import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.nn.TimestepEmbedding;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
-import dev.gossamer.video.transformer.Heads;
 import java.nio.file.Path;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -120,7 +120,7 @@ class WanStagesTest {
     Tensor query = layer.queryNorm().apply(layer.toQuery().apply(rows));
     assertThat(maxDifference(query, expected("blocks.0.attn1.norm_q"))).isLessThan(TOLERANCE);
 
-    Heads heads = layer.room(x);
+    AttentionHeads heads = layer.room(x);
     layer.project(rows, rotation(), heads, 0);
     Tensor attended = DenseAttention.attend(heads.query(), heads.key(), heads.value());
     Tensor output = layer.output(attended, 0, GRID.tokens());

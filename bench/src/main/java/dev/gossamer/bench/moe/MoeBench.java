@@ -109,11 +109,13 @@ public final class MoeBench {
       }
       // Traffic is one counter for all, so each is counted by a pass of its own.
       List<Traffic> sent = new ArrayList<>();
+      List<Double> errors = new ArrayList<>();
       for (MoeEntrant entrant : entrants) {
         entrant.pass();
         entrant.begin();
         entrant.pass();
         sent.add(entrant.sent());
+        errors.add(entrant.wireError());
         entrant.begin();
         record.put(entrant.which().routed(settings.tokens()).name(), entrant.chosen());
       }
@@ -126,21 +128,23 @@ public final class MoeBench {
         Map<String, Object> figures = figures(entrants.get(i), sent.get(i));
         figures.put(
             "plainGflops", mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
-        rows.add(row(entrants.get(i).which(), timings.get(i), timings.get(rival), figures));
+        MoeCase which = entrants.get(i).which();
+        rows.add(row(which, timings.get(i), timings.get(rival), errors.get(i), figures));
       }
     } finally {
       entrants.forEach(MoeEntrant::close);
     }
   }
 
-  private BenchRow row(MoeCase which, Timing timing, Timing rival, Map<String, Object> figures) {
+  private BenchRow row(
+      MoeCase which, Timing timing, Timing rival, double error, Map<String, Object> figures) {
     return new BenchRow(
         "top-" + which.top() + " on " + world.size() + " ranks",
         which.name(),
         RIVAL,
         timing,
         rival,
-        Double.NaN,
+        error,
         figures);
   }
 

@@ -27,7 +27,8 @@ public final class MoeBenchTable {
             "wire MB",
             "predicted",
             "between nodes",
-            "load max/mean");
+            "load max/mean",
+            "wire error");
     for (BenchRow row : report.rows()) {
       Timing timing = row.subjectTiming();
       table.row(
@@ -44,7 +45,8 @@ public final class MoeBenchTable {
           millions(row, "wireBytes"),
           millions(row, "wireBytesPredicted"),
           millions(row, "betweenNodesBytes"),
-          figure("%.2f", row.more().get("loadMaxOverMean")));
+          figure("%.2f", row.more().get("loadMaxOverMean")),
+          figure("%.1e", row.relativeError()));
     }
     return table.plain();
   }

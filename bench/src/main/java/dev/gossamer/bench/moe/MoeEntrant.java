@@ -22,11 +22,13 @@ import java.util.Optional;
 
 /** A case of the benchmark on this rank, ready to run. */
 final class MoeEntrant implements AutoCloseable {
+  private static final String NAME = "bench";
   private static final long SEED = 5;
 
   private final MoeCase which;
   private final MoeBenchSettings settings;
   private final RankGrid grid;
+  private final Threads threads;
   private final Optional<Routing> routing;
   private final MoeLayer layer;
   private final Tensor x;
@@ -43,10 +45,11 @@ final class MoeEntrant implements AutoCloseable {
     this.which = which;
     this.settings = settings;
     this.grid = grid;
+    this.threads = threads;
     RoutedLayer routed = which.routed(settings.tokens());
     this.routing = settings.routing().routing(routed, world.rank(), world.size());
     MoeSettings how = MoeSettings.of(which.structure()).withParallel(settings.parallel());
-    this.layer = new MoeLayer(how, "bench", SEED, DType.FLOAT32, grid, threads);
+    this.layer = new MoeLayer(how, NAME, SEED, DType.FLOAT32, grid, threads);
     try (Scope scope = Scope.open();
         Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {
       this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()));
@@ -69,6 +72,30 @@ final class MoeEntrant implements AutoCloseable {
       grid.world().barrier();
     }
     passes++;
+  }
+
+  /**
+   * What rounding the rows that travel does to the output of all ranks, as a share of its size.
+   * Every rank calls it.
+   */
+  double wireError() {
+    if (settings.wire() == DType.FLOAT32) {
+      return 0;
+    }
+    MoeSettings exact = layer.settings().withParallel(settings.parallel().withWire(DType.FLOAT32));
+    try (Scope scope = Scope.open();
+        MoeLayer unrounded = new MoeLayer(exact, NAME, SEED, DType.FLOAT32, grid, threads)) {
+      TokenBatch batch = TokenBatch.of(settings.tokens());
+      Tensor expected = unrounded.forward(x, batch, routing).output();
+      Tensor found = layer.forward(x, batch, routing).output();
+      double[] squares = {
+        found.sub(expected).square().sum().item(), expected.square().sum().item()
+      };
+      Tensor sums = Tensor.of(squares, 2);
+      grid.world().allReduce(sums);
+      double[] all = sums.toDoubles();
+      return Math.sqrt(all[0] / all[1]);
+    }
   }
 
   /** Forgets what warming up counted. */

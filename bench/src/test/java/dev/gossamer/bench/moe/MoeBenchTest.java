@@ -72,6 +72,9 @@ class MoeBenchTest {
     BenchReport full = run(SMALL, 2);
     assertThat(2 * (long) half.rows().get(0).more().get("wireBytes"))
         .isEqualTo(full.rows().get(0).more().get("wireBytes"));
+    assertThat(half.rows())
+        .allSatisfy(row -> assertThat(row.relativeError()).isBetween(1e-5, 1e-2));
+    assertThat(full.rows()).allSatisfy(row -> assertThat(row.relativeError()).isZero());
   }
 
   @Test

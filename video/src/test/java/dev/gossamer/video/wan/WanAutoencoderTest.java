@@ -28,7 +28,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Golden {@code wan_vae}: a tiny checkpoint with random weights, computed by diffusers. */
+/**
+ * Golden {@code wan_vae}: computed by diffusers with the random weights of the tiny checkpoint of
+ * {@code wan_pipeline}.
+ */
 class WanAutoencoderTest {
   /** Ten times the deviation of the reference from itself on another machine. */
   private static final double TOLERANCE = 5e-5;
@@ -52,7 +55,7 @@ class WanAutoencoderTest {
   }
 
   private WanAutoencoder load(DType dtype, WanAutoencoder.Parts parts) {
-    Path folder = Golden.path("/goldens/wan_vae/checkpoint");
+    Path folder = Golden.path("/goldens/wan_pipeline/checkpoint/vae");
     return WanAutoencoder.load(
         TensorFiles.in(folder),
         ModelConfig.read(folder.resolve("config.json")),

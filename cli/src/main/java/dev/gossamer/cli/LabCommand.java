@@ -8,8 +8,6 @@ import dev.gossamer.distributed.lab.LinkShape;
 import dev.gossamer.distributed.launch.LaunchPlan;
 import dev.gossamer.distributed.launch.Nodes;
 import java.io.PrintStream;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
@@ -75,33 +73,13 @@ final class LabCommand implements Callable<Integer> {
   private String layout;
 
   @Option(
-      names = "--timeout",
-      paramLabel = "S",
-      defaultValue = "0",
-      description = "Stop all ranks after so many seconds; 0: never (default: ${DEFAULT-VALUE}).")
-  private int timeout;
-
-  @Option(
-      names = "--grace",
-      paramLabel = "S",
-      defaultValue = "10",
-      description =
-          "Seconds from asking a rank to end until it is killed (default: ${DEFAULT-VALUE}).")
-  private int grace;
-
-  @Option(
-      names = "--log-dir",
-      paramLabel = "DIR",
-      description = "Also write what each rank says to rank-0.out, rank-0.err, ...")
-  private Path logs;
-
-  @Option(
       names = "--json",
       description =
           "Print what was built and what went over the links as one JSON document to stdout, all"
               + " that ranks write to stderr.")
   private boolean json;
 
+  @Mixin private EndingArguments ending;
   @Mixin private CommonArguments common;
   @Spec private CommandSpec spec;
 
@@ -115,11 +93,8 @@ final class LabCommand implements Callable<Integer> {
     LabPlan plan =
         new LabPlan(nodes, perNode, LinkShape.of(rate), Choice.of(Layout.class, "layout", layout));
     List<String> words = RankWords.of(spec.parent(), command, plan.ranks());
-    LaunchPlan ranks =
-        LaunchPlan.of(words, Nodes.one(plan.ranks()))
-            .withTimeout(Duration.ofSeconds(timeout))
-            .withGrace(Duration.ofSeconds(grace));
-    LabRun run = new LabRun(plan, logs == null ? ranks : ranks.withLogs(logs));
+    LaunchPlan ranks = ending.of(LaunchPlan.of(words, Nodes.one(plan.ranks())));
+    LabRun run = new LabRun(plan, ranks);
     PrintStream out = json ? terminal.err() : terminal.out();
     LabReport report = run.run(out, terminal.err(), terminal.err()::println, interrupted);
     if (json) {

@@ -5,8 +5,6 @@ import dev.gossamer.distributed.launch.LaunchPlan;
 import dev.gossamer.distributed.launch.Launcher;
 import dev.gossamer.distributed.launch.Nodes;
 import dev.gossamer.tensor.failure.UsageException;
-import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
@@ -65,27 +63,7 @@ final class LaunchCommand implements Callable<Integer> {
       description = "Where ranks meet: machine 0 and a free port there (default: here, any port).")
   private String master;
 
-  @Option(
-      names = "--timeout",
-      paramLabel = "S",
-      defaultValue = "0",
-      description = "Stop all ranks after so many seconds; 0: never (default: ${DEFAULT-VALUE}).")
-  private int timeout;
-
-  @Option(
-      names = "--grace",
-      paramLabel = "S",
-      defaultValue = "10",
-      description =
-          "Seconds from asking a rank to end until it is killed (default: ${DEFAULT-VALUE}).")
-  private int grace;
-
-  @Option(
-      names = "--log-dir",
-      paramLabel = "DIR",
-      description = "Also write what each rank says to rank-0.out, rank-0.err, ...")
-  private Path logs;
-
+  @Mixin private EndingArguments ending;
   @Mixin private CommonArguments common;
   @Spec private CommandSpec spec;
 
@@ -97,12 +75,8 @@ final class LaunchCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     LaunchPlan plan =
-        LaunchPlan.of(RankWords.of(spec.parent(), command, processes), place())
-            .withTimeout(Duration.ofSeconds(timeout))
-            .withGrace(Duration.ofSeconds(grace));
-    new Launcher(
-            logs == null ? plan : plan.withLogs(logs), terminal.out(), terminal.err(), interrupted)
-        .run();
+        ending.of(LaunchPlan.of(RankWords.of(spec.parent(), command, processes), place()));
+    new Launcher(plan, terminal.out(), terminal.err(), interrupted).run();
     return 0;
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.tensor.Machine;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -13,8 +14,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
-import org.bytedeco.javacpp.Loader;
-import org.bytedeco.pytorch.global.torch;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -93,8 +92,15 @@ class BundleCommandTest {
     return out;
   }
 
-  private static Path libtorch() {
-    return Path.of(Loader.load(torch.class)).getParent();
+  private static Path libtorch() throws IOException {
+    Machine.backend();
+    try (Stream<String> mapped = Files.lines(Path.of("/proc/self/maps"))) {
+      return mapped
+          .filter(line -> line.contains("/libtorch_cpu."))
+          .map(line -> Path.of(line.substring(line.indexOf('/'))).getParent())
+          .findFirst()
+          .orElseThrow();
+    }
   }
 
   private static List<String> names(Path folder) throws IOException {

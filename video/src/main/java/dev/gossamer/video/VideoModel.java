@@ -46,17 +46,26 @@ public interface VideoModel extends AutoCloseable {
    */
   long workBytes(VideoPart part, VideoRequest request, ModelOptions options);
 
-  boolean isLoaded(VideoPart part);
+  /** What holds a part's weights while they are wanted. */
+  LoadedOnDemand<?> part(VideoPart part);
+
+  default boolean isLoaded(VideoPart part) {
+    return part(part).isLoaded();
+  }
 
   /**
    * Loads a part's weights; does nothing if they are there.
    *
    * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit the configuration
    */
-  void load(VideoPart part);
+  default void load(VideoPart part) {
+    part(part).get();
+  }
 
   /** Frees a part's weights; does nothing if they are not there. */
-  void release(VideoPart part);
+  default void release(VideoPart part) {
+    part(part).close();
+  }
 
   /** Order of the latents' axes: that of the family's reference. */
   default LatentLayout latentLayout() {
@@ -82,13 +91,17 @@ public interface VideoModel extends AutoCloseable {
    *
    * @return {@link #latentShape} float32, on the processor, in the current scope
    */
-  Tensor noise(Generator generator, VideoRequest request);
+  default Tensor noise(Generator generator, VideoRequest request) {
+    return generator.normal(latentShape(request));
+  }
 
   /** Roles of the tokens in the self-attentions. */
   TokenGrid tokens(VideoRequest request);
 
   /** Predictions per step: 2 where guidance needs a pass of its own for the negative prompt. */
-  int branches(VideoRequest request);
+  default int branches(VideoRequest request) {
+    return request.guided() ? 2 : 1;
+  }
 
   /** Runs the text encoders on a prompt. */
   PromptEncoding encode(String prompt);

@@ -3,16 +3,15 @@ package dev.gossamer.video;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.schedulers.UniPc;
 import java.nio.file.Path;
-import java.util.EnumSet;
+import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A model without weights, for testing what goes on around models: latents of 4 channels, one
@@ -21,7 +20,8 @@ import java.util.Set;
 final class ToyModel implements VideoModel {
   private static final int CHANNELS = 4;
 
-  private final Set<VideoPart> loaded = EnumSet.noneOf(VideoPart.class);
+  private final Map<VideoPart, LoadedOnDemand<AutoCloseable>> parts =
+      new EnumMap<>(VideoPart.class);
 
   /** Bytes that the parts claim to weigh and to need, in bfloat16. */
   long weights = 1000;
@@ -32,7 +32,19 @@ final class ToyModel implements VideoModel {
   int brokenFrom = Integer.MAX_VALUE;
 
   /** Every part that was loaded, in order. */
-  final List<VideoPart> loads = new java.util.ArrayList<>();
+  final List<VideoPart> loads = new ArrayList<>();
+
+  ToyModel() {
+    for (VideoPart part : VideoPart.values()) {
+      parts.put(
+          part,
+          new LoadedOnDemand<>(
+              () -> {
+                loads.add(part);
+                return () -> {};
+              }));
+    }
+  }
 
   @Override
   public String name() {
@@ -81,20 +93,8 @@ final class ToyModel implements VideoModel {
   }
 
   @Override
-  public boolean isLoaded(VideoPart part) {
-    return loaded.contains(part);
-  }
-
-  @Override
-  public void load(VideoPart part) {
-    if (loaded.add(part)) {
-      loads.add(part);
-    }
-  }
-
-  @Override
-  public void release(VideoPart part) {
-    loaded.remove(part);
+  public LoadedOnDemand<?> part(VideoPart part) {
+    return parts.get(part);
   }
 
   @Override
@@ -109,19 +109,9 @@ final class ToyModel implements VideoModel {
   }
 
   @Override
-  public Tensor noise(Generator generator, VideoRequest request) {
-    return generator.normal(latentShape(request));
-  }
-
-  @Override
   public TokenGrid tokens(VideoRequest request) {
     long[] shape = latentShape(request);
     return TokenGrid.video((int) shape[2], (int) shape[3], (int) shape[4]);
-  }
-
-  @Override
-  public int branches(VideoRequest request) {
-    return request.guided() ? 2 : 1;
   }
 
   @Override
@@ -191,6 +181,6 @@ final class ToyModel implements VideoModel {
 
   @Override
   public void close() {
-    loaded.clear();
+    parts.values().forEach(LoadedOnDemand::close);
   }
 }

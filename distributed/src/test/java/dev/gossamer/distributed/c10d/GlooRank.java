@@ -124,19 +124,23 @@ final class GlooRank {
     }
   }
 
+  /** All exchanges around the death are of one kind, whichever of them misses the dead rank. */
   private static void kill(Communicator world) {
-    Exchanges.allReduceSums(world);
-    int rows = 4 << 20;
-    Tensor sent = Tensor.zeros(DType.FLOAT32, (long) rows * world.size(), 4);
-    Tensor received = Tensor.zeros(DType.FLOAT32, (long) rows * world.size(), 4);
-    long[] counts = new long[world.size()];
-    Arrays.fill(counts, rows);
-    Pending pending = world.allToAll(received, counts, sent, counts);
+    exchangeRows(world, 1).await();
+    Pending pending = exchangeRows(world, 4 << 20);
     if (world.rank() == CULPRIT) {
       Runtime.getRuntime().halt(9);
     }
     pending.await();
-    world.barrier();
+    exchangeRows(world, 1).await();
+  }
+
+  private static Pending exchangeRows(Communicator world, int rows) {
+    Tensor sent = Tensor.zeros(DType.FLOAT32, (long) rows * world.size(), 4);
+    Tensor received = Tensor.zeros(DType.FLOAT32, (long) rows * world.size(), 4);
+    long[] counts = new long[world.size()];
+    Arrays.fill(counts, rows);
+    return world.allToAll(received, counts, sent, counts);
   }
 
   private static void hang(Communicator world) {

@@ -47,13 +47,4 @@ public record ExpertPlacement(int[] bounds) {
   public int count(int rank) {
     return bounds[rank + 1] - bounds[rank];
   }
-
-  /** The rank that holds an expert. */
-  public int owner(int expert) {
-    int rank = 0;
-    while (bounds[rank + 1] <= expert) {
-      rank++;
-    }
-    return rank;
-  }
 }

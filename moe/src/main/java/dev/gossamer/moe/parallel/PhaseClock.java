@@ -16,7 +16,7 @@ public final class PhaseClock {
     PERMUTE,
     /** Waiting for rows and counts of other ranks. */
     EXCHANGE,
-    /** Products of the experts that tokens are routed to. */
+    /** Products of the experts that tokens are routed to; their threads gather the rows as well. */
     EXPERTS,
     /** The weighted sum of what experts gave, and its gradients. */
     COMBINE,

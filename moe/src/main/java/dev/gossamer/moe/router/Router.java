@@ -4,7 +4,6 @@ import dev.gossamer.distributed.Communicator;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.Arrays;
 import java.util.Optional;
@@ -81,11 +80,11 @@ public final class Router {
   /**
    * Chooses.
    *
-   * @param logits {@code [tokens, experts]} float32 or float64
+   * @param logits {@code [tokens, experts]} float32 or float64, all finite: a layer refuses others,
+   *     by its name
    * @param forced choices made elsewhere (recorded, or balanced for a benchmark), whose weights are
    *     still those of the scores
    * @param data ranks over which {@link RouterSettings.Scope#GLOBAL} counts
-   * @throws GossamerException if a logit is not a number
    */
   public Choice route(
       Tensor logits, TokenBatch batch, Optional<Routing> forced, Communicator data) {
@@ -116,11 +115,6 @@ public final class Router {
       }
       for (int expert = 0; expert < experts; expert++) {
         double score = all[token * experts + expert];
-        if (Double.isNaN(score)) {
-          throw new GossamerException(
-              "The gate gives token " + token + " no number for expert " + expert,
-              "Its input or weights hold NaN or infinity");
-        }
         row[expert] = settings.scores() == Scores.SIGMOID ? score + bias[expert] : score;
       }
       if (settings.topGroups() < settings.groups()) {

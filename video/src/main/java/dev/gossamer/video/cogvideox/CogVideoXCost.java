@@ -24,7 +24,7 @@ final class CogVideoXCost {
     double layer = tokens * width * (8 * width + 4.0 * config.inner());
     return config.layers() * layer
         + attention(config, tokens)
-        + 4 * tokens * width * config.patchSize();
+        + 4 * tokens * width * config.patches().size();
   }
 
   /** What is known of a decoder's level. */

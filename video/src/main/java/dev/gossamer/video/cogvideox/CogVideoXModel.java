@@ -3,7 +3,6 @@ package dev.gossamer.video.cogvideox;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -25,7 +24,7 @@ import dev.gossamer.video.VideoRequest;
 import dev.gossamer.video.autoencoder.CodecOptions;
 import dev.gossamer.video.autoencoder.Pixels;
 import dev.gossamer.video.autoencoder.Tiling;
-import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Patches;
+import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Token;
 import dev.gossamer.video.schedulers.CogVideoXDpm;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.T5Text;
@@ -33,7 +32,6 @@ import dev.gossamer.video.text.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -94,7 +92,8 @@ final class CogVideoXModel implements VideoModel {
                     threads));
   }
 
-  private LoadedOnDemand<?> part(VideoPart part) {
+  @Override
+  public LoadedOnDemand<?> part(VideoPart part) {
     return switch (part) {
       case TEXT -> text;
       case TRANSFORMER -> transformer;
@@ -103,7 +102,7 @@ final class CogVideoXModel implements VideoModel {
   }
 
   private boolean spansFrames() {
-    return configs.transformer().patches() == Patches.VOLUME;
+    return configs.transformer().token() == Token.VOLUME;
   }
 
   @Override
@@ -161,10 +160,8 @@ final class CogVideoXModel implements VideoModel {
 
   @Override
   public Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("scheduler", configs.scheduler().name());
+    Map<String, Object> settings = configs.scheduler().report();
     settings.put("dynamicGuidance", dynamicGuidance());
-    settings.putAll(configs.scheduler().settings());
     return settings;
   }
 
@@ -236,21 +233,6 @@ final class CogVideoXModel implements VideoModel {
   }
 
   @Override
-  public boolean isLoaded(VideoPart part) {
-    return part(part).isLoaded();
-  }
-
-  @Override
-  public void load(VideoPart part) {
-    part(part).get();
-  }
-
-  @Override
-  public void release(VideoPart part) {
-    part(part).close();
-  }
-
-  @Override
   public LatentLayout latentLayout() {
     return LatentLayout.FRAMES_FIRST;
   }
@@ -279,11 +261,6 @@ final class CogVideoXModel implements VideoModel {
   }
 
   @Override
-  public Tensor noise(Generator generator, VideoRequest request) {
-    return generator.normal(latentShape(request));
-  }
-
-  @Override
   public TokenGrid tokens(VideoRequest request) {
     CogVideoXTransformerConfig shape = configs.transformer();
     long[] latents = latentShape(request);
@@ -293,11 +270,6 @@ final class CogVideoXModel implements VideoModel {
         (int) latents[4] / shape.patch(),
         shape.textRows(),
         0);
-  }
-
-  @Override
-  public int branches(VideoRequest request) {
-    return request.guided() ? 2 : 1;
   }
 
   @Override

@@ -14,8 +14,10 @@ import dev.gossamer.tensor.nn.TimestepEmbedding;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
-import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Patches;
+import dev.gossamer.video.LatentLayout;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Positions;
+import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Token;
+import dev.gossamer.video.transformer.Patches;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -56,7 +58,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
     this.finalNorm = LayerNorm.of(parameters, "norm_final", width, config.eps());
     this.outputVectors = Linear.of(parameters, "norm_out.linear", config.timeDim(), 2L * width);
     this.outputNorm = LayerNorm.of(parameters, "norm_out.norm", width, config.eps());
-    this.output = Linear.of(parameters, "proj_out", width, config.patchSize());
+    this.output = Linear.of(parameters, "proj_out", width, config.patches().size());
     this.runs = RowRuns.of(output.weight().device(), config.inner());
     parameters.ignore(name -> name.equals("patch_embed.pos_embedding")); // made here
   }
@@ -64,8 +66,8 @@ public final class CogVideoXTransformer implements AutoCloseable {
   private static Linear patchEmbedding(
       CogVideoXTransformerConfig config, Parameters parameters, Scope owner) {
     String prefix = "patch_embed.proj";
-    if (config.patches() == Patches.VOLUME) {
-      return Linear.of(parameters, prefix, config.patchSize(), config.width());
+    if (config.token() == Token.VOLUME) {
+      return Linear.of(parameters, prefix, config.patches().size(), config.width());
     }
     Tensor weight =
         parameters.get(
@@ -183,7 +185,8 @@ public final class CogVideoXTransformer implements AutoCloseable {
         blocks.get(i).apply(x, embedding, parts, session.attention(i, branch), step, runs);
       }
       Tensor video = x.narrow(1, grid.textBefore(), grid.videoTokens());
-      return scope.keep(unpatchify(project(video, embedding), grid));
+      Tensor joined = config.patches().join(project(video, embedding), grid, Patches.Channel.FIRST);
+      return scope.keep(LatentLayout.FRAMES_FIRST.exchange(joined));
     }
   }
 
@@ -195,18 +198,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
 
   /** Text and latents to tokens, {@code [1, tokens, width]} FLOAT32, with sines where they are. */
   Tensor embed(Tensor latents, Tensor text, TokenGrid grid) {
-    Tensor patches =
-        latents
-            .reshape(
-                grid.frames(),
-                config.patchFrames(),
-                config.channels(),
-                grid.height(),
-                config.patch(),
-                grid.width(),
-                config.patch())
-            .permute(0, 3, 5, 2, 1, 4, 6)
-            .reshape(1, grid.videoTokens(), config.patchSize());
+    Tensor patches = config.patches().cut(LatentLayout.FRAMES_FIRST.exchange(latents), grid);
     Tensor video = patchEmbedding.apply(patches).to(DType.FLOAT32);
     if (config.positions() == Positions.SINUSOIDAL) {
       video =
@@ -222,7 +214,8 @@ public final class CogVideoXTransformer implements AutoCloseable {
         outputNorm.modulated(
             vectors.narrow(1, 0, config.width()),
             vectors.narrow(1, config.width(), config.width()));
-    Tensor result = Tensor.empty(dtype(), video.device(), 1, video.size(1), config.patchSize());
+    Tensor result =
+        Tensor.empty(dtype(), video.device(), 1, video.size(1), config.patches().size());
     runs.forEach(
         video.size(1),
         (start, rows) ->
@@ -230,26 +223,6 @@ public final class CogVideoXTransformer implements AutoCloseable {
                 .narrow(1, start, rows)
                 .copyFrom(output.apply(norm.apply(finalNorm.apply(video.narrow(1, start, rows))))));
     return result;
-  }
-
-  /** Tokens to latents; inside a token's patch the channel runs slowest. */
-  private Tensor unpatchify(Tensor tokens, TokenGrid grid) {
-    return tokens
-        .reshape(
-            grid.frames(),
-            grid.height(),
-            grid.width(),
-            config.channels(),
-            config.patchFrames(),
-            config.patch(),
-            config.patch())
-        .permute(0, 4, 3, 1, 5, 2, 6)
-        .reshape(
-            1,
-            (long) grid.frames() * config.patchFrames(),
-            config.channels(),
-            (long) grid.height() * config.patch(),
-            (long) grid.width() * config.patch());
   }
 
   /** Frees the weights. */

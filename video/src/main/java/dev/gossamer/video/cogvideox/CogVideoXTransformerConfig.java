@@ -5,6 +5,7 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
 import dev.gossamer.tensor.nn.SinusoidalPositions;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.video.transformer.Patches;
 import java.util.Arrays;
 import java.util.List;
 
@@ -20,7 +21,7 @@ import java.util.List;
  * @param textRows rows of a prompt, padding included
  * @param timeDim numbers of the timestep's embedding
  * @param patch latent rows and columns of a token
- * @param patches whether a token is a piece of one latent frame or of several
+ * @param token whether a token is a piece of one latent frame or of several
  * @param patchFrames latent frames of a token
  * @param positions how tokens know where they are
  * @param sampleFrames frames of the video that it was trained for
@@ -39,7 +40,7 @@ public record CogVideoXTransformerConfig(
     int textRows,
     int timeDim,
     int patch,
-    Patches patches,
+    Token token,
     int patchFrames,
     Positions positions,
     int sampleFrames,
@@ -54,7 +55,7 @@ public record CogVideoXTransformerConfig(
       "This build runs CogVideoX text-to-video checkpoints only";
 
   /** What a token is made of. */
-  public enum Patches {
+  public enum Token {
     /** A square of one frame, by a convolution: CogVideoX. */
     PICTURE,
     /** A box of several frames, by a linear map: CogVideoX 1.5. */
@@ -74,7 +75,7 @@ public record CogVideoXTransformerConfig(
         || Math.min(heads, Math.min(layers, channels)) < 1
         || Math.min(textDim, Math.min(textRows, timeDim)) < 1
         || Math.min(patch, Math.min(patchFrames, Math.min(sampleHeight, sampleWidth))) < 1
-        || patchFrames > (patches == Patches.PICTURE ? 1 : 2)
+        || patchFrames > (token == Token.PICTURE ? 1 : 2)
         || sampleFrames < 1
         || !(spatialScale > 0 && temporalScale > 0 && eps > 0)) {
       throw new IllegalArgumentException("No CogVideoX transformer has these sizes");
@@ -115,7 +116,7 @@ public record CogVideoXTransformerConfig(
           size(config, "max_text_seq_length", 226),
           size(config, "time_embed_dim", 512),
           size(config, "patch_size", 2),
-          volume ? Patches.VOLUME : Patches.PICTURE,
+          volume ? Token.VOLUME : Token.PICTURE,
           volume ? size(config, "patch_size_t", 1) : 1,
           config.flag("use_rotary_positional_embeddings", false)
               ? Positions.ROTARY
@@ -147,9 +148,9 @@ public record CogVideoXTransformerConfig(
     return heads * headDim;
   }
 
-  /** Numbers of one token's patch of latents. */
-  public int patchSize() {
-    return channels * patchFrames * patch * patch;
+  /** How latents are cut into tokens. */
+  public Patches patches() {
+    return new Patches(channels, patchFrames, patch, patch);
   }
 
   /** Inner width of the feed-forward part. */
@@ -167,7 +168,7 @@ public record CogVideoXTransformerConfig(
   Tensor rotation(int frames, int height, int columns) {
     int side = headDim * 3 / 8;
     RotaryEmbedding embedding = new RotaryEmbedding(THETA, List.of(headDim - 2 * side, side, side));
-    if (patches == Patches.VOLUME) {
+    if (token == Token.VOLUME) {
       return embedding.table(frames, height, columns);
     }
     double[] times = new double[frames];

@@ -2,7 +2,6 @@ package dev.gossamer.video.hunyuan;
 
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
-import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
@@ -87,7 +86,8 @@ final class HunyuanModel implements VideoModel {
                     options.device()));
   }
 
-  private LoadedOnDemand<?> part(VideoPart part) {
+  @Override
+  public LoadedOnDemand<?> part(VideoPart part) {
     return switch (part) {
       case TEXT -> text;
       case TRANSFORMER -> transformer;
@@ -133,10 +133,7 @@ final class HunyuanModel implements VideoModel {
 
   @Override
   public Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("scheduler", configs.scheduler().name());
-    settings.putAll(configs.scheduler().settings());
-    return settings;
+    return configs.scheduler().report();
   }
 
   @Override
@@ -229,21 +226,6 @@ final class HunyuanModel implements VideoModel {
   }
 
   @Override
-  public boolean isLoaded(VideoPart part) {
-    return part(part).isLoaded();
-  }
-
-  @Override
-  public void load(VideoPart part) {
-    part(part).get();
-  }
-
-  @Override
-  public void release(VideoPart part) {
-    part(part).close();
-  }
-
-  @Override
   public long[] latentShape(VideoRequest request) {
     VideoGeometry geometry = geometry();
     return new long[] {
@@ -253,11 +235,6 @@ final class HunyuanModel implements VideoModel {
       geometry.latentSize(request.height()),
       geometry.latentSize(request.width())
     };
-  }
-
-  @Override
-  public Tensor noise(Generator generator, VideoRequest request) {
-    return generator.normal(latentShape(request));
   }
 
   /** The prompt's tokens stand behind the video, without padding. */

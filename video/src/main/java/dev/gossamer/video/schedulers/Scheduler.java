@@ -3,6 +3,7 @@ package dev.gossamer.video.schedulers;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.ModelConfig;
+import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
@@ -21,6 +22,14 @@ public interface Scheduler {
 
   /** Every setting by name, for reports. */
   Map<String, Object> settings();
+
+  /** The scheduler's name and every setting, as they stand in a report. */
+  default Map<String, Object> report() {
+    Map<String, Object> report = new LinkedHashMap<>();
+    report.put("scheduler", name());
+    report.putAll(settings());
+    return report;
+  }
 
   /**
    * Lays out a number of steps.

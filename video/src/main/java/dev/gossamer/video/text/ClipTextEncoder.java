@@ -35,7 +35,7 @@ public final class ClipTextEncoder implements AutoCloseable {
   private final Tensor positions; // [positions, width]
   private final List<Layer> layers = new ArrayList<>();
   private final LayerNorm finalNorm;
-  private final AttentionHeads heads;
+  private final EncoderHeads heads;
 
   private record Layer(
       LayerNorm attentionNorm,
@@ -54,7 +54,7 @@ public final class ClipTextEncoder implements AutoCloseable {
   public ClipTextEncoder(ClipTextConfig config, Parameters parameters, Scope weights) {
     this.config = config;
     this.weights = weights;
-    this.heads = new AttentionHeads(config.heads(), config.width() / config.heads());
+    this.heads = new EncoderHeads(config.heads(), config.width() / config.heads());
     String token = "embeddings.token_embedding.weight";
     String prefix = parameters.has("text_model." + token) ? "text_model." : "";
     table = new TokenTable(parameters.get(prefix + token, config.vocabulary(), config.width()));
@@ -131,7 +131,7 @@ public final class ClipTextEncoder implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor x = table.embed(ids).add(positions.narrow(0, 0, ids.size(1)));
       Tensor bias =
-          AttentionHeads.causal(Math.toIntExact(ids.size(1))).to(scoreType()).to(x.device());
+          EncoderHeads.causal(Math.toIntExact(ids.size(1))).to(scoreType()).to(x.device());
       for (Layer layer : layers) {
         Tensor next = apply(layer, x, bias);
         x.close();
@@ -169,7 +169,7 @@ public final class ClipTextEncoder implements AutoCloseable {
   }
 
   private DType scoreType() {
-    return AttentionHeads.scoreType(dtype(), table.rows().device());
+    return EncoderHeads.scoreType(dtype(), table.rows().device());
   }
 
   private Tensor apply(Layer layer, Tensor x, Tensor bias) {

@@ -36,8 +36,8 @@ public final class LlamaEncoder implements AutoCloseable {
   private final TokenTable table;
   private final List<Layer> layers = new ArrayList<>();
   private final RotaryEmbedding positions;
-  private final AttentionHeads queryHeads;
-  private final AttentionHeads keyHeads;
+  private final EncoderHeads queryHeads;
+  private final EncoderHeads keyHeads;
 
   private record Layer(
       RmsNorm attentionNorm,
@@ -60,8 +60,8 @@ public final class LlamaEncoder implements AutoCloseable {
     this.config = config;
     this.weights = weights;
     this.positions = new RotaryEmbedding(config.theta(), List.of(config.headWidth()));
-    this.queryHeads = new AttentionHeads(config.heads(), config.headWidth());
-    this.keyHeads = new AttentionHeads(config.keyHeads(), config.headWidth());
+    this.queryHeads = new EncoderHeads(config.heads(), config.headWidth());
+    this.keyHeads = new EncoderHeads(config.keyHeads(), config.headWidth());
     String prefix =
         Stream.of("model.", "language_model.model.")
             .filter(name -> parameters.has(name + "embed_tokens.weight"))
@@ -172,7 +172,7 @@ public final class LlamaEncoder implements AutoCloseable {
       Tensor x = table.embed(ids);
       int tokens = Math.toIntExact(ids.size(1));
       Tensor rotation = positions.table(tokens).to(x.device());
-      Tensor bias = AttentionHeads.causal(tokens).to(scoreType()).to(x.device());
+      Tensor bias = EncoderHeads.causal(tokens).to(scoreType()).to(x.device());
       for (Layer layer : layers) {
         Tensor next = apply(layer, x, rotation, bias);
         x.close();
@@ -183,7 +183,7 @@ public final class LlamaEncoder implements AutoCloseable {
   }
 
   private DType scoreType() {
-    return AttentionHeads.scoreType(dtype(), table.rows().device());
+    return EncoderHeads.scoreType(dtype(), table.rows().device());
   }
 
   private Tensor apply(Layer layer, Tensor x, Tensor rotation, Tensor bias) {
@@ -203,7 +203,7 @@ public final class LlamaEncoder implements AutoCloseable {
   }
 
   /** Rows to heads with their positions. */
-  private Tensor turned(AttentionHeads heads, Tensor rows, Tensor rotation) {
+  private Tensor turned(EncoderHeads heads, Tensor rows, Tensor rotation) {
     return heads.split(rows, DType.FLOAT32).rotatePairs(rotation).to(scoreType());
   }
 

@@ -160,7 +160,7 @@ public final class T5Encoder implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor hidden = mask.to(table.device()).eq(0).unsqueeze(1).unsqueeze(1);
       Tensor none = Tensor.zeros(DType.FLOAT32, 1).to(table.device()).expand(hidden.shape());
-      return scope.keep(encoded(ids, none.maskedFill(hidden, AttentionHeads.UNSEEN)));
+      return scope.keep(encoded(ids, none.maskedFill(hidden, EncoderHeads.UNSEEN)));
     }
   }
 
@@ -200,13 +200,13 @@ public final class T5Encoder implements AutoCloseable {
   }
 
   private DType scoreType() {
-    return AttentionHeads.scoreType(table.dtype(), table.device());
+    return EncoderHeads.scoreType(table.dtype(), table.device());
   }
 
   private Tensor apply(Block block, Tensor x, Tensor bias) {
     try (Scope scope = Scope.open()) {
       Tensor a = x.rmsNorm(block.attentionNorm(), config.epsilon());
-      AttentionHeads heads = new AttentionHeads(config.heads(), config.headWidth());
+      EncoderHeads heads = new EncoderHeads(config.heads(), config.headWidth());
       Tensor query = heads.split(a.linear(block.query(), null), scoreType());
       Tensor key = heads.split(a.linear(block.key(), null), scoreType());
       Tensor value = heads.split(a.linear(block.value(), null), scoreType());

@@ -3,7 +3,6 @@ package dev.gossamer.video.wan;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -30,7 +29,6 @@ import dev.gossamer.video.text.T5Text;
 import dev.gossamer.video.text.TokenIds;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -91,7 +89,8 @@ final class WanModel implements VideoModel {
         options.device());
   }
 
-  private LoadedOnDemand<?> part(VideoPart part) {
+  @Override
+  public LoadedOnDemand<?> part(VideoPart part) {
     return switch (part) {
       case TEXT -> text;
       case TRANSFORMER -> transformer;
@@ -135,10 +134,7 @@ final class WanModel implements VideoModel {
 
   @Override
   public Map<String, Object> settings() {
-    Map<String, Object> settings = new LinkedHashMap<>();
-    settings.put("scheduler", configs.scheduler().name());
-    settings.putAll(configs.scheduler().settings());
-    return settings;
+    return configs.scheduler().report();
   }
 
   @Override
@@ -210,21 +206,6 @@ final class WanModel implements VideoModel {
   }
 
   @Override
-  public boolean isLoaded(VideoPart part) {
-    return part(part).isLoaded();
-  }
-
-  @Override
-  public void load(VideoPart part) {
-    part(part).get();
-  }
-
-  @Override
-  public void release(VideoPart part) {
-    part(part).close();
-  }
-
-  @Override
   public long[] latentShape(VideoRequest request) {
     VideoGeometry geometry = geometry();
     return new long[] {
@@ -237,11 +218,6 @@ final class WanModel implements VideoModel {
   }
 
   @Override
-  public Tensor noise(Generator generator, VideoRequest request) {
-    return generator.normal(latentShape(request));
-  }
-
-  @Override
   public TokenGrid tokens(VideoRequest request) {
     WanTransformerConfig shape = configs.transformer();
     long[] latents = latentShape(request);
@@ -249,11 +225,6 @@ final class WanModel implements VideoModel {
         (int) latents[2] / shape.patchFrames(),
         (int) latents[3] / shape.patchHeight(),
         (int) latents[4] / shape.patchWidth());
-  }
-
-  @Override
-  public int branches(VideoRequest request) {
-    return request.guided() ? 2 : 1;
   }
 
   @Override

@@ -155,9 +155,7 @@ class CogVideoXTransformerTest {
         226,
         512,
         2,
-        volume
-            ? CogVideoXTransformerConfig.Patches.VOLUME
-            : CogVideoXTransformerConfig.Patches.PICTURE,
+        volume ? CogVideoXTransformerConfig.Token.VOLUME : CogVideoXTransformerConfig.Token.PICTURE,
         volume ? 2 : 1,
         small
             ? CogVideoXTransformerConfig.Positions.SINUSOIDAL

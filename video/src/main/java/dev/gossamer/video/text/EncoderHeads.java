@@ -10,7 +10,7 @@ import dev.gossamer.tensor.Tensor;
  * @param count of heads
  * @param width numbers per head
  */
-record AttentionHeads(int count, int width) {
+record EncoderHeads(int count, int width) {
   /** Added to the score of a key that is not seen; exp of it is 0, and a row of it no NaN. */
   static final double UNSEEN = -1e30;
 

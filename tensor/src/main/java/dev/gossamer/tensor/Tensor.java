@@ -658,6 +658,22 @@ public final class Tensor implements AutoCloseable {
     return own(handle().indexSelect(dim, index.handle()));
   }
 
+  /**
+   * Sums of rows of this matrix, without a copy of them (libtorch's {@code embedding_bag}): result
+   * i adds up the rows {@code index[starts[i]]} to {@code index[starts[i + 1] - 1]}, in that order;
+   * no rows give zeros.
+   *
+   * @param index INT64, {@code [entries]}
+   * @param starts INT64, {@code [results]}, ascending from 0
+   * @param weights of each entry, {@code [entries]} in this tensor's type, or null for 1
+   * @return {@code [results, columns]}
+   */
+  public Tensor sumRows(Tensor index, Tensor starts, Tensor weights) {
+    return own(
+        handle()
+            .sumRows(index.handle(), starts.handle(), weights == null ? null : weights.handle()));
+  }
+
   /** Elements picked along a dimension by an INT64 index of the result's shape. */
   public Tensor gather(long dim, Tensor index) {
     return own(handle().gather(dim, index.handle()));

@@ -36,6 +36,25 @@ class TensorTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "FLOAT64", "BFLOAT16"})
+  void sumsRows(DType dtype) {
+    try (Scope scope = Scope.open()) {
+      Tensor rows = Tensor.of(new float[] {1, 2, 3, 4, 5, 6}, 3, 2).to(dtype);
+      Tensor index = Tensor.of(new long[] {2, 0, 1, 1}, 4);
+      Tensor starts = Tensor.of(new long[] {0, 2, 2}, 3);
+      Tensor weights = Tensor.of(new float[] {1, .5f, 2, -1}, 4).to(dtype);
+      assertThat(rows.sumRows(index, starts, null).toFloats()).containsExactly(6, 8, 0, 0, 6, 8);
+      assertThat(rows.sumRows(index, starts, weights).toFloats())
+          .containsExactly(5.5f, 7, 0, 0, 3, 4);
+      Tensor none = Tensor.of(new long[0], 0);
+      assertThat(rows.sumRows(none, Tensor.of(new long[] {0, 0}, 2), null).toFloats())
+          .containsExactly(0, 0, 0, 0);
+      assertThatThrownBy(() -> rows.sumRows(Tensor.of(new long[] {3}, 1), starts, null))
+          .isInstanceOf(GossamerException.class);
+    }
+  }
+
   @Test
   void readsViewsRowByRow() {
     try (Scope scope = Scope.open()) {

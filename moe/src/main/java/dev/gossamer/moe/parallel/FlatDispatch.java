@@ -26,8 +26,7 @@ final class FlatDispatch implements TokenDispatch {
   private final int leavingRows;
   private final Tensor owners; // of each row that leaves, its token
   private final Tensor slots; // of each row that leaves, its slot
-  private final Tensor places; // of each slot, its row among those that leave
-  private final Tensor dropped; // [slots, 1], null if none is
+  private final SlotRows slotRows;
   private final Tensor arrival; // of each row in expert order, its place among those that arrive
   private long width;
   private RowView arrived;
@@ -78,8 +77,7 @@ final class FlatDispatch implements TokenDispatch {
     }
     this.slots = index(order);
     this.owners = index(owner);
-    this.places = index(place);
-    this.dropped = order.length == place.length ? null : dropped(routing);
+    this.slotRows = new SlotRows(travel, routing, place, weights);
     this.arrival = alone ? null : index(arrival(expertRows));
   }
 
@@ -111,14 +109,6 @@ final class FlatDispatch implements TokenDispatch {
       }
     }
     return slots;
-  }
-
-  private static Tensor dropped(Routing routing) {
-    int[] missing = new int[routing.expert().length];
-    for (int slot = 0; slot < missing.length; slot++) {
-      missing[slot] = routing.expert()[slot] == Routing.DROPPED ? 1 : 0;
-    }
-    return Tensor.of(missing, missing.length, 1).to(DType.BOOL);
   }
 
   private static int[] arrival(ExpertRows expertRows) {
@@ -180,28 +170,13 @@ final class FlatDispatch implements TokenDispatch {
   @Override
   public Tensor combined() {
     returned = home();
-    Tensor sums = perToken();
-    eachBlockOfSlots(
-        returned,
-        (from, given) -> {
-          long count = given.size(0);
-          Tensor weighted = weights.narrow(0, from, count).unsqueeze(1).matmul(given);
-          sums.narrow(0, from, count).copyFrom(weighted.squeeze(1));
-        });
-    return sums;
+    return slotRows.weighted(returned);
   }
 
   @Override
   public void departBack(Tensor ofCombined) {
     scale = weights.reshape((long) tokens * topK, 1).indexSelect(0, slots);
-    ofWeights = Tensor.zeros(travel.compute(), tokens, topK);
-    eachBlockOfSlots(
-        returned,
-        (from, given) -> {
-          long count = given.size(0);
-          Tensor products = given.matmul(ofCombined.narrow(0, from, count).unsqueeze(2));
-          ofWeights.narrow(0, from, count).copyFrom(products.squeeze(2));
-        });
+    ofWeights = slotRows.products(returned, ofCombined);
     outward = leave(new RowView(ofCombined, owners, scale, travel.compute()));
   }
 
@@ -212,50 +187,16 @@ final class FlatDispatch implements TokenDispatch {
 
   @Override
   public Gradients gradients() {
-    Tensor home = home();
-    Tensor sums = perToken();
-    eachBlockOfSlots(
-        home, (from, given) -> sums.narrow(0, from, given.size(0)).copyFrom(given.sum(false, 1)));
-    return new Gradients(sums, ofWeights);
+    return new Gradients(slotRows.sums(home()), ofWeights);
   }
 
   @Override
   public void keep(Scope scope) {
-    for (Tensor tensor : new Tensor[] {weights, owners, slots, places, dropped, returned}) {
-      if (tensor != null) {
-        scope.keep(tensor);
-      }
+    for (Tensor tensor : new Tensor[] {weights, owners, slots, returned}) {
+      scope.keep(tensor);
     }
+    slotRows.keep(scope);
     arrived.keep(scope);
-  }
-
-  private Tensor perToken() {
-    return leavingRows == 0
-        ? Tensor.zeros(travel.compute(), tokens, width)
-        : Tensor.empty(travel.compute(), tokens, width);
-  }
-
-  private interface SlotBlock {
-    void of(int fromToken, Tensor given);
-  }
-
-  /** Hands out what came home for some tokens at a time, {@code [tokens, topK, width]}. */
-  private void eachBlockOfSlots(Tensor home, SlotBlock work) {
-    if (leavingRows == 0) {
-      return;
-    }
-    travel.eachBlock(
-        Phase.COMBINE,
-        tokens,
-        (from, count) -> {
-          long start = (long) from * topK;
-          long some = (long) count * topK;
-          Tensor given = home.indexSelect(0, places.narrow(0, start, some)).to(travel.compute());
-          if (dropped != null) {
-            given = given.maskedFill(dropped.narrow(0, start, some), 0);
-          }
-          work.of(from, given.reshape(count, topK, width));
-        });
   }
 
   /** Alone, nothing leaves: experts read the rows where they are. */

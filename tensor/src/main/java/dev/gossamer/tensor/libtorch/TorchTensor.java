@@ -53,6 +53,10 @@ public final class TorchTensor implements AutoCloseable {
 
   private static final boolean MULTIPLIES_BFLOAT16 = Libtorch.multipliesBfloat16();
   private static final AtomicLong LIVE = new AtomicLong();
+
+  /** Of embedding_bag. */
+  private static final long SUM = 0;
+
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
   private static final MemoryFormatOptional NO_FORMAT = new MemoryFormatOptional();
@@ -605,6 +609,22 @@ public final class TorchTensor implements AutoCloseable {
 
   public TorchTensor indexSelect(long dim, TorchTensor index) {
     return of("indexSelect", () -> at.index_select(dim, index.at));
+  }
+
+  public TorchTensor sumRows(TorchTensor index, TorchTensor starts, TorchTensor weights) {
+    return of(
+        "sumRows",
+        () ->
+            optional(
+                weights,
+                weight -> {
+                  try (var bags =
+                          torch.embedding_bag(
+                              at, index.at, starts.at, false, SUM, false, weight, false);
+                      Tensor sums = bags.get0()) {
+                    return new Tensor(sums);
+                  }
+                }));
   }
 
   public TorchTensor gather(long dim, TorchTensor index) {

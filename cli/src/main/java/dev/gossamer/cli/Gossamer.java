@@ -85,7 +85,9 @@ public final class Gossamer implements Runnable {
         .addSubcommand(new DecodeCommand(terminal, interrupted))
         .addSubcommand(new ReplayCommand(terminal, interrupted))
         .addSubcommand(
-            new CommandLine(new ModelsCommand()).addSubcommand(new InspectCommand(terminal)))
+            new CommandLine(new ModelsCommand())
+                .addSubcommand(new InspectCommand(terminal))
+                .addSubcommand(new RandomModelCommand(terminal, interrupted)))
         .addSubcommand(
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))

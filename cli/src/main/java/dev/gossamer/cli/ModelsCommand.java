@@ -9,7 +9,7 @@ import picocli.CommandLine.Spec;
 /** {@code gossamer models}: holds what can be done with checkpoints. */
 @Command(
     name = "models",
-    description = "Look at checkpoints.",
+    description = "Look at checkpoints, or make one of random weights.",
     abbreviateSynopsis = true,
     synopsisSubcommandLabel = "COMMAND")
 final class ModelsCommand implements Runnable {

@@ -1,7 +1,9 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.weights.Parameters;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * One architecture of text-to-video models: wires a checkpoint's parts into a {@link VideoModel}.
@@ -30,5 +32,25 @@ public interface VideoFamily {
    * @throws dev.gossamer.tensor.failure.BadInputException if a configuration cannot be read or is
    *     of a kind that this build does not know
    */
-  List<ComponentInspection> inspect(Checkpoint checkpoint);
+  default List<ComponentInspection> inspect(Checkpoint checkpoint) {
+    return components(checkpoint).stream()
+        .map(part -> ComponentInspection.of(checkpoint, part.name(), part.model()))
+        .toList();
+  }
+
+  /**
+   * The components that hold weights.
+   *
+   * @throws dev.gossamer.tensor.failure.BadInputException if a configuration cannot be read or is
+   *     of a kind that this build does not know
+   */
+  List<Component> components(Checkpoint checkpoint);
+
+  /**
+   * A component that holds weights.
+   *
+   * @param name of its folder, for example {@code transformer}
+   * @param model builds it over parameters that read nothing, to see what it asks for
+   */
+  record Component(String name, Consumer<Parameters> model) {}
 }

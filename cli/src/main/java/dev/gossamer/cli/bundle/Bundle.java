@@ -3,6 +3,7 @@ package dev.gossamer.cli.bundle;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.InterruptedRunException;
+import dev.gossamer.tensor.files.PartFolder;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import dev.gossamer.tensor.libtorch.NativeLibrary;
 import dev.gossamer.video.media.FfmpegLibraries;
@@ -13,10 +14,7 @@ import java.io.UncheckedIOException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
-import java.util.Comparator;
-import java.util.List;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 
@@ -44,11 +42,7 @@ public record Bundle(Path folder) {
       throw new EnvironmentException(
           "Cannot make a bundle on " + machine, "Make it on Linux with an x86-64 processor");
     }
-    String[] there = folder.toFile().list();
-    if (Files.exists(folder) && (there == null || there.length > 0)) {
-      throw new BadInputException(
-          "Cannot make a bundle in " + folder + ": it is no empty folder", "Name a new one");
-    }
+    PartFolder.requireEmpty(folder);
   }
 
   /**
@@ -60,22 +54,13 @@ public record Bundle(Path folder) {
    * @throws UncheckedIOException if it cannot be written
    */
   public long write(BooleanSupplier interrupted) {
-    Path place = folder.toAbsolutePath().normalize();
-    Path part = null;
-    try {
-      Files.createDirectories(place.getParent());
-      part = Files.createTempDirectory(place.getParent(), place.getFileName() + ".part-");
-      fill(part, interrupted);
-      Files.setPosixFilePermissions(part, PosixFilePermissions.fromString("rwxr-xr-x"));
-      Files.deleteIfExists(place);
-      Files.move(part, place, StandardCopyOption.ATOMIC_MOVE);
-      return size(place);
+    try (PartFolder part = PartFolder.of(folder)) {
+      fill(part.path(), interrupted);
+      Files.setPosixFilePermissions(part.path(), PosixFilePermissions.fromString("rwxr-xr-x"));
+      part.commit();
+      return size(folder);
     } catch (IOException e) {
       throw new UncheckedIOException("Cannot write the bundle " + folder + ": " + reason(e), e);
-    } finally {
-      if (part != null && Files.exists(part)) {
-        delete(part);
-      }
     }
   }
 
@@ -123,15 +108,6 @@ public record Bundle(Path folder) {
   private static long size(Path folder) throws IOException {
     try (Stream<Path> paths = Files.walk(folder)) {
       return paths.map(Path::toFile).filter(File::isFile).mapToLong(File::length).sum();
-    }
-  }
-
-  private static void delete(Path folder) {
-    try (Stream<Path> paths = Files.walk(folder)) {
-      List<Path> deepestFirst = paths.sorted(Comparator.reverseOrder()).toList();
-      deepestFirst.forEach(path -> path.toFile().delete());
-    } catch (IOException e) {
-      return; // the failure that led here is the one to report
     }
   }
 

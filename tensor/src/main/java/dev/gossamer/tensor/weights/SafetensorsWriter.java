@@ -2,6 +2,7 @@ package dev.gossamer.tensor.weights;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -13,8 +14,11 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Function;
 
 /** Writes safetensors files: under a temporary name first, so that a file is whole or absent. */
 public final class SafetensorsWriter {
@@ -28,6 +32,34 @@ public final class SafetensorsWriter {
    *     is left behind then
    */
   public static void write(Path path, Map<String, Tensor> tensors, Map<String, String> metadata) {
+    Map<String, Outline> outlines = new LinkedHashMap<>();
+    tensors.forEach((name, tensor) -> outlines.put(name, Outline.of(tensor)));
+    write(path, outlines, tensors::get, metadata);
+  }
+
+  /** What a header says of a tensor. */
+  public record Outline(DType dtype, List<Long> shape) {
+    static Outline of(Tensor tensor) {
+      return new Outline(tensor.dtype(), Arrays.stream(tensor.shape()).boxed().toList());
+    }
+
+    /** Bytes of its numbers. */
+    public long bytes() {
+      return shape.stream().reduce((long) dtype.bytes(), Math::multiplyExact);
+    }
+  }
+
+  /**
+   * Writes tensors that are made one at a time, so that memory holds one only.
+   *
+   * @param tensors by name, written in the map's order, each of less than 2 GiB
+   * @param make makes a tensor, in a scope of its own, when its turn has come
+   */
+  public static void write(
+      Path path,
+      Map<String, Outline> tensors,
+      Function<String, Tensor> make,
+      Map<String, String> metadata) {
     PartFile part = new PartFile(path);
     try (FileChannel channel =
         FileChannel.open(
@@ -36,8 +68,12 @@ public final class SafetensorsWriter {
             StandardOpenOption.TRUNCATE_EXISTING,
             StandardOpenOption.WRITE)) {
       writeAll(channel, ByteBuffer.wrap(header(tensors, metadata)));
-      for (Tensor tensor : tensors.values()) {
+      for (Map.Entry<String, Outline> entry : tensors.entrySet()) {
         try (Scope scope = Scope.open()) {
+          Tensor tensor = make.apply(entry.getKey());
+          if (!Outline.of(tensor).equals(entry.getValue())) {
+            throw new IllegalStateException(entry.getKey() + " is not " + entry.getValue());
+          }
           Tensor plain = tensor.to(Device.CPU).contiguous();
           if (plain.count() > 0) {
             writeAll(channel, plain.memory());
@@ -47,19 +83,22 @@ public final class SafetensorsWriter {
     } catch (IOException e) {
       part.discard();
       throw part.failure(PartFile.reason(e), e);
+    } catch (RuntimeException | Error e) {
+      part.discard();
+      throw e;
     }
     part.commit();
   }
 
-  private static byte[] header(Map<String, Tensor> tensors, Map<String, String> metadata)
+  private static byte[] header(Map<String, Outline> tensors, Map<String, String> metadata)
       throws JsonProcessingException {
     Map<String, Object> header = new LinkedHashMap<>();
     if (!metadata.isEmpty()) {
       header.put("__metadata__", metadata);
     }
     long offset = 0;
-    for (Map.Entry<String, Tensor> entry : tensors.entrySet()) {
-      Tensor tensor = entry.getValue();
+    for (Map.Entry<String, Outline> entry : tensors.entrySet()) {
+      Outline tensor = entry.getValue();
       Map<String, Object> facts = new LinkedHashMap<>();
       facts.put("dtype", tensor.dtype().safetensorsName());
       facts.put("shape", tensor.shape());

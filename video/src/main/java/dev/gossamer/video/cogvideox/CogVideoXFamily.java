@@ -5,7 +5,6 @@ import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.video.Checkpoint;
-import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -77,20 +76,16 @@ public final class CogVideoXFamily implements VideoFamily {
   }
 
   @Override
-  public List<ComponentInspection> inspect(Checkpoint checkpoint) {
+  public List<Component> components(Checkpoint checkpoint) {
     Configs configs = configs(checkpoint);
     return List.of(
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             TEXT_ENCODER,
             parameters -> new T5Encoder(configs.text(), parameters, Scope.detached()).close()),
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             TRANSFORMER,
             parameters -> CogVideoXTransformer.of(configs.transformer(), parameters).close()),
-        ComponentInspection.of(
-            checkpoint,
-            VAE,
-            parameters -> CogVideoXAutoencoder.inspect(configs.autoencoder(), parameters)));
+        new Component(
+            VAE, parameters -> CogVideoXAutoencoder.inspect(configs.autoencoder(), parameters)));
   }
 }

@@ -4,7 +4,6 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.video.Checkpoint;
-import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -99,25 +98,20 @@ public final class HunyuanFamily implements VideoFamily {
   }
 
   @Override
-  public List<ComponentInspection> inspect(Checkpoint checkpoint) {
+  public List<Component> components(Checkpoint checkpoint) {
     Configs configs = configs(checkpoint);
     return List.of(
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             LLAMA,
             parameters -> new LlamaEncoder(configs.llama(), parameters, Scope.detached()).close()),
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             CLIP,
             parameters ->
                 new ClipTextEncoder(configs.clip(), parameters, Scope.detached()).close()),
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             TRANSFORMER,
             parameters -> HunyuanTransformer.of(configs.transformer(), parameters).close()),
-        ComponentInspection.of(
-            checkpoint,
-            VAE,
-            parameters -> HunyuanAutoencoder.inspect(configs.autoencoder(), parameters)));
+        new Component(
+            VAE, parameters -> HunyuanAutoencoder.inspect(configs.autoencoder(), parameters)));
   }
 }

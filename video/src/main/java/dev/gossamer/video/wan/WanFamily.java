@@ -7,7 +7,6 @@ import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
-import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -88,21 +87,17 @@ public final class WanFamily implements VideoFamily {
   }
 
   @Override
-  public List<ComponentInspection> inspect(Checkpoint checkpoint) {
+  public List<Component> components(Checkpoint checkpoint) {
     Configs configs = configs(checkpoint);
     return List.of(
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             TEXT_ENCODER,
             parameters -> new T5Encoder(configs.text(), parameters, Scope.detached()).close()),
-        ComponentInspection.of(
-            checkpoint,
+        new Component(
             TRANSFORMER,
             parameters -> WanTransformer.of(configs.transformer(), parameters).close()),
-        ComponentInspection.of(
-            checkpoint,
-            VAE,
-            parameters -> WanAutoencoder.inspect(configs.autoencoder(), parameters)));
+        new Component(
+            VAE, parameters -> WanAutoencoder.inspect(configs.autoencoder(), parameters)));
   }
 
   /** The transformer of a checkpoint, as a video needs it. */

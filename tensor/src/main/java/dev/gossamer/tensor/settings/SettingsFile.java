@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.io.IOException;
@@ -24,10 +25,10 @@ public final class SettingsFile {
   private static final long MAX_BYTES = 1 << 20;
 
   private final String name;
-  private final JsonNode root;
+  private final ObjectNode root;
   private final Set<String> known = new LinkedHashSet<>();
 
-  private SettingsFile(String name, JsonNode root) {
+  private SettingsFile(String name, ObjectNode root) {
     this.name = name;
     this.root = root;
   }
@@ -60,6 +61,20 @@ public final class SettingsFile {
     }
   }
 
+  /**
+   * Settings that are already a tree, for example with some of them replaced.
+   *
+   * @param name where they come from, for messages
+   */
+  public static SettingsFile of(String name, ObjectNode root) {
+    return new SettingsFile(name, root);
+  }
+
+  /** A copy of the whole object. */
+  public ObjectNode tree() {
+    return root.deepCopy();
+  }
+
   private static SettingsFile of(String name, byte[] bytes) {
     try {
       JsonNode root =
@@ -67,8 +82,8 @@ public final class SettingsFile {
               .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
               .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
               .readTree(bytes);
-      if (root != null && root.isObject()) {
-        return new SettingsFile(name, root);
+      if (root instanceof ObjectNode object) {
+        return new SettingsFile(name, object);
       }
     } catch (IOException e) {
       throw new BadInputException(
@@ -92,6 +107,15 @@ public final class SettingsFile {
 
   public int whole(String key, int whenMissing) {
     return value(key, () -> whenMissing, "a whole number", n -> n.isInt() ? n.asInt() : null);
+  }
+
+  /** A number of things, which may be more than fit an int. */
+  public long count(String key) {
+    return value(
+        key,
+        required(key),
+        "a whole number from 0",
+        n -> n.isIntegralNumber() && n.canConvertToLong() && n.asLong() >= 0 ? n.asLong() : null);
   }
 
   public double real(String key) {
@@ -139,12 +163,12 @@ public final class SettingsFile {
 
   /** The object under a key; an empty one if it is missing. */
   public SettingsFile part(String key) {
-    JsonNode part =
+    ObjectNode part =
         value(
             key,
             () -> new ObjectMapper().createObjectNode(),
             "an object",
-            n -> n.isObject() ? n : null);
+            n -> n instanceof ObjectNode object ? object : null);
     return new SettingsFile(name + " (" + key + ")", part);
   }
 

@@ -38,6 +38,7 @@ import java.util.stream.Stream;
 public final class CheckpointFolder {
   private static final Pattern NAME = Pattern.compile("step-(\\d{8,})");
   private static final String UNFINISHED = ".tmp";
+  private static final String DAMAGED = ".damaged";
 
   private final Path folder;
   private final Communicator world;
@@ -96,16 +97,19 @@ public final class CheckpointFolder {
   }
 
   /**
-   * The same on every rank: rank 0 looks, all open what it found.
+   * What a run goes on from, the same on every rank: rank 0 looks, all open what it found. Later
+   * ones, which are damaged, are renamed: they neither count nor are they lost.
    *
    * @param tell on rank 0
    */
-  public Optional<Checkpoint> lastSound(Consumer<String> tell) {
+  public Optional<Checkpoint> goOn(Consumer<String> tell) {
     String found = "";
     String failure = "";
     if (world.rank() == 0) {
       try {
-        found = lastSound(folder, tell).map(c -> c.folder().getFileName().toString()).orElse("");
+        Optional<Checkpoint> last = lastSound(folder, tell);
+        last.ifPresent(checkpoint -> renameAfter(checkpoint.manifest().step()));
+        found = last.map(c -> c.folder().getFileName().toString()).orElse("");
       } catch (GossamerException e) {
         failure = e.getMessage();
       }
@@ -113,6 +117,18 @@ public final class CheckpointFolder {
     failAll(failure);
     String name = RankTexts.gather(world, found).get(0);
     return name.isEmpty() ? Optional.empty() : Optional.of(Checkpoint.open(folder.resolve(name)));
+  }
+
+  private void renameAfter(long step) {
+    for (long later : steps()) {
+      if (later > step) {
+        Path damaged = folder.resolve(of(later).getFileName() + DAMAGED);
+        if (Files.exists(damaged)) {
+          remove(damaged);
+        }
+        rename(of(later), damaged);
+      }
+    }
   }
 
   /** Makes all ranks stop where one of them failed, instead of waiting for it. */
@@ -239,17 +255,7 @@ public final class CheckpointFolder {
   private void finish(Path unfinished, Manifest manifest) {
     manifest.write(unfinished);
     force(unfinished);
-    Path target = of(manifest.step());
-    try {
-      if (Files.exists(target)) { // a damaged one of the same step
-        Path old = folder.resolve(target.getFileName() + ".old" + UNFINISHED);
-        Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-      }
-      Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      throw new EnvironmentException(
-          "Cannot name " + target + ": " + PartFile.reason(e), "Is the folder writable?", e);
-    }
+    rename(unfinished, of(manifest.step()));
     force(folder);
     name("latest", manifest.step());
     if (manifest.bestStep() == manifest.step()) {
@@ -276,7 +282,7 @@ public final class CheckpointFolder {
     Set<Long> kept = new TreeSet<>(steps.subList(Math.max(0, steps.size() - keep), steps.size()));
     kept.add(manifest.step());
     kept.add(manifest.bestStep());
-    steps.stream().filter(step -> !kept.contains(step)).forEach(step -> remove(of(step)));
+    steps.stream().filter(step -> !kept.contains(step)).forEach(step -> putAway(of(step)));
     removeUnfinished();
   }
 
@@ -296,10 +302,24 @@ public final class CheckpointFolder {
     }
   }
 
-  /** The manifest first, so that a half removed one is none. */
+  /** Takes a checkpoint's name away first, so that a half removed one is none. */
+  private static void putAway(Path checkpoint) {
+    Path nameless = checkpoint.resolveSibling(checkpoint.getFileName() + ".old" + UNFINISHED);
+    rename(checkpoint, nameless);
+    remove(nameless);
+  }
+
+  private static void rename(Path from, Path to) {
+    try {
+      Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new EnvironmentException(
+          "Cannot rename " + from + ": " + PartFile.reason(e), "Is the folder writable?", e);
+    }
+  }
+
   private static void remove(Path checkpoint) {
     try {
-      Files.deleteIfExists(checkpoint.resolve(Manifest.NAME));
       try (Stream<Path> paths = Files.walk(checkpoint)) {
         for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
           Files.deleteIfExists(path);

@@ -58,7 +58,7 @@ public record StoredFile(String name, long bytes, String sha256) {
   }
 
   private static String sum(FileChannel channel) throws IOException {
-    MessageDigest digest = sha256();
+    MessageDigest digest = digest();
     ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
     long at = 0;
     for (int read = channel.read(buffer, at); read >= 0; read = channel.read(buffer, at)) {
@@ -70,10 +70,10 @@ public record StoredFile(String name, long bytes, String sha256) {
   }
 
   static String sum(byte[] content) {
-    return HexFormat.of().formatHex(sha256().digest(content));
+    return HexFormat.of().formatHex(digest().digest(content));
   }
 
-  private static MessageDigest sha256() {
+  private static MessageDigest digest() {
     try {
       return MessageDigest.getInstance("SHA-256");
     } catch (NoSuchAlgorithmException e) {

@@ -4,7 +4,7 @@ import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeStructure.FineGrained;
 import dev.gossamer.moe.plan.PlannedModel;
-import dev.gossamer.moe.plan.Words;
+import dev.gossamer.tensor.settings.Words;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 

@@ -44,8 +44,10 @@ class ArchitectureTest {
           "mini", Set.of(),
           "distributed", Set.of("tensor"),
           "moe", Set.of("tensor", "distributed"),
+          "lm", Set.of("tensor", "distributed", "moe"),
           "bench", Set.of("tensor", "attention", "video", "mini", "distributed", "moe"),
-          "cli", Set.of("tensor", "attention", "video", "mini", "distributed", "moe", "bench"));
+          "cli",
+              Set.of("tensor", "attention", "video", "mini", "distributed", "moe", "lm", "bench"));
 
   /** Our own classes without those of tests, whether in folders or in jars. */
   static final class MainOnly implements ImportOption {

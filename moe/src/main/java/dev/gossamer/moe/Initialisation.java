@@ -23,7 +23,8 @@ public record Initialisation(double fixed, int layers) {
     return new Initialisation(0.02, layers);
   }
 
-  double ofInput(long in) {
+  /** Of a matrix by the number of its inputs. */
+  public double ofInput(long in) {
     return fixed > 0 ? fixed : 1 / Math.sqrt(in);
   }
 
@@ -33,7 +34,7 @@ public record Initialisation(double fixed, int layers) {
   }
 
   /** Of a matrix that writes to the stream. */
-  double toStream(long in) {
+  public double toStream(long in) {
     return ofInput(in) / Math.sqrt(2.0 * layers);
   }
 

@@ -23,7 +23,8 @@ public record Parameter(
    *
    * @param microBatches whose gradients are kept apart; 0 for one sum
    */
-  static Parameter of(String name, Tensor value, boolean ofExperts, int microBatches, Scope owner) {
+  public static Parameter of(
+      String name, Tensor value, boolean ofExperts, int microBatches, Scope owner) {
     return new Parameter(
         name,
         owner.adopt(value),
@@ -48,11 +49,12 @@ public record Parameter(
   }
 
   /** Where the gradient of a micro-batch adds up. */
-  Tensor gradientOf(int microBatch) {
+  public Tensor gradientOf(int microBatch) {
     return parts == null ? gradient : parts.select(0, microBatch);
   }
 
-  void add(Tensor part, int microBatch) {
+  /** Adds to the gradient of a micro-batch. */
+  public void add(Tensor part, int microBatch) {
     gradientOf(microBatch).addInPlace(part);
   }
 }

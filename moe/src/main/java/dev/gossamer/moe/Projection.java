@@ -7,15 +7,19 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A linear map that all tokens share, with its way back: the gate, and BigMac's descent and ascent.
- * Its products are divided over threads, always in the same blocks, so that the number of threads
- * changes no bits.
+ * A linear map that all tokens share, with its way back: the gate, BigMac's descent and ascent, and
+ * those of the language model around them. Its products are divided over threads, always in the
+ * same blocks, so that the number of threads changes no bits.
+ *
+ * @param weight {@code [out, in]}
+ * @param bias {@code [out]}
  */
-record Projection(Parameter weight, Optional<Parameter> bias) {
+public record Projection(Parameter weight, Optional<Parameter> bias) {
   private static final int TOKENS = 256;
   private static final int OUTPUTS = 64;
 
-  List<Parameter> parameters() {
+  /** Weight, and bias if there is one. */
+  public List<Parameter> parameters() {
     List<Parameter> all = new ArrayList<>(List.of(weight));
     bias.ifPresent(all::add);
     return all;
@@ -25,7 +29,7 @@ record Projection(Parameter weight, Optional<Parameter> bias) {
    * @param x {@code [tokens, in]} in the weight's type
    * @return {@code [tokens, out]}
    */
-  Tensor forward(Tensor x, Threads threads) {
+  public Tensor forward(Tensor x, Threads threads) {
     Tensor y = Tensor.empty(x.dtype(), x.size(0), weight.value().size(0));
     eachBlock(
         x.size(0),
@@ -40,7 +44,7 @@ record Projection(Parameter weight, Optional<Parameter> bias) {
   }
 
   /** Adds the weights' gradients and returns the input's. */
-  Tensor backward(Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
+  public Tensor backward(Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
     Tensor sums = weight.gradientOf(microBatch);
     eachBlock(
         ofOutput.size(1),

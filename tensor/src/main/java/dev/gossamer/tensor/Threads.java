@@ -83,7 +83,7 @@ public final class Threads implements AutoCloseable {
           }
           return null;
         };
-    int shares = workers == null ? 0 : Math.min(count - 1, items - 1);
+    int shares = workers == null ? 0 : Math.max(0, Math.min(count - 1, items - 1));
     List<Share> asked = new ArrayList<>(shares);
     for (int i = 0; i < shares; i++) {
       Share share = new Share(loop);

@@ -59,4 +59,15 @@ class ThreadsTest {
     }
     assertThat(Libtorch.intraOpThreads()).isEqualTo(before);
   }
+
+  @Test
+  void noWorkIsNoTrouble() {
+    try (Threads threads = new Threads(3)) {
+      threads.forEach(
+          0,
+          item -> {
+            throw new IllegalStateException("There is no item " + item);
+          });
+    }
+  }
 }

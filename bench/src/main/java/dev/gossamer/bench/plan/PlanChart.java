@@ -6,7 +6,7 @@ import dev.gossamer.moe.plan.PlanReport;
 import dev.gossamer.moe.plan.PlanRow;
 import dev.gossamer.moe.plan.StepTime;
 import dev.gossamer.moe.plan.StructureKind;
-import dev.gossamer.moe.plan.Words;
+import dev.gossamer.tensor.settings.Words;
 import java.awt.BasicStroke;
 import java.awt.Color;
 import java.io.IOException;

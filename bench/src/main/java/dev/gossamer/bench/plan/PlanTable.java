@@ -14,7 +14,7 @@ import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.moe.plan.PlannedModel;
 import dev.gossamer.moe.plan.StepTime;
 import dev.gossamer.moe.plan.StructureKind;
-import dev.gossamer.moe.plan.Words;
+import dev.gossamer.tensor.settings.Words;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

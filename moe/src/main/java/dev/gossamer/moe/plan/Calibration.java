@@ -1,5 +1,6 @@
 package dev.gossamer.moe.plan;
 
+import dev.gossamer.tensor.settings.SettingsFile;
 import java.util.stream.DoubleStream;
 
 /**
@@ -38,7 +39,7 @@ public record Calibration(
     for (int i = 0; i < narrow.length; i++) {
       narrowMillis[i] = published.bigMacMillis(i);
     }
-    SettingsFile file = SettingsFile.resource("calibration.json");
+    SettingsFile file = SettingsFile.resource(Calibration.class, "calibration.json");
     return new Calibration(
         Polynomial.fit(
             joined(volumes, narrow), joined(published.trainingMillis(), narrowMillis), 1),

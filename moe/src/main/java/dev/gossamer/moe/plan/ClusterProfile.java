@@ -2,6 +2,7 @@ package dev.gossamer.moe.plan;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.SettingsFile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -110,7 +111,7 @@ public record ClusterProfile(
           "Unknown cluster '" + name + "'",
           "Use " + String.join(", ", PRESETS) + ", or a file ending in .json");
     }
-    return of(SettingsFile.resource("clusters/" + name + ".json"));
+    return of(SettingsFile.resource(ClusterProfile.class, "clusters/" + name + ".json"));
   }
 
   /**

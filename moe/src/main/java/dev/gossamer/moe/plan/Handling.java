@@ -1,6 +1,7 @@
 package dev.gossamer.moe.plan;
 
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.SettingsFile;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

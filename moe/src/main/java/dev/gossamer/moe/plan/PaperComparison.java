@@ -2,6 +2,7 @@ package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.settings.Words;
 import java.util.ArrayList;
 import java.util.DoubleSummaryStatistics;
 import java.util.LinkedHashMap;

@@ -4,6 +4,7 @@ import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.plan.PlanSettings.Activations;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.Words;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -2,6 +2,7 @@ package dev.gossamer.moe.plan;
 
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.parallel.Dispatch;
+import dev.gossamer.tensor.settings.Words;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

@@ -3,6 +3,7 @@ package dev.gossamer.moe.plan;
 import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.Words;
 import java.util.LinkedHashMap;
 import java.util.Map;
 

@@ -6,6 +6,8 @@ import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.MoeStructure.FineGrained;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.SettingsFile;
+import dev.gossamer.tensor.settings.Words;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;

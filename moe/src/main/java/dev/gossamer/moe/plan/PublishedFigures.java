@@ -1,5 +1,7 @@
 package dev.gossamer.moe.plan;
 
+import dev.gossamer.tensor.settings.SettingsFile;
+
 /**
  * The figures that BigMac (arXiv 2502.16927) published, from the resource {@code published.json}.
  * They are only ever compared with, or fitted to; no result is read from here.
@@ -43,7 +45,7 @@ record PublishedFigures(
     double[] figure3Top4,
     double[] figure3Top8) {
   static PublishedFigures read() {
-    SettingsFile file = SettingsFile.resource("published.json");
+    SettingsFile file = SettingsFile.resource(PublishedFigures.class, "published.json");
     SettingsFile table1 = file.part("table1");
     SettingsFile table4 = file.part("table4");
     SettingsFile table9 = file.part("table9");

@@ -1,19 +1,17 @@
 package dev.gossamer.video.text;
 
-import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.text.OfflineTokenizers;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashMap;
-import java.util.Map;
 
 /**
  * Turns text into token ids as a checkpoint's {@code tokenizer.json}, {@code spiece.model} or
@@ -23,12 +21,6 @@ import java.util.Map;
  * <p>Nothing is ever downloaded. May be used from several threads; free it with {@link #close()}.
  */
 public final class Tokenizer implements AutoCloseable {
-  private static final Object LOADING = new Object();
-
-  /** DJL's switches: no download, no report to its makers, the library for plain processors. */
-  private static final Map<String, String> OFFLINE =
-      Map.of("ai.djl.offline", "true", "OPT_OUT_TRACKING", "true", "RUST_FLAVOR", "cpu");
-
   private final Path folder;
   private final long padId;
   private final HuggingFaceTokenizer tokenizer;
@@ -82,39 +74,10 @@ public final class Tokenizer implements AutoCloseable {
 
   private static Tokenizer open(Path folder, Path file, long padId, Source source) {
     try (InputStream json = source.open()) {
-      return new Tokenizer(folder, padId, offline(json));
-    } catch (EngineException | UnsatisfiedLinkError e) {
-      throw new EnvironmentException(
-          "Cannot load the tokenizers library: " + firstLine(e),
-          "Check that the home or temporary folder is writable and this platform supported",
-          e);
-    } catch (IOException | RuntimeException e) {
+      return new Tokenizer(folder, padId, OfflineTokenizers.open(file, json));
+    } catch (IOException e) {
       throw new BadInputException(
           "Cannot read " + file + ": " + firstLine(e), "Download the file again", e);
-    }
-  }
-
-  /**
-   * DJL looks for machine facts and newer libraries on the network unless told otherwise by system
-   * properties; they are set for this call alone, as other users of DJL may want the opposite.
-   */
-  private static HuggingFaceTokenizer offline(InputStream json) throws IOException {
-    synchronized (LOADING) {
-      Map<String, String> before = new HashMap<>();
-      OFFLINE.forEach((key, value) -> before.put(key, System.setProperty(key, value)));
-      try {
-        return HuggingFaceTokenizer.newInstance(
-            json, Map.of("truncation", "do_not_truncate", "padding", "do_not_pad"));
-      } finally {
-        before.forEach(
-            (key, value) -> {
-              if (value == null) {
-                System.clearProperty(key);
-              } else {
-                System.setProperty(key, value);
-              }
-            });
-      }
     }
   }
 

@@ -1,9 +1,10 @@
-package dev.gossamer.moe.plan;
+package dev.gossamer.tensor.settings;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.io.IOException;
@@ -20,14 +21,14 @@ import java.util.function.Supplier;
  * One JSON object of settings that a person wrote. It remembers which keys were asked for, so that
  * {@link #requireAllKnown} finds the ones that nobody knows.
  */
-final class SettingsFile {
+public final class SettingsFile {
   private static final long MAX_BYTES = 1 << 20;
 
   private final String name;
-  private final JsonNode root;
+  private final ObjectNode root;
   private final Set<String> known = new LinkedHashSet<>();
 
-  private SettingsFile(String name, JsonNode root) {
+  private SettingsFile(String name, ObjectNode root) {
     this.name = name;
     this.root = root;
   }
@@ -35,7 +36,7 @@ final class SettingsFile {
   /**
    * @throws BadInputException if there is no such file, or it is not one JSON object
    */
-  static SettingsFile read(Path path) {
+  public static SettingsFile read(Path path) {
     if (!Files.isRegularFile(path)) {
       throw new BadInputException("Cannot read " + path + ": no such file", "Name a JSON file");
     }
@@ -51,13 +52,27 @@ final class SettingsFile {
     }
   }
 
-  /** One that ships inside, beside this class. */
-  static SettingsFile resource(String name) {
-    try (InputStream stream = SettingsFile.class.getResourceAsStream(name)) {
+  /** One that ships inside, beside a class. */
+  public static SettingsFile resource(Class<?> beside, String name) {
+    try (InputStream stream = beside.getResourceAsStream(name)) {
       return of(name, stream.readAllBytes());
     } catch (IOException e) {
       throw new IllegalStateException("Cannot read what ships inside: " + name, e);
     }
+  }
+
+  /**
+   * Settings that are already a tree, for example with some of them replaced.
+   *
+   * @param name where they come from, for messages
+   */
+  public static SettingsFile of(String name, ObjectNode root) {
+    return new SettingsFile(name, root);
+  }
+
+  /** A copy of the whole object. */
+  public ObjectNode tree() {
+    return root.deepCopy();
   }
 
   private static SettingsFile of(String name, byte[] bytes) {
@@ -67,8 +82,8 @@ final class SettingsFile {
               .enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION)
               .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
               .readTree(bytes);
-      if (root != null && root.isObject()) {
-        return new SettingsFile(name, root);
+      if (root instanceof ObjectNode object) {
+        return new SettingsFile(name, object);
       }
     } catch (IOException e) {
       throw new BadInputException(
@@ -82,32 +97,41 @@ final class SettingsFile {
     throw new BadInputException("Cannot read " + name + ": it is not one JSON object", "");
   }
 
-  String text(String key, String whenMissing) {
+  public String text(String key, String whenMissing) {
     return value(key, () -> whenMissing, "a text", n -> n.isTextual() ? n.asText() : null);
   }
 
-  int whole(String key) {
+  public int whole(String key) {
     return value(key, required(key), "a whole number", n -> n.isInt() ? n.asInt() : null);
   }
 
-  int whole(String key, int whenMissing) {
+  public int whole(String key, int whenMissing) {
     return value(key, () -> whenMissing, "a whole number", n -> n.isInt() ? n.asInt() : null);
   }
 
-  double real(String key) {
+  /** A number of things, which may be more than fit an int. */
+  public long count(String key) {
+    return value(
+        key,
+        required(key),
+        "a whole number from 0",
+        n -> n.isIntegralNumber() && n.canConvertToLong() && n.asLong() >= 0 ? n.asLong() : null);
+  }
+
+  public double real(String key) {
     return value(key, required(key), "a number", SettingsFile::finite);
   }
 
-  double real(String key, double whenMissing) {
+  public double real(String key, double whenMissing) {
     return value(key, () -> whenMissing, "a number", SettingsFile::finite);
   }
 
-  boolean flag(String key, boolean whenMissing) {
+  public boolean flag(String key, boolean whenMissing) {
     return value(
         key, () -> whenMissing, "true or false", n -> n.isBoolean() ? n.asBoolean() : null);
   }
 
-  double[] reals(String key) {
+  public double[] reals(String key) {
     return value(
         key,
         required(key),
@@ -124,7 +148,7 @@ final class SettingsFile {
         });
   }
 
-  <E extends Enum<E>> E choice(String key, Class<E> type, E whenMissing) {
+  public <E extends Enum<E>> E choice(String key, Class<E> type, E whenMissing) {
     return value(
         key,
         () -> whenMissing,
@@ -132,26 +156,26 @@ final class SettingsFile {
         node -> Words.find(type, node.asText()).orElse(null));
   }
 
-  boolean has(String key) {
+  public boolean has(String key) {
     known.add(key);
     return root.hasNonNull(key);
   }
 
   /** The object under a key; an empty one if it is missing. */
-  SettingsFile part(String key) {
-    JsonNode part =
+  public SettingsFile part(String key) {
+    ObjectNode part =
         value(
             key,
             () -> new ObjectMapper().createObjectNode(),
             "an object",
-            n -> n.isObject() ? n : null);
+            n -> n instanceof ObjectNode object ? object : null);
     return new SettingsFile(name + " (" + key + ")", part);
   }
 
   /**
    * @throws BadInputException if the file has a key that was never asked for
    */
-  void requireAllKnown() {
+  public void requireAllKnown() {
     root.fieldNames()
         .forEachRemaining(
             key -> {
@@ -164,7 +188,7 @@ final class SettingsFile {
   }
 
   /** Builds settings from the file; what they refuse becomes a fault of the file. */
-  <T> T build(Supplier<T> settings) {
+  public <T> T build(Supplier<T> settings) {
     try {
       T built = settings.get();
       requireAllKnown();

@@ -1,4 +1,4 @@
-package dev.gossamer.moe.plan;
+package dev.gossamer.tensor.settings;
 
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.Arrays;
@@ -16,11 +16,11 @@ public final class Words {
   }
 
   /** All of them, separated by commas. */
-  static String of(Class<? extends Enum<?>> type) {
+  public static String of(Class<? extends Enum<?>> type) {
     return Arrays.stream(type.getEnumConstants()).map(Words::of).collect(Collectors.joining(", "));
   }
 
-  static <E extends Enum<E>> Optional<E> find(Class<E> type, String word) {
+  public static <E extends Enum<E>> Optional<E> find(Class<E> type, String word) {
     return Arrays.stream(type.getEnumConstants())
         .filter(choice -> of(choice).equalsIgnoreCase(word))
         .findFirst();

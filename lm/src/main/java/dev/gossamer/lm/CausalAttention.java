@@ -1,0 +1,224 @@
+package dev.gossamer.lm;
+
+import dev.gossamer.lm.KeyValueCache.KeysAndValues;
+import dev.gossamer.lm.Rows.Span;
+import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.Projection;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Causal attention over the tokens of a sequence, those of its cache included. Scores and their
+ * products are float32 (float64 in a float64 model) whatever the weights' type. Heads are spread
+ * over threads; the query heads of one head of keys stay together, so that nothing depends on the
+ * number of threads.
+ */
+final class CausalAttention implements Branch {
+  private final AttentionSettings settings;
+  private final int layer;
+  private final DType exact;
+  private final Threads threads;
+  private final RotaryTable rotary; // null without
+  private final Projection query;
+  private final Projection key;
+  private final Projection value;
+  private final Projection output;
+  private final Norm queryNorm; // null without
+  private final Norm keyNorm;
+
+  /**
+   * @param rotary null unless positions are rotary
+   */
+  CausalAttention(
+      ModelSettings model,
+      int layer,
+      String name,
+      FreshWeights fresh,
+      RotaryTable rotary,
+      Threads threads) {
+    this.settings = model.attention();
+    this.layer = layer;
+    this.exact = FreshWeights.exact(fresh.dtype());
+    this.threads = threads;
+    this.rotary = rotary;
+    int hidden = model.hidden();
+    int width = settings.headDim();
+    boolean bias = settings.bias();
+    this.query = fresh.reading(name + ".q", (long) settings.heads() * width, hidden, bias);
+    this.key = fresh.reading(name + ".k", (long) settings.kvHeads() * width, hidden, bias);
+    this.value = fresh.reading(name + ".v", (long) settings.kvHeads() * width, hidden, bias);
+    this.output = fresh.writing(name + ".o", hidden, (long) settings.heads() * width);
+    double eps = model.normEps();
+    boolean norms = settings.headNorm();
+    this.queryNorm = norms ? Norm.of(NormKind.RMS, eps, name + ".q_norm", width, fresh) : null;
+    this.keyNorm = norms ? Norm.of(NormKind.RMS, eps, name + ".k_norm", width, fresh) : null;
+  }
+
+  @Override
+  public List<Parameter> parameters() {
+    List<Parameter> all = new ArrayList<>();
+    for (Projection projection : List.of(query, key, value, output)) {
+      all.addAll(projection.parameters());
+    }
+    if (queryNorm != null) {
+      all.addAll(queryNorm.parameters());
+      all.addAll(keyNorm.parameters());
+    }
+    return all;
+  }
+
+  @Override
+  public Pass forward(Tensor x, Rows rows) {
+    RotaryTable.Turn turn = rotary == null ? null : rotary.at(rows.positions());
+    Tensor rawQuery = heads(query.forward(x, threads), settings.heads());
+    Tensor rawKey = heads(key.forward(x, threads), settings.kvHeads());
+    Tensor q = placed(rawQuery, queryNorm, turn);
+    Tensor k = placed(rawKey, keyNorm, turn);
+    Tensor v = heads(value.forward(x, threads), settings.kvHeads());
+    List<KeysAndValues> seen = new ArrayList<>();
+    for (Span span : rows.spans()) {
+      Tensor keys = k.narrow(0, span.from(), span.count());
+      Tensor values = v.narrow(0, span.from(), span.count());
+      seen.add(
+          span.cache() == null
+              ? new KeysAndValues(keys.transpose(0, 1), values.transpose(0, 1))
+              : span.cache().append(layer, keys, values));
+    }
+    Tensor attended = Tensor.empty(exact, q.shape());
+    eachHead(
+        rows,
+        (span, number, kv, head) ->
+            CausalProduct.forward(
+                of(attended, span, head),
+                of(q, span, head),
+                seen.get(number).keys().select(0, kv),
+                seen.get(number).values().select(0, kv),
+                scale()));
+    Tensor joined = attended.flatten(1, 2).to(x.dtype());
+    Tensor y = output.forward(joined, threads);
+    return new Saved(x, rows, turn, rawQuery, rawKey, q, k, v, attended, joined, y);
+  }
+
+  /** {@code [rows, heads, headDim]} in the exact type. */
+  private Tensor heads(Tensor rows, int heads) {
+    return rows.reshape(rows.size(0), heads, settings.headDim()).to(exact);
+  }
+
+  private static Tensor placed(Tensor heads, Norm norm, RotaryTable.Turn turn) {
+    Tensor normed = norm == null ? heads : norm.forward(heads.flatten(0, 1)).reshape(heads.shape());
+    return turn == null ? normed : turn.of(normed);
+  }
+
+  private double scale() {
+    return 1 / Math.sqrt(settings.headDim());
+  }
+
+  private interface Head {
+    void of(Span span, int number, int kv, int head);
+  }
+
+  private void eachHead(Rows rows, Head work) {
+    int group = settings.heads() / settings.kvHeads();
+    int kvHeads = settings.kvHeads();
+    threads.forEach(
+        rows.spans().size() * kvHeads,
+        item -> {
+          int number = item / kvHeads;
+          int kv = item % kvHeads;
+          for (int head = kv * group; head < (kv + 1) * group; head++) {
+            work.of(rows.spans().get(number), number, kv, head);
+          }
+        });
+  }
+
+  /** One head's rows of a sequence: {@code [count, headDim]}, a view. */
+  private static Tensor of(Tensor heads, Span span, int head) {
+    return heads.narrow(0, span.from(), span.count()).select(1, head);
+  }
+
+  private final class Saved implements Pass {
+    private final Tensor x;
+    private final Rows rows;
+    private final RotaryTable.Turn turn;
+    private final Tensor rawQuery;
+    private final Tensor rawKey;
+    private final Tensor q;
+    private final Tensor k;
+    private final Tensor v;
+    private final Tensor attended;
+    private final Tensor joined;
+    private final Tensor y;
+
+    Saved(
+        Tensor x,
+        Rows rows,
+        RotaryTable.Turn turn,
+        Tensor rawQuery,
+        Tensor rawKey,
+        Tensor q,
+        Tensor k,
+        Tensor v,
+        Tensor attended,
+        Tensor joined,
+        Tensor y) {
+      this.x = x;
+      this.rows = rows;
+      this.turn = turn;
+      this.rawQuery = rawQuery;
+      this.rawKey = rawKey;
+      this.q = q;
+      this.k = k;
+      this.v = v;
+      this.attended = attended;
+      this.joined = joined;
+      this.y = y;
+    }
+
+    @Override
+    public Tensor output() {
+      return y;
+    }
+
+    @Override
+    public Tensor backward(Tensor ofOutput, double lossScale) {
+      int part = rows.batch().number();
+      Tensor ofAttended = heads(output.backward(joined, ofOutput, part, threads), settings.heads());
+      Tensor ofQ = Tensor.empty(exact, q.shape());
+      Tensor ofK = Tensor.zeros(exact, k.shape());
+      Tensor ofV = Tensor.zeros(exact, v.shape());
+      eachHead(
+          rows,
+          (span, number, kv, head) ->
+              CausalProduct.backward(
+                  of(ofQ, span, head),
+                  of(ofK, span, kv),
+                  of(ofV, span, kv),
+                  of(q, span, head),
+                  of(k, span, kv),
+                  of(v, span, kv),
+                  scale(),
+                  of(attended, span, head),
+                  of(ofAttended, span, head)));
+      Tensor ofRawQuery = unplaced(rawQuery, ofQ, queryNorm, part);
+      Tensor ofRawKey = unplaced(rawKey, ofK, keyNorm, part);
+      return query
+          .backward(x, flat(ofRawQuery), part, threads)
+          .addInPlace(key.backward(x, flat(ofRawKey), part, threads))
+          .addInPlace(value.backward(x, flat(ofV), part, threads));
+    }
+
+    private Tensor unplaced(Tensor heads, Tensor gradient, Norm norm, int part) {
+      Tensor ofNormed = turn == null ? gradient : turn.back(gradient);
+      return norm == null
+          ? ofNormed
+          : norm.backward(heads.flatten(0, 1), ofNormed.flatten(0, 1), part).reshape(heads.shape());
+    }
+
+    private Tensor flat(Tensor heads) {
+      return heads.flatten(1, 2).to(x.dtype());
+    }
+  }
+}

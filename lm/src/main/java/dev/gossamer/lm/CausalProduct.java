@@ -1,0 +1,104 @@
+package dev.gossamer.lm;
+
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * {@code softmax(q k^T scale) v} of one head in which a token sees itself and what stands before
+ * it. Queries are taken in tiles, each with the keys that it may see, so that half of the products
+ * is never made and memory holds one tile's scores. The way back makes them again.
+ *
+ * <p>Queries are the last of the tokens: query i of n stands at place {@code m - n + i} of m keys.
+ */
+final class CausalProduct {
+  private static final int TILE = 128;
+
+  private CausalProduct() {}
+
+  /**
+   * @param output {@code [n, width]}, written
+   * @param q {@code [n, headDim]}
+   * @param k {@code [m, headDim]}
+   * @param v {@code [m, width]}
+   */
+  static void forward(Tensor output, Tensor q, Tensor k, Tensor v, double scale) {
+    eachTile(
+        q,
+        k,
+        (from, count, seen) ->
+            Tensor.matmulInto(
+                output.narrow(0, from, count),
+                shares(q.narrow(0, from, count), k.narrow(0, 0, seen), scale),
+                v.narrow(0, 0, seen)));
+  }
+
+  /**
+   * Writes the queries' gradient and adds those of keys and values.
+   *
+   * @param output as the forward pass gave it
+   * @param ofOutput its gradient
+   */
+  static void backward(
+      Tensor ofQ,
+      Tensor ofK,
+      Tensor ofV,
+      Tensor q,
+      Tensor k,
+      Tensor v,
+      double scale,
+      Tensor output,
+      Tensor ofOutput) {
+    eachTile(
+        q,
+        k,
+        (from, count, seen) -> {
+          Tensor some = q.narrow(0, from, count);
+          Tensor keys = k.narrow(0, 0, seen);
+          Tensor shares = shares(some, keys, scale);
+          Tensor dy = ofOutput.narrow(0, from, count);
+          ofV.narrow(0, 0, seen).addInPlace(shares.transpose(0, 1).matmul(dy));
+          Tensor mean = dy.mul(output.narrow(0, from, count)).sum(true, 1);
+          Tensor ofScores = dy.matmul(v.narrow(0, 0, seen).transpose(0, 1)).sub(mean);
+          ofScores.mulInPlace(shares).mulInPlace(scale);
+          Tensor.matmulInto(ofQ.narrow(0, from, count), ofScores, keys);
+          ofK.narrow(0, 0, seen).addInPlace(ofScores.transpose(0, 1).matmul(some));
+        });
+  }
+
+  private interface Tile {
+    void of(long from, long count, long seen);
+  }
+
+  private static void eachTile(Tensor q, Tensor k, Tile work) {
+    long queries = q.size(0);
+    long before = k.size(0) - queries;
+    for (long from = 0; from < queries; from += TILE) {
+      long count = Math.min(TILE, queries - from);
+      try (Scope scope = Scope.open()) {
+        work.of(from, count, before + from + count);
+      }
+    }
+  }
+
+  /** How much each query takes of each key, {@code [count, seen]}. */
+  private static Tensor shares(Tensor q, Tensor k, double scale) {
+    long count = q.size(0);
+    Tensor scores = q.mul(scale).matmul(k.transpose(0, 1));
+    if (count > 1) {
+      scores.narrow(1, k.size(0) - count, count).addInPlace(future(count).to(scores.dtype()));
+    }
+    Tensor.softmaxInto(scores, scores, 1);
+    return scores;
+  }
+
+  /** Minus infinity where the key comes after the query, else 0. */
+  private static Tensor future(long count) {
+    int size = (int) count;
+    float[] mask = new float[size * size];
+    for (int row = 0; row < size; row++) {
+      Arrays.fill(mask, row * size + row + 1, (row + 1) * size, Float.NEGATIVE_INFINITY);
+    }
+    return Tensor.of(mask, size, size);
+  }
+}

@@ -1,0 +1,239 @@
+package dev.gossamer.lm;
+
+import dev.gossamer.moe.ExpertActivation;
+import dev.gossamer.moe.ExpertBody;
+import dev.gossamer.moe.Initialisation;
+import dev.gossamer.moe.MatchedSettings;
+import dev.gossamer.moe.MatchedSettings.Match;
+import dev.gossamer.moe.MoeSettings;
+import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.parallel.ParallelSettings;
+import dev.gossamer.moe.router.RouterSettings;
+import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.SettingsFile;
+import dev.gossamer.tensor.settings.Words;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * A model as a JSON object. What is read has defaults and may be short ({@code ratio}, {@code
+ * match}); what is written is complete and means the same whatever the defaults become.
+ */
+public final class ModelDocument {
+  private static final int MULTIPLE = 8;
+
+  private ModelDocument() {}
+
+  /** What a feed-forward network with experts looks like. */
+  private enum Structure {
+    DENSE,
+    VANILLA,
+    FINE_GRAINED,
+    BIGMAC
+  }
+
+  /** How weights are drawn. */
+  private enum Start {
+    FAN_IN,
+    PAPER
+  }
+
+  /**
+   * @throws dev.gossamer.tensor.failure.BadInputException if a key is unknown, missing or wrong
+   */
+  public static ModelSettings read(SettingsFile file) {
+    return file.build(
+        () -> {
+          int hidden = file.whole("hidden");
+          int heads = file.whole("heads");
+          int layers = file.whole("layers");
+          ExpertBody body = file.flag("gated", false) ? ExpertBody.GATED : ExpertBody.PLAIN;
+          ExpertActivation activation =
+              file.choice("activation", ExpertActivation.class, ExpertActivation.GELU);
+          Structure structure = file.choice("structure", Structure.class, Structure.BIGMAC);
+          Start start = file.choice("initialisation", Start.class, Start.FAN_IN);
+          Initialisation drawn =
+              start == Start.PAPER ? Initialisation.paper(layers) : Initialisation.fanIn(layers);
+          SettingsFile experts = file.part("experts");
+          SettingsFile router = file.part("router");
+          if (structure == Structure.DENSE && (file.has("experts") || file.has("router"))) {
+            throw new UsageException(
+                "A dense model has no experts and no router", "Leave them out, or name a structure");
+          }
+          return new ModelSettings(
+              file.whole("vocabulary"),
+              hidden,
+              layers,
+              file.whole("context"),
+              attention(file, hidden, heads),
+              file.choice("norm", NormKind.class, NormKind.RMS),
+              file.real("normEps", 1e-5),
+              file.flag("tied", true),
+              new DenseSettings(file.whole("inner", 4 * hidden), body, activation),
+              structure == Structure.DENSE
+                  ? Optional.empty()
+                  : Optional.of(
+                      experts.build(
+                          () -> experts(experts, router, structure, hidden, body, activation, drawn))),
+              experts.whole("firstDense", 0),
+              experts.whole("every", 1));
+        });
+  }
+
+  private static AttentionSettings attention(SettingsFile file, int hidden, int heads) {
+    if (!file.has("headDim") && hidden % Math.max(1, heads) != 0) {
+      throw new UsageException(
+          heads + " heads do not divide a hidden width of " + hidden, "Name a headDim");
+    }
+    return new AttentionSettings(
+        heads,
+        file.whole("kvHeads", heads),
+        file.whole("headDim", hidden / Math.max(1, heads)),
+        file.choice("positions", Positions.class, Positions.ROPE),
+        file.real("ropeTheta", 10_000),
+        file.flag("attentionBias", false),
+        file.flag("headNorm", false));
+  }
+
+  private static MoeSettings experts(
+      SettingsFile file,
+      SettingsFile router,
+      Structure structure,
+      int hidden,
+      ExpertBody body,
+      ExpertActivation activation,
+      Initialisation start) {
+    MoeStructure shape = structure(file, structure, hidden, body);
+    file.whole("firstDense", 0); // read with the model, known here
+    file.whole("every", 1);
+    return new MoeSettings(
+        shape,
+        router.build(() -> router(router, shape.topK())),
+        activation,
+        file.flag("bias", false),
+        file.flag("projectionBias", false),
+        file.flag("latentNorm", false),
+        file.flag("gateReadsLatent", false),
+        file.whole("sharedInner", 0),
+        ParallelSettings.DEFAULT,
+        start);
+  }
+
+  private static MoeStructure structure(
+      SettingsFile file, Structure structure, int hidden, ExpertBody body) {
+    int experts = file.whole("count");
+    int topK = file.whole("topK");
+    int inner = file.whole("inner");
+    if (structure != Structure.BIGMAC) {
+      return structure == Structure.VANILLA
+          ? new MoeStructure.Vanilla(hidden, experts, topK, inner, body)
+          : new MoeStructure.FineGrained(hidden, experts, topK, inner, body);
+    }
+    if (file.has("latent") && file.has("ratio")) {
+      throw new UsageException("Both a latent width and a ratio", "Name one of them");
+    }
+    int latent = file.whole("latent", (int) Math.round(file.real("ratio", 0.25) * hidden));
+    if (!file.has("match")) {
+      return new MoeStructure.BigMac(hidden, latent, experts, topK, inner, body);
+    }
+    Match match = file.choice("match", Match.class, Match.NOMINAL);
+    MoeStructure.FineGrained base =
+        new MoeStructure.FineGrained(hidden, experts, topK, inner, body);
+    return MatchedSettings.solve(base, latent, match, MULTIPLE).matched();
+  }
+
+  private static RouterSettings router(SettingsFile file, int topK) {
+    RouterSettings usual = RouterSettings.DEFAULT;
+    return new RouterSettings(
+        file.choice("scores", RouterSettings.Scores.class, usual.scores()),
+        file.flag("normalise", topK > 1),
+        file.real("scaling", usual.scaling()),
+        file.whole("groups", usual.groups()),
+        file.whole("topGroups", usual.topGroups()),
+        file.real("balance", usual.balance()),
+        file.choice("scope", RouterSettings.Scope.class, usual.scope()),
+        file.real("zLoss", usual.zLoss()),
+        file.real("capacity", usual.capacity()),
+        file.choice("drop", RouterSettings.Drop.class, usual.drop()));
+  }
+
+  /** The same as an object of JSON, complete. */
+  public static Map<String, Object> of(ModelSettings model) {
+    AttentionSettings attention = model.attention();
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("structure", Words.of(structure(model)));
+    document.put("vocabulary", model.vocabulary());
+    document.put("hidden", model.hidden());
+    document.put("layers", model.layers());
+    document.put("context", model.context());
+    document.put("heads", attention.heads());
+    document.put("kvHeads", attention.kvHeads());
+    document.put("headDim", attention.headDim());
+    document.put("positions", Words.of(attention.positions()));
+    document.put("ropeTheta", attention.ropeTheta());
+    document.put("attentionBias", attention.bias());
+    document.put("headNorm", attention.headNorm());
+    document.put("norm", Words.of(model.norm()));
+    document.put("normEps", model.normEps());
+    document.put("tied", model.tied());
+    document.put("inner", model.dense().inner());
+    document.put("gated", model.dense().body() == ExpertBody.GATED);
+    document.put("activation", Words.of(model.dense().activation()));
+    boolean paper = model.experts().map(moe -> moe.initialisation().fixed() > 0).orElse(false);
+    document.put("initialisation", Words.of(paper ? Start.PAPER : Start.FAN_IN));
+    model
+        .experts()
+        .ifPresent(
+            moe -> {
+              document.put("experts", experts(model, moe));
+              document.put("router", router(moe.router()));
+            });
+    return document;
+  }
+
+  private static Structure structure(ModelSettings model) {
+    MoeStructure shape = model.experts().map(MoeSettings::structure).orElse(null);
+    if (shape == null) {
+      return Structure.DENSE;
+    }
+    return shape instanceof MoeStructure.BigMac
+        ? Structure.BIGMAC
+        : shape instanceof MoeStructure.Vanilla ? Structure.VANILLA : Structure.FINE_GRAINED;
+  }
+
+  private static Map<String, Object> experts(ModelSettings model, MoeSettings moe) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("count", moe.structure().experts());
+    document.put("topK", moe.structure().topK());
+    document.put("inner", moe.structure().inner());
+    if (moe.structure() instanceof MoeStructure.BigMac bigMac) {
+      document.put("latent", bigMac.latent());
+    }
+    document.put("sharedInner", moe.sharedInner());
+    document.put("bias", moe.expertBias());
+    document.put("projectionBias", moe.projectionBias());
+    document.put("latentNorm", moe.latentNorm());
+    document.put("gateReadsLatent", moe.gateReadsLatent());
+    document.put("firstDense", model.firstDense());
+    document.put("every", model.every());
+    return document;
+  }
+
+  private static Map<String, Object> router(RouterSettings router) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("scores", Words.of(router.scores()));
+    document.put("normalise", router.normalise());
+    document.put("scaling", router.scaling());
+    document.put("groups", router.groups());
+    document.put("topGroups", router.topGroups());
+    document.put("balance", router.balance());
+    document.put("scope", Words.of(router.scope()));
+    document.put("zLoss", router.zLoss());
+    if (!Double.isInfinite(router.capacity())) {
+      document.put("capacity", router.capacity());
+    }
+    document.put("drop", Words.of(router.drop()));
+    return document;
+  }
+}

@@ -1,0 +1,60 @@
+package dev.gossamer.lm;
+
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
+
+/**
+ * Cosines and sines of rotary positions: element j of a head's first half and of its second turn
+ * together by {@code position * theta^(-2j / width)} (half-split, as LLaMA's and Mixtral's
+ * checkpoints have it). Angles are calculated in float64.
+ */
+final class RotaryTable {
+  private final Tensor cosine; // [context, width / 2]
+  private final Tensor sine;
+
+  RotaryTable(double theta, int width, int context, DType dtype, Scope owner) {
+    double[] cosines = new double[context * (width / 2)];
+    double[] sines = new double[cosines.length];
+    for (int position = 0; position < context; position++) {
+      for (int j = 0; j < width / 2; j++) {
+        double angle = position * Math.pow(theta, -2.0 * j / width);
+        cosines[position * (width / 2) + j] = Math.cos(angle);
+        sines[position * (width / 2) + j] = Math.sin(angle);
+      }
+    }
+    try (Scope scope = Scope.open()) {
+      this.cosine = owner.adopt(Tensor.of(cosines, context, width / 2).to(dtype));
+      this.sine = owner.adopt(Tensor.of(sines, context, width / 2).to(dtype));
+    }
+  }
+
+  /** The rows of some positions. */
+  Turn at(Tensor positions) {
+    return new Turn(
+        cosine.indexSelect(0, positions).unsqueeze(1), sine.indexSelect(0, positions).unsqueeze(1));
+  }
+
+  /** {@code [rows, 1, width / 2]} each. */
+  record Turn(Tensor cosine, Tensor sine) {
+    /**
+     * @param heads {@code [rows, heads, width]}
+     */
+    Tensor of(Tensor heads) {
+      return turned(heads, sine);
+    }
+
+    /** The opposite turn, which is the way back. */
+    Tensor back(Tensor heads) {
+      return turned(heads, sine.neg());
+    }
+
+    private Tensor turned(Tensor heads, Tensor sines) {
+      long half = heads.size(2) / 2;
+      Tensor first = heads.narrow(2, 0, half);
+      Tensor second = heads.narrow(2, half, half);
+      return Tensor.cat(
+          2, first.mul(cosine).sub(second.mul(sines)), second.mul(cosine).add(first.mul(sines)));
+    }
+  }
+}

@@ -1,0 +1,76 @@
+package dev.gossamer.lm;
+
+import dev.gossamer.moe.router.TokenBatch;
+import dev.gossamer.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The rows of one call of a model: which belong to which sequence, and where in it they stand.
+ *
+ * @param spans sequence after sequence, without gaps
+ * @param batch what a mixture of experts is to know of them
+ */
+record Rows(List<Span> spans, TokenBatch batch) {
+  /**
+   * Neighbouring rows of one sequence.
+   *
+   * @param from first row
+   * @param count rows
+   * @param cache of the sequence's earlier tokens; null if there are none and none will follow
+   */
+  record Span(int from, int count, KeyValueCache cache) {
+    /** Tokens of the sequence before these rows. */
+    int start() {
+      return cache == null ? 0 : cache.length();
+    }
+  }
+
+  Rows {
+    spans = List.copyOf(spans);
+  }
+
+  /** Whole sequences of equal length, as in training. */
+  static Rows whole(int sequences, int length, int microBatch) {
+    List<Span> spans = new ArrayList<>();
+    for (int sequence = 0; sequence < sequences; sequence++) {
+      spans.add(new Span(sequence * length, length, null));
+    }
+    return new Rows(spans, TokenBatch.of(sequences * length, sequences).numbered(microBatch));
+  }
+
+  /** Further tokens of sequences that have begun. */
+  static Rows further(List<KeyValueCache> caches, int[] counts) {
+    List<Span> spans = new ArrayList<>();
+    int from = 0;
+    for (int i = 0; i < counts.length; i++) {
+      caches.get(i).requireRoom(counts[i]);
+      spans.add(new Span(from, counts[i], caches.get(i)));
+      from += counts[i];
+    }
+    return new Rows(spans, TokenBatch.of(from));
+  }
+
+  int total() {
+    return batch.tokens();
+  }
+
+  /** INT32 {@code [rows]}: where each row stands in its sequence. */
+  Tensor positions() {
+    int[] positions = new int[total()];
+    for (Span span : spans) {
+      for (int i = 0; i < span.count(); i++) {
+        positions[span.from() + i] = span.start() + i;
+      }
+    }
+    return Tensor.of(positions, positions.length);
+  }
+
+  void advance() {
+    for (Span span : spans) {
+      if (span.cache() != null) {
+        span.cache().advance(span.count());
+      }
+    }
+  }
+}

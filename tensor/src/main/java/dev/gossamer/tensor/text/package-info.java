@@ -1,0 +1,2 @@
+/** HuggingFace's tokenizers, opened without the network. */
+package dev.gossamer.tensor.text;

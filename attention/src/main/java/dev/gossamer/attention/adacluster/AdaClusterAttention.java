@@ -4,6 +4,7 @@ import dev.gossamer.attention.Attention;
 import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.attention.TokenGrid;
+import dev.gossamer.attention.vector.VectorApi;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
@@ -100,6 +101,17 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     return query.dtype() == DType.BFLOAT16 ? DType.BFLOAT16 : DType.FLOAT32;
   }
 
+  private boolean onVectors(Tensor query) {
+    boolean float32 =
+        settings.products() == AdaClusterSettings.Products.AUTO
+            || products(query) == DType.FLOAT32;
+    return settings.execution() == AdaClusterSettings.Execution.AUTO
+        && float32
+        && query.device().isCpu()
+        && VectorApi.available()
+        && VectorExecution.fits(query.size(2), query.size(3));
+  }
+
   private void calibrate(Tensor key) {
     if (settings.keyCounts() != AdaClusterSettings.KeyCounts.ADAPTIVE
         || key.size(2) < settings.minTokens()
@@ -149,6 +161,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     // Tokens before heads in memory: joining the heads afterwards then costs nothing.
     Tensor output =
         Tensor.empty(query.dtype(), query.size(0), tokens, heads, query.size(3)).transpose(1, 2);
+    boolean vectors = onVectors(query);
     session
         .threads()
         .forEach(
@@ -156,20 +169,26 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
             h -> {
               HeadAttention head =
                   new HeadAttention(
-                      session,
-                      this.heads[h],
-                      owner,
-                      products,
-                      recluster,
-                      seed(h),
-                      (int) query.size(3));
-              outcomes[h] =
-                  head.attend(
-                      slice(query, h),
-                      slice(key, h),
-                      slice(value, h),
-                      slice(output, h),
-                      chunks(count));
+                      session, this.heads[h], owner, clusteredTokens(), recluster, seed(h));
+              Tensor q = slice(query, h);
+              Tensor k = slice(key, h);
+              Tensor v = slice(value, h);
+              Tensor out = slice(output, h);
+              if (vectors) {
+                session.withVectors(
+                    memory ->
+                        outcomes[h] =
+                            head.attend(
+                                new VectorExecution(
+                                    session, clusteredTokens(), q, k, v, memory, chunks(count)),
+                                out));
+              } else {
+                outcomes[h] =
+                    head.attend(
+                        new LibtorchExecution(
+                            session, products, clusteredTokens(), q, k, v, chunks(count)),
+                        out);
+              }
             });
     if (recluster) {
       lastClustered = step;
@@ -233,19 +252,19 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   }
 
   private Tensor keyMean(Tensor key, int head) {
-    return HeadAttention.video(slice(key, head), grid()).to(DType.FLOAT32).mean(true, 0);
+    return clusteredTokens().of(slice(key, head)).to(DType.FLOAT32).mean(true, 0);
   }
 
   private Tensor centred(Tensor key, int head) {
-    Tensor video = HeadAttention.video(slice(key, head), grid()).to(DType.FLOAT32);
+    Tensor video = clusteredTokens().of(slice(key, head)).to(DType.FLOAT32);
     return video.sub(video.mean(true, 0)).to(products(key)).contiguous();
   }
 
-  private TokenGrid grid() {
+  private ClusteredTokens clusteredTokens() {
     TokenGrid grid = session.plan().grid();
     return settings.text() == AdaClusterSettings.Text.ALWAYS
-        ? grid
-        : new TokenGrid(1, 1, grid.tokens(), 0, 0);
+        ? new ClusteredTokens(grid.textBefore(), grid.videoTokens(), grid.tokens())
+        : new ClusteredTokens(0, grid.tokens(), grid.tokens());
   }
 
   /** Shifts the seeds of the clustering: another number for every seed, layer and head. */

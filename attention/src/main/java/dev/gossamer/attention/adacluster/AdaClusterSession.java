@@ -32,6 +32,7 @@ final class AdaClusterSession implements AttentionSession {
   private final AdaClusterAttention[][] attentions;
   private final KeyClustering.Dispersion[][] dispersions;
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
+  private final Queue<VectorMemory> vectorMemories = new ConcurrentLinkedQueue<>();
   private Calibration calibration;
 
   /**
@@ -79,6 +80,19 @@ final class AdaClusterSession implements AttentionSession {
       work.accept(workspace);
     } finally {
       workspaces.add(workspace);
+    }
+  }
+
+  /** Lends arrays to one head or thread of the vector path for the length of a call. */
+  void withVectors(Consumer<VectorMemory> work) {
+    VectorMemory memory = vectorMemories.poll();
+    if (memory == null) {
+      memory = new VectorMemory();
+    }
+    try {
+      work.accept(memory);
+    } finally {
+      vectorMemories.add(memory);
     }
   }
 
@@ -184,5 +198,6 @@ final class AdaClusterSession implements AttentionSession {
     }
     workspaces.forEach(Workspace::close);
     workspaces.clear();
+    vectorMemories.clear();
   }
 }

@@ -41,6 +41,7 @@ import java.util.function.Function;
  * @param text whether text tokens of the same sequence are protected
  * @param minTokens sequences shorter than this attend in full
  * @param products type of the matrix products
+ * @param execution what computes on a processor
  */
 public record AdaClusterSettings(
     Partition queryPartition,
@@ -66,7 +67,8 @@ public record AdaClusterSettings(
     List<Integer> denseLayers,
     Text text,
     int minTokens,
-    Products products) {
+    Products products,
+    Execution execution) {
 
   /** How tokens are grouped. */
   public enum Partition {
@@ -115,12 +117,26 @@ public record AdaClusterSettings(
 
   /** Type of the matrix products; sums and softmax are float32 inside in any case. */
   public enum Products {
-    /** On a processor bf16 if it multiplies that natively, else float32; elsewhere as they come. */
+    /**
+     * On a processor float32 where {@link Execution} is by its vectors, else bf16 if it multiplies
+     * that natively, else float32; elsewhere as they come.
+     */
     AUTO,
     /** As the tensors come. */
     INPUT,
     FLOAT32,
     BFLOAT16
+  }
+
+  /** What computes on a processor; elsewhere it is always libtorch. */
+  public enum Execution {
+    /**
+     * Fused loops on the processor's vectors, if Java may use them ({@link
+     * dev.gossamer.attention.vector.VectorApi}) and the products are not bf16; else libtorch.
+     */
+    AUTO,
+    /** Operations of libtorch. */
+    LIBTORCH
   }
 
   public AdaClusterSettings {
@@ -190,7 +206,8 @@ public record AdaClusterSettings(
           List.of(),
           Text.CLUSTERED,
           2048,
-          Products.AUTO);
+          Products.AUTO,
+          Execution.AUTO);
 
   /** Clusters alone, without the tail: query mass and a budget of a quarter of the keys. */
   public static final AdaClusterSettings CLUSTER =
@@ -318,6 +335,8 @@ public record AdaClusterSettings(
     setting("text", s -> word(s.text), (s, v) -> s.withText(choice(Text.class, v)));
     setting("minTokens", s -> s.minTokens, (s, v) -> s.withMinTokens(whole(v)));
     setting("products", s -> word(s.products), (s, v) -> s.withProducts(choice(Products.class, v)));
+    setting(
+        "execution", s -> word(s.execution), (s, v) -> s.withExecution(choice(Execution.class, v)));
   }
 
   /** The names of all settings, as {@link #with} takes them. */
@@ -482,6 +501,10 @@ public record AdaClusterSettings(
     return change(draft -> draft.products = value);
   }
 
+  public AdaClusterSettings withExecution(Execution value) {
+    return change(draft -> draft.execution = value);
+  }
+
   private AdaClusterSettings change(Consumer<Draft> change) {
     Draft draft = new Draft(this);
     change.accept(draft);
@@ -514,6 +537,7 @@ public record AdaClusterSettings(
     private Text text;
     private int minTokens;
     private Products products;
+    private Execution execution;
 
     Draft(AdaClusterSettings from) {
       queryPartition = from.queryPartition;
@@ -540,6 +564,7 @@ public record AdaClusterSettings(
       text = from.text;
       minTokens = from.minTokens;
       products = from.products;
+      execution = from.execution;
     }
 
     AdaClusterSettings settings() {
@@ -567,7 +592,8 @@ public record AdaClusterSettings(
           denseLayers,
           text,
           minTokens,
-          products);
+          products,
+          execution);
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.attention.adacluster;
 
+import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
@@ -16,11 +17,11 @@ public record CentroidMass() implements ClusterScorer {
   @Override
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
-      Tensor queries = head.groupMeans(head.scaledQueries());
+      KeyStatistics statistics = head.statistics();
       Tensor logits =
-          queries
-              .matmul(head.statistics().means().transpose(0, 1))
-              .add(head.statistics().logSizes().transpose(0, 1));
+          head.groupQueries()
+              .matmul(statistics.means().transpose(0, 1))
+              .add(statistics.logSizes().transpose(0, 1));
       return scope.keep(logits.softmax(-1));
     }
   }

@@ -1,5 +1,6 @@
 package dev.gossamer.attention.adacluster;
 
+import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
@@ -27,9 +28,9 @@ public record ExpectedError(QueryMass mass) implements ClusterScorer {
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
       Tensor weights = mass.score(head);
-      Tensor squares = head.groupMeans(head.scaledQueries().square());
-      Tensor variance = squares.matmul(head.statistics().variances().transpose(0, 1));
-      return scope.keep(weights.mul(variance).div(head.statistics().sizes().transpose(0, 1)));
+      KeyStatistics statistics = head.statistics();
+      Tensor variance = head.groupSquares().matmul(statistics.variances().transpose(0, 1));
+      return scope.keep(weights.mul(variance).div(statistics.sizes().transpose(0, 1)));
     }
   }
 }

@@ -1,6 +1,7 @@
 package dev.gossamer.attention.adacluster;
 
 import dev.gossamer.attention.kmeans.KMeans;
+import dev.gossamer.attention.kmeans.Lloyd;
 import dev.gossamer.tensor.Tensor;
 import java.util.Optional;
 
@@ -12,22 +13,24 @@ final class QueryClustering {
   private QueryClustering() {}
 
   /**
-   * @param queries {@code [tokens, width]} of one head, contiguous, in the type of the products
-   * @param headDim columns that are the query
+   * @param queries of one head
+   * @param tokens how many there are
    * @param previous centroids of the step before, float32 {@code [clusters, headDim]}; empty at the
    *     first sparse step
    * @param shift moves the seeds of a first clustering
    */
   static KMeans.Clustering run(
-      Tensor queries,
-      int headDim,
+      Lloyd queries,
+      int tokens,
       Optional<Tensor> previous,
       AdaClusterSettings settings,
       long shift) {
-    KMeans kmeans = new KMeans(queries, headDim, settings.queryPartition().metric());
-    int clusters = settings.queryClustersFor((int) queries.size(0));
     return previous
-        .map(centroids -> kmeans.lloyd(centroids, settings.iterationsStep()))
-        .orElseGet(() -> kmeans.lloyd(kmeans.seeds(clusters, shift), settings.iterationsFirst()));
+        .map(centroids -> queries.lloyd(centroids, settings.iterationsStep()))
+        .orElseGet(
+            () ->
+                queries.lloyd(
+                    queries.seeds(settings.queryClustersFor(tokens), shift),
+                    settings.iterationsFirst()));
   }
 }

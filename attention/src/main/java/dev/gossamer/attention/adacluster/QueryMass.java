@@ -1,12 +1,8 @@
 package dev.gossamer.attention.adacluster;
 
-import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.QueryGroups;
-import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.Optional;
 
 /**
  * Attention mass that the queries of a group themselves give to each cluster, seen as one point: W
@@ -48,28 +44,11 @@ public record QueryMass(int samples) implements ClusterScorer {
 
   @Override
   public Tensor score(ScoredHead head) {
-    Optional<Tensor> known = head.coarse().flatMap(CoarseAttention::weights);
-    if (known.isPresent()) {
-      return head.groupMeans(known.get());
-    }
-    try (Scope scope = Scope.open()) {
-      int tokens = (int) head.operands().queries().size(0);
-      int stride = (int) Math.max(1, tokens / ((long) head.groups().count() * samples));
-      Tensor mass;
-      if (stride == 1) {
-        mass = masses(head.operands().queries(), head);
-        return scope.keep(head.groupMeans(mass));
-      }
-      QueryGroups.Samples sample = head.groups().samples(stride);
-      mass = masses(head.operands().queries().indexSelect(0, sample.positions()), head);
-      Tensor sums =
-          Tensor.zeros(DType.FLOAT32, head.groups().count(), mass.size(1))
-              .indexAdd(0, sample.groups(), mass);
-      return scope.keep(sums.div(sample.perGroup()));
-    }
+    return head.mass(samples);
   }
 
-  private static Tensor masses(Tensor queries, ScoredHead head) {
-    return queries.matmul(head.tail().keys().transpose(0, 1)).softmax(-1).to(DType.FLOAT32);
+  /** Every how many-th query speaks, if so many shall for each of the groups. */
+  static int stride(int tokens, QueryGroups groups, int samples) {
+    return (int) Math.max(1, tokens / ((long) groups.count() * samples));
   }
 }

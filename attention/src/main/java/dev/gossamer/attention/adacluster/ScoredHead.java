@@ -1,55 +1,37 @@
 package dev.gossamer.attention.adacluster;
 
-import dev.gossamer.attention.clusters.ClusterLayout;
-import dev.gossamer.attention.clusters.ClusterTail;
-import dev.gossamer.attention.clusters.CoarseAttention;
 import dev.gossamer.attention.clusters.KeyStatistics;
-import dev.gossamer.attention.clusters.Operands;
-import dev.gossamer.attention.clusters.QueryGroups;
-import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import java.util.Optional;
 
 /**
- * One head after clustering: what the scorers look at.
- *
- * @param operands queries, keys and values, sorted
- * @param groups ranges of sorted queries
- * @param keyLayout clusters of sorted keys
- * @param statistics of each key cluster
- * @param tail each key cluster as one point
- * @param coarse attention of all queries to these points, if the tail needs it anyway
+ * One head after clustering: what the scorers look at. Queries are scaled, keys less their mean;
+ * all tensors float32, in the current scope.
  */
-public record ScoredHead(
-    Operands operands,
-    QueryGroups groups,
-    ClusterLayout keyLayout,
-    KeyStatistics statistics,
-    ClusterTail tail,
-    Optional<CoarseAttention> coarse) {
+public interface ScoredHead {
+  /** Of each key cluster. */
+  KeyStatistics statistics();
 
-  /** Scaled queries without their bias column, float32 {@code [tokens, headDim]}, sorted. */
-  Tensor scaledQueries() {
-    return operands.queries().narrow(1, 0, operands.headDim()).to(DType.FLOAT32);
-  }
+  /**
+   * Largest and smallest key of each cluster in every dimension: {@code [2, clusters, headDim]},
+   * maxima, then minima; zero for an empty cluster.
+   */
+  Tensor extremes();
 
-  /** Mean of the rows of each group, float32 {@code [groups, columns]}. */
-  Tensor groupMeans(Tensor sortedRows) {
-    try (Scope scope = Scope.open()) {
-      Tensor sums =
-          Tensor.zeros(DType.FLOAT32, groups.count(), sortedRows.size(1))
-              .indexAdd(0, groups.ofPositions(), sortedRows);
-      return scope.keep(sums.div(groups.sizes()));
-    }
-  }
+  /** Mean query of each group, {@code [groups, headDim]}. */
+  Tensor groupQueries();
 
-  /** Mean direction of each group's queries, float32 {@code [groups, headDim]}. */
-  Tensor groupDirections() {
-    try (Scope scope = Scope.open()) {
-      Tensor queries = scaledQueries();
-      Tensor lengths = queries.norm(1, true).clamp(1e-6, Double.POSITIVE_INFINITY);
-      return scope.keep(groupMeans(queries.div(lengths)));
-    }
-  }
+  /** Mean of the squares of each group's queries, {@code [groups, headDim]}. */
+  Tensor groupSquares();
+
+  /** Mean direction of each group's queries, {@code [groups, headDim]}. */
+  Tensor groupDirections();
+
+  /**
+   * Mean over queries of each group of their softmax over clusters, each cluster one point: {@code
+   * [groups, clusters]}.
+   *
+   * @param samples queries that speak for a group, on average; all do where the tail asks them
+   *     anyway
+   */
+  Tensor mass(int samples);
 }

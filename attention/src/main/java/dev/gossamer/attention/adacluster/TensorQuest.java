@@ -1,6 +1,5 @@
 package dev.gossamer.attention.adacluster;
 
-import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
@@ -19,7 +18,7 @@ public record TensorQuest() implements ClusterScorer {
   @Override
   public Tensor score(ScoredHead head) {
     try (Scope scope = Scope.open()) {
-      Tensor extremes = KeyStatistics.extremes(head.operands(), head.keyLayout());
+      Tensor extremes = head.extremes();
       return scope.keep(
           upperBound(head.groupDirections(), extremes.select(0, 0), extremes.select(0, 1)));
     }

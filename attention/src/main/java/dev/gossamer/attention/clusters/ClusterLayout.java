@@ -86,6 +86,11 @@ public final class ClusterLayout {
     }
   }
 
+  /** The token at each sorted position; not to be changed. */
+  public int[] tokensInOrder() {
+    return order;
+  }
+
   /** INT64 [tokens]: the token at each sorted position. */
   public Tensor order() {
     return index(order);

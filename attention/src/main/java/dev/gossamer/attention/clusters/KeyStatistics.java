@@ -30,18 +30,23 @@ public record KeyStatistics(
               .sub(means.square())
               .clamp(0, Double.POSITIVE_INFINITY);
       Tensor values = sums(operands.values().to(DType.FLOAT32), labels, layout).div(sizes);
-      float[] logs = new float[layout.clusters()];
-      for (int cluster = 0; cluster < logs.length; cluster++) {
-        int size = layout.size(cluster);
-        logs[cluster] = size == 0 ? (float) Operands.UNSEEN : (float) Math.log(size);
-      }
       return new KeyStatistics(
           scope.keep(means),
           scope.keep(variances),
           scope.keep(values),
-          scope.keep(Tensor.of(logs, logs.length, 1)),
+          scope.keep(logSizes(layout)),
           scope.keep(sizes));
     }
+  }
+
+  /** float32 {@code [clusters, 1]}; {@link Operands#UNSEEN} for an empty cluster. */
+  public static Tensor logSizes(ClusterLayout layout) {
+    float[] logs = new float[layout.clusters()];
+    for (int cluster = 0; cluster < logs.length; cluster++) {
+      int size = layout.size(cluster);
+      logs[cluster] = size == 0 ? (float) Operands.UNSEEN : (float) Math.log(size);
+    }
+    return Tensor.of(logs, logs.length, 1);
   }
 
   private static Tensor sums(Tensor rows, Tensor labels, ClusterLayout layout) {
@@ -67,10 +72,18 @@ public record KeyStatistics(
    */
   public static Tensor extremes(Operands operands, ClusterLayout layout) {
     int headDim = operands.headDim();
-    float[] keys;
     try (Scope scope = Scope.open()) {
-      keys = operands.keys().narrow(1, 0, headDim).toFloats();
+      float[] keys = operands.keys().narrow(1, 0, headDim).toFloats();
+      return scope.keep(extremes(keys, headDim, layout));
     }
+  }
+
+  /**
+   * The same of an array.
+   *
+   * @param keys {@code [tokens][headDim]}, sorted
+   */
+  public static Tensor extremes(float[] keys, int headDim, ClusterLayout layout) {
     int clusters = layout.clusters();
     float[] result = new float[2 * clusters * headDim];
     for (int cluster = 0; cluster < clusters; cluster++) {

@@ -79,9 +79,9 @@ public final class QueryGroups {
     int found = 0;
     for (int group = 0; group < count(); group++) {
       int size = size(group);
-      int wanted = Math.max(1, size / stride);
+      int wanted = samplesOf(size, stride);
       for (int sample = 0; sample < wanted; sample++) {
-        positions[found] = start(group) + (int) ((2L * sample + 1) * size / (2L * wanted));
+        positions[found] = start(group) + sample(sample, wanted, size);
         groups[found++] = group;
       }
       perGroup[group] = wanted;
@@ -90,6 +90,16 @@ public final class QueryGroups {
         Tensor.of(Arrays.copyOf(positions, found), found).to(DType.INT64),
         Tensor.of(Arrays.copyOf(groups, found), found).to(DType.INT64),
         Tensor.of(perGroup, perGroup.length, 1));
+  }
+
+  /** How many of {@code size} queries are samples if about every {@code stride}-th is. */
+  public static int samplesOf(int size, int stride) {
+    return Math.max(1, size / stride);
+  }
+
+  /** Which query of {@code size} is sample number {@code sample} of {@code wanted}. */
+  public static int sample(int sample, int wanted, int size) {
+    return (int) ((2L * sample + 1) * size / (2L * wanted));
   }
 
   /**

@@ -15,7 +15,7 @@ import java.util.Arrays;
  * <p>Not thread-safe; one object per head and call. Tensors belong to the scope in which it is
  * made.
  */
-public final class KMeans {
+public final class KMeans implements Lloyd {
   /** What near means. */
   public enum Metric {
     /** Largest cosine: lengths of tokens do not matter, centroids have length one. */
@@ -25,7 +25,6 @@ public final class KMeans {
   }
 
   private static final double SHORTEST = 1e-6;
-  private static final double GOLDEN_RATIO = 0.6180339887498949;
   private static final int TOKENS_AT_ONCE =
       1024; // a strip of scores stays in the second-level cache
 
@@ -72,20 +71,9 @@ public final class KMeans {
     return wide;
   }
 
-  /**
-   * Starting centroids: tokens spread over the sequence.
-   *
-   * @param shift moves all of them, so that layers and heads start differently
-   * @return float32 {@code [clusters, headDim]}
-   */
+  @Override
   public Tensor seeds(int clusters, long shift) {
-    int[] picks = new int[clusters];
-    double start = (shift & 0xffffff) / (double) 0x1000000;
-    for (int j = 0; j < clusters; j++) {
-      double place = start + j * GOLDEN_RATIO;
-      picks[j] = (int) ((place - Math.floor(place)) * count);
-    }
-    return points.indexSelect(0, Tensor.of(picks, clusters));
+    return points.indexSelect(0, Tensor.of(Seeds.spread(clusters, count, shift), clusters));
   }
 
   /**
@@ -182,7 +170,7 @@ public final class KMeans {
    */
   public Tensor update(Tensor centroids, int[] labels) {
     int clusters = (int) centroids.size(0);
-    int[] sizes = sizes(labels, clusters);
+    int[] sizes = Seeds.sizes(labels, clusters);
     try (Scope scope = Scope.open()) {
       Tensor sums =
           Tensor.zeros(DType.FLOAT32, clusters, headDim)
@@ -209,33 +197,13 @@ public final class KMeans {
     if (empty == 0 || closeness.length != count) {
       return;
     }
-    int[] far = farthest(labels, sizes, empty);
+    int[] far = Seeds.farthest(distances(), labels, sizes, empty);
     int next = 0;
     for (int cluster = 0; cluster < sizes.length && next < far.length; cluster++) {
       if (sizes[cluster] == 0) {
         centroids.narrow(0, cluster, 1).copyFrom(points.narrow(0, far[next++], 1));
       }
     }
-  }
-
-  /** Up to {@code wanted} tokens of clusters of at least twice the mean size, farthest first. */
-  private int[] farthest(int[] labels, int[] sizes, int wanted) {
-    double spare = 2.0 * count / sizes.length;
-    float[] distance = distances();
-    long[] order = new long[count]; // nearness, then token: positive floats sort as their bits do
-    int found = 0;
-    for (int token = 0; token < count; token++) {
-      if (sizes[labels[token]] >= spare && distance[token] > 0) {
-        long nearness = Integer.MAX_VALUE - Float.floatToRawIntBits(distance[token]);
-        order[found++] = nearness << Integer.SIZE | token;
-      }
-    }
-    Arrays.sort(order, 0, found);
-    int[] far = new int[Math.min(wanted, found)];
-    for (int i = 0; i < far.length; i++) {
-      far[i] = (int) order[i];
-    }
-    return far;
   }
 
   /** Distance of every token from its centroid at the last assignment: Euclidean, or 1 - cosine. */
@@ -256,13 +224,7 @@ public final class KMeans {
     return tokens.narrow(1, 0, headDim).to(DType.FLOAT32).norm(1, false).toFloats();
   }
 
-  /**
-   * Runs Lloyd's iterations.
-   *
-   * @param centroids float32 {@code [clusters, headDim]} to start from
-   * @return the labels of the last assignment and the centroids that follow from them; the labels
-   *     used are thus one update older than the centroids, as in every later step
-   */
+  @Override
   public Clustering lloyd(Tensor centroids, int iterations) {
     Tensor current = centroids;
     int[] labels = new int[count];
@@ -285,7 +247,7 @@ public final class KMeans {
     for (int i = 0; i < kept.length; i++) {
       labels[i] = clustering.labels()[kept[i]];
     }
-    int[] sizes = sizes(labels, clusters);
+    int[] sizes = Seeds.sizes(labels, clusters);
     int[] filled =
         java.util.stream.IntStream.range(0, clusters).filter(j -> sizes[j] > 0).toArray();
     try (Scope scope = Scope.open()) {
@@ -302,14 +264,6 @@ public final class KMeans {
    * @param labels cluster of each token
    */
   public record Clustering(Tensor centroids, int[] labels) {}
-
-  private static int[] sizes(int[] labels, int clusters) {
-    int[] sizes = new int[clusters];
-    for (int label : labels) {
-      sizes[label]++;
-    }
-    return sizes;
-  }
 
   private static Tensor divisors(int[] sizes) {
     float[] divisors = new float[sizes.length];

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.attention.AttentionOptions;
+import dev.gossamer.attention.adacluster.AdaClusterSettings.Execution;
 import dev.gossamer.attention.adacluster.AdaClusterSettings.Grouping;
 import dev.gossamer.attention.adacluster.AdaClusterSettings.KeyCounts;
 import dev.gossamer.attention.adacluster.AdaClusterSettings.Partition;
@@ -61,7 +62,8 @@ class AdaClusterSettingsTest {
         List.of(0, 3, 11),
         Text.CLUSTERED,
         5,
-        Products.BFLOAT16);
+        Products.BFLOAT16,
+        Execution.LIBTORCH);
   }
 
   static Stream<Arguments> pairs() {

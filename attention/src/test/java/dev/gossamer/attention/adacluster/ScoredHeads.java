@@ -14,7 +14,7 @@ final class ScoredHeads {
   static ScoredHead of(ClusteredHead head, QueryGroups groups) {
     Operands operands = head.operands();
     KeyStatistics statistics = KeyStatistics.of(operands, head.keys());
-    return new ScoredHead(
+    return new SortedHead(
         operands,
         groups,
         head.keys(),

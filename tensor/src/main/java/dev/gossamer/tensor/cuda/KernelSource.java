@@ -89,6 +89,16 @@ public record KernelSource(String name, String code) {
     return KernelCompiler.compile(name, code, options);
   }
 
+  /**
+   * Version of NVRTC, for example {@code 13.0}.
+   *
+   * @throws EnvironmentException if it is not here
+   */
+  public static String compilerVersion() {
+    int version = KernelCompiler.version();
+    return version / 1000 + "." + version % 1000 / 10;
+  }
+
   /** Where compiled kernels are kept. */
   static Path cacheFolder() {
     return CacheFolder.path().resolve("kernels");

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.cuda.Stopwatch;
 import java.util.Map;
 
 /** Every query attends to every key: the yardstick. */
@@ -29,9 +30,9 @@ public final class DenseAttention implements AttentionMethod {
       @Override
       public Attention attention(int layer, int branch) {
         return (query, key, value, step) -> {
-          long start = System.nanoTime();
+          Stopwatch watch = Stopwatch.start(query.device());
           Tensor output = attend(query, key, value, threads);
-          log.dense(step, layer, branch, "method", start);
+          log.dense(step, layer, branch, "method", watch);
           return output;
         };
       }

@@ -3,8 +3,12 @@ package dev.gossamer.cli;
 import dev.gossamer.distributed.c10d.Backend;
 import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.CudaSetup;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
+import dev.gossamer.tensor.cuda.Card;
+import dev.gossamer.tensor.cuda.KernelSource;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.video.media.Frame;
 import dev.gossamer.video.media.Mp4Writer;
 import java.io.IOException;
@@ -133,10 +137,58 @@ final class Checkup {
             ? Finding.good("GPU", "an NVIDIA card with its driver")
             : Finding.note(
                 "GPU", "an NVIDIA card, but no libcuda.so.1", "Install the NVIDIA driver"));
+    findings.addAll(cards());
+    findings.add(headers());
+    if (!setup.found().isEmpty()) {
+      findings.add(Finding.good("CUDA", "found " + String.join(", ", setup.found())));
+    }
     for (String library : setup.missing()) {
       findings.add(Finding.note("CUDA", "no " + library, remedy(library)));
     }
     return findings;
+  }
+
+  /** What libtorch can use, by its own word; the reason if it can use none. */
+  private static List<Finding> cards() {
+    List<Finding> findings = new ArrayList<>();
+    try {
+      for (Card card : Card.all()) {
+        findings.add(
+            Finding.good(
+                "cuda:" + card.index(),
+                String.format(
+                    Locale.ROOT,
+                    "%s, compute capability %s, %s of %s free, driver for CUDA %d.%d",
+                    card.name(),
+                    card.capabilityText(),
+                    gibibytes(card.freeBytes()),
+                    gibibytes(card.memoryBytes()),
+                    card.driver() / 1000,
+                    card.driver() % 1000 / 10)));
+      }
+      if (findings.isEmpty()) {
+        Card.of(Device.of("cuda")); // says why
+      }
+    } catch (GossamerException e) {
+      findings.add(Finding.note("CUDA", e.getMessage(), ""));
+    }
+    return findings;
+  }
+
+  /** Kernels are compiled on the machine itself. */
+  private static Finding headers() {
+    try {
+      return Finding.good(
+          "NVRTC",
+          "version "
+              + KernelSource.compilerVersion()
+              + ", headers "
+              + KernelSource.headers()
+                  .map(Path::toString)
+                  .orElse("missing: set CUDA_HOME to a CUDA 13 toolkit"));
+    } catch (GossamerException e) {
+      return Finding.note("NVRTC", e.getMessage(), "");
+    }
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.gossamer.cli;
 import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.Residency;
 import dev.gossamer.video.Tiles;
@@ -61,8 +62,17 @@ final class ModelArguments {
 
   /**
    * @throws dev.gossamer.tensor.failure.UsageException if a value is not one of the known
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if there is no such card
    */
   ModelOptions options() {
+    ModelOptions options = parsed();
+    if (!options.device().isCpu()) {
+      Card.of(options.device());
+    }
+    return options;
+  }
+
+  private ModelOptions parsed() {
     return ModelOptions.defaults()
         .withDtype(DType.ofOption(dtype))
         .withDevice(Device.of(device))

@@ -44,7 +44,10 @@ final class RunTable {
     row(
         table,
         "Peak memory",
-        report.peakMemoryBytes() == 0 ? "unknown" : Amounts.bytes(report.peakMemoryBytes()));
+        (report.peakMemoryBytes() == 0 ? "unknown" : Amounts.bytes(report.peakMemoryBytes()))
+            + (report.peakCardMemoryBytes() == 0
+                ? ""
+                : ", of the card " + Amounts.bytes(report.peakCardMemoryBytes())));
     return table.toString().stripTrailing();
   }
 

@@ -1,5 +1,6 @@
 package dev.gossamer.tensor;
 
+import dev.gossamer.tensor.libtorch.Libtorch;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -42,7 +43,10 @@ public record CudaSetup(boolean card, boolean driver, List<String> missing) {
   /** This machine, now. */
   public static CudaSetup here() {
     String path = System.getenv().getOrDefault("LD_LIBRARY_PATH", "");
-    return in(Path.of("/"), Arrays.stream(path.split(":")).filter(s -> !s.isBlank()).toList());
+    List<String> folders = new ArrayList<>();
+    Libtorch.foldersOfCuda().forEach(folder -> folders.add(folder.toString()));
+    Arrays.stream(path.split(":")).filter(s -> !s.isBlank()).forEach(folders::add);
+    return in(Path.of("/"), folders);
   }
 
   /**
@@ -59,6 +63,11 @@ public record CudaSetup(boolean card, boolean driver, List<String> missing) {
         Files.exists(root.resolve("dev/nvidiactl")) || cards(root.resolve("dev")),
         found(root, cache, folders, "libcuda.so.1"),
         missing);
+  }
+
+  /** Those that the loader would find. */
+  public List<String> found() {
+    return LIBRARIES.stream().filter(name -> !missing.contains(name)).toList();
   }
 
   private static boolean cards(Path devices) {

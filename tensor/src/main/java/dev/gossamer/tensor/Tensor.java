@@ -91,9 +91,24 @@ public final class Tensor implements AutoCloseable {
     return own(TorchTensor.full(shape, value, dtype.torchCode(), "cpu"));
   }
 
+  /** Zeros on a device. */
+  public static Tensor zeros(DType dtype, Device device, long... shape) {
+    return full(0, dtype, device, shape);
+  }
+
+  /** One number everywhere, on a device. */
+  public static Tensor full(double value, DType dtype, Device device, long... shape) {
+    return own(TorchTensor.full(shape, value, dtype.torchCode(), device.toString()));
+  }
+
+  /** 0, 1, .. end - 1 on a device. */
+  public static Tensor arange(long end, DType dtype, Device device) {
+    return own(TorchTensor.arange(end, dtype.torchCode(), device.toString()));
+  }
+
   /** 0, 1, .. end - 1. */
   public static Tensor arange(long end, DType dtype) {
-    return own(TorchTensor.arange(end, dtype.torchCode()));
+    return arange(end, dtype, Device.CPU);
   }
 
   /** A copy of a Java array, row-major. */
@@ -672,6 +687,22 @@ public final class Tensor implements AutoCloseable {
     return own(
         handle()
             .sumRows(index.handle(), starts.handle(), weights == null ? null : weights.handle()));
+  }
+
+  /** As {@link #sumRows}, the largest of the rows in each column in place of their sum. */
+  public Tensor maxRows(Tensor index, Tensor starts) {
+    return own(handle().maxRows(index.handle(), starts.handle()));
+  }
+
+  /**
+   * For each number how many of this tensor's ascending last dimension are less than it; with
+   * {@code orEqual}, how many are not greater.
+   *
+   * @param numbers all dimensions but the last are this tensor's
+   * @return INT64, shaped as {@code numbers}
+   */
+  public Tensor countBelow(Tensor numbers, boolean orEqual) {
+    return own(handle().countBelow(numbers.handle(), orEqual));
   }
 
   /** Elements picked along a dimension by an INT64 index of the result's shape. */

@@ -53,7 +53,9 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
       loaded += model.isLoaded(part) ? weights : 0;
       parts.add(new Part(part, weights, model.workBytes(part, request, options)));
     }
-    long base = PROCESS + KEPT * request.frames() * request.width() * request.height();
+    // On a card frames and programs do not count; its kernels and libraries take about as much.
+    long pixels = (long) request.frames() * request.width() * request.height();
+    long base = PROCESS + (options.device().isCpu() ? KEPT * pixels : 0);
     OptionalLong all =
         free.isPresent() ? OptionalLong.of(free.getAsLong() + loaded) : OptionalLong.empty();
     MemoryPlan keep = new MemoryPlan(parts, Residency.KEEP, base, all);

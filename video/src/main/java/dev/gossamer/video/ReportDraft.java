@@ -2,6 +2,7 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.tensor.Machine;
+import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.files.PartFile;
@@ -94,6 +95,7 @@ final class ReportDraft {
         RunReport.Memory.of(memory),
         clock.seconds(),
         PeakMemory.bytes(),
+        Card.peakBytes(engine.options().device()).orElse(0),
         AttentionSummary.of(attention),
         comparison,
         engine.weights(),

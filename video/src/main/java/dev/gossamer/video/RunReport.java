@@ -25,6 +25,7 @@ import java.util.Optional;
  * @param seconds per stage: load, text, transformer, decode, write, total
  * @param peakMemoryBytes largest resident size of the process so far, mapped weights included; 0
  *     where the system does not say
+ * @param peakCardMemoryBytes most bytes of tensors on the card so far; 0 on a processor
  * @param attention what the self-attentions did
  * @param compare this video against the dense one, if asked for
  * @param weights the weight files
@@ -47,6 +48,7 @@ public record RunReport(
     Memory memory,
     Map<String, Double> seconds,
     long peakMemoryBytes,
+    long peakCardMemoryBytes,
     AttentionSummary attention,
     Optional<Comparison> compare,
     List<FileFingerprint> weights,

@@ -3,6 +3,7 @@ package dev.gossamer.video;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
+import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -148,11 +149,11 @@ public final class TextToVideo implements AutoCloseable {
    */
   public MemoryPlan memory(VideoRequest request) {
     check(request);
-    OptionalLong free =
+    long free =
         options().device().isCpu()
-            ? OptionalLong.of(Machine.here().availableBytes())
-            : OptionalLong.empty();
-    return MemoryPlan.of(model(), request, options(), free);
+            ? Machine.here().availableBytes()
+            : Card.of(options().device()).freeBytes();
+    return MemoryPlan.of(model(), request, options(), OptionalLong.of(free));
   }
 
   /**

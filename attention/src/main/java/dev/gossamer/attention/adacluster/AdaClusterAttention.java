@@ -6,14 +6,17 @@ import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.vector.VectorApi;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.cuda.Stopwatch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.TreeSet;
 
 /**
@@ -23,6 +26,7 @@ import java.util.TreeSet;
 final class AdaClusterAttention implements Attention, AutoCloseable {
   private static final boolean NATIVE_BFLOAT16 = Machine.here().bfloat16();
   private static final double NEARLY_ALL = 0.95;
+  private static final String CARD = "card.";
 
   private final AdaClusterSession session;
   private final AdaClusterSettings settings;
@@ -31,6 +35,8 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
 
   private final Scope owner = Scope.detached();
   private HeadState[] heads = new HeadState[0];
+  private CardHeads card; // made when a card is first used
+  private final Map<String, Tensor> ofCard = new TreeMap<>(); // saved, until there is a card
   private boolean hard;
   private boolean counted;
   private int lastClustered = -1;
@@ -44,7 +50,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
 
   @Override
   public Tensor attend(Tensor query, Tensor key, Tensor value, int step) {
-    long start = System.nanoTime();
+    Stopwatch watch = Stopwatch.start(query.device());
     String reason = whyDense(query, step);
     if (reason.isEmpty()
         && settings.keyCounts() == AdaClusterSettings.KeyCounts.ADAPTIVE
@@ -57,10 +63,42 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       if (step == settings.firstSparseStep(session.plan().steps()) - 1) {
         calibrate(key);
       }
-      session.log().dense(step, layer, branch, reason, start);
+      session.log().dense(step, layer, branch, reason, watch);
       return output;
     }
-    return clustered(query, key, value, step, start);
+    return query.device().isCpu()
+        ? clustered(query, key, value, step, watch)
+        : onCard(query, key, value, step, watch);
+  }
+
+  private Tensor onCard(Tensor query, Tensor key, Tensor value, int step, Stopwatch watch) {
+    boolean explained = session.plan().explained().contains(step);
+    CardHeads.Attended attended =
+        card(query.device())
+            .attend(
+                query, key, value, reclusters(step), session.plan().recallRows(), explained);
+    lastClustered = reclusters(step) ? step : lastClustered;
+    session.log().add(attended.facts().call(step, layer, branch, watch.stop()));
+    if (explained) {
+      session.log().add(card(query.device()).labels(step, layer, branch));
+    }
+    return attended.output();
+  }
+
+  private CardHeads card(Device device) {
+    if (card == null) {
+      card =
+          new CardHeads(
+              settings, session.plan().grid(), this::seed, session.execution(device));
+      card.restore(CARD, ofCard, device);
+      ofCard.values().forEach(Tensor::close);
+      ofCard.clear();
+    }
+    return card;
+  }
+
+  private boolean reclusters(int step) {
+    return lastClustered < 0 || step - lastClustered >= settings.reclusterEvery();
   }
 
   private String whyDense(Tensor query, int step) {
@@ -118,6 +156,10 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
         || settings.denseLayers().contains(layer)) {
       return;
     }
+    if (!key.device().isCpu()) {
+      session.calibrate(layer, branch, card(key.device()).dispersion(key));
+      return;
+    }
     int count = headCount(key);
     KeyClustering.Dispersion[] found = new KeyClustering.Dispersion[count];
     session
@@ -133,6 +175,11 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   /** Finds the number of key clusters of this layer, and with it the first centroids. */
   private void countClusters(Tensor key) {
     counted = true;
+    if (!key.device().isCpu()) {
+      hard =
+          card(key.device()).countClusters(key, session.tau()) && session.mayFallBack(layer);
+      return;
+    }
     try (Scope scope = Scope.open()) {
       int count = headCount(key);
       List<Tensor> keys = new ArrayList<>();
@@ -150,11 +197,11 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     }
   }
 
-  private Tensor clustered(Tensor query, Tensor key, Tensor value, int step, long start) {
+  private Tensor clustered(Tensor query, Tensor key, Tensor value, int step, Stopwatch watch) {
     int count = headCount(query);
     resize(count);
     DType products = products(query);
-    boolean recluster = lastClustered < 0 || step - lastClustered >= settings.reclusterEvery();
+    boolean recluster = reclusters(step);
     HeadAttention.Outcome[] outcomes = new HeadAttention.Outcome[count];
     long heads = query.size(1);
     long tokens = query.size(2);
@@ -193,7 +240,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     if (recluster) {
       lastClustered = step;
     }
-    note(outcomes, step, start);
+    note(outcomes, step, watch);
     return output;
   }
 
@@ -203,8 +250,8 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     return count % threads == 0 ? 1 : threads;
   }
 
-  private void note(HeadAttention.Outcome[] outcomes, int step, long start) {
-    double seconds = (System.nanoTime() - start) / 1e9;
+  private void note(HeadAttention.Outcome[] outcomes, int step, Stopwatch watch) {
+    double seconds = watch.stop().getAsDouble();
     session
         .log()
         .add(
@@ -284,6 +331,9 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     for (int h = 0; h < heads.length; h++) {
       heads[h].save(prefix + "head" + h + ".", state);
     }
+    if (card != null) {
+      card.save(prefix + CARD, state);
+    }
   }
 
   /** Takes over a saved state; returns the names that it read. */
@@ -301,11 +351,23 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     for (int h = 0; h < heads.length; h++) {
       read.addAll(heads[h].restore(prefix + "head" + h + ".", state, owner));
     }
+    for (Map.Entry<String, Tensor> saved : state.entrySet()) {
+      if (saved.getKey().startsWith(prefix + CARD)) {
+        try (Scope scope = Scope.open()) {
+          ofCard.put(
+              saved.getKey().substring(prefix.length()), owner.adopt(saved.getValue().copy()));
+        }
+        read.add(saved.getKey());
+      }
+    }
     return read;
   }
 
   @Override
   public void close() {
+    if (card != null) {
+      card.close();
+    }
     owner.close();
   }
 }

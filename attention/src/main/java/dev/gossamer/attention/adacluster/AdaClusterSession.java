@@ -6,6 +6,7 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.CallLog;
 import dev.gossamer.attention.clusters.Workspace;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
@@ -34,6 +35,7 @@ final class AdaClusterSession implements AttentionSession {
   private final Queue<Workspace> workspaces = new ConcurrentLinkedQueue<>();
   private final Queue<VectorMemory> vectorMemories = new ConcurrentLinkedQueue<>();
   private Calibration calibration;
+  private HeadsExecution execution; // of cards, once one is used
 
   /**
    * @param tau distance from a centroid beyond which a key is an outlier, the same for all layers
@@ -68,6 +70,14 @@ final class AdaClusterSession implements AttentionSession {
 
   CallLog log() {
     return log;
+  }
+
+  /** How all heads of a layer are computed at once on a card. */
+  synchronized HeadsExecution execution(Device device) {
+    if (execution == null) {
+      execution = new PortableHeads();
+    }
+    return execution;
   }
 
   /** Lends scratch memory to one thread for the length of a call. */

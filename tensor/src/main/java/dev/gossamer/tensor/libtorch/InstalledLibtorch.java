@@ -1,12 +1,12 @@
 package dev.gossamer.tensor.libtorch;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.bytedeco.pytorch.global.torch;
 
 /**
  * The libtorch of an installed PyTorch, used in place of the one in the jars: the one way to an
@@ -30,12 +30,6 @@ record InstalledLibtorch(Path folder) {
           new NativeLibrary("javacpp", "libjnijavacpp.so"),
           new NativeLibrary("pytorch", "libjnitorch.so"));
 
-  private static final List<NativeLibrary> CUDA_BINDINGS =
-      List.of(
-          new NativeLibrary("cuda", "libjnicudart.so"),
-          new NativeLibrary("cuda", "libjninvrtc.so"),
-          new NativeLibrary("pytorch", "libjnitorch_cuda.so"));
-
   /** The one that the user named, by the system property or else by the environment variable. */
   static Optional<InstalledLibtorch> find() {
     return Optional.ofNullable(System.getProperty(PROPERTY, System.getenv(VARIABLE)))
@@ -44,7 +38,7 @@ record InstalledLibtorch(Path folder) {
   }
 
   /**
-   * Loads it and the bindings, without those to CUDA.
+   * Loads it and the bindings, without those to CUDA: see {@link CudaBindings}.
    *
    * @throws EnvironmentException if the folder holds no libtorch
    * @throws UnsatisfiedLinkError if a library cannot be loaded
@@ -62,35 +56,26 @@ record InstalledLibtorch(Path folder) {
     NativeLoading.load(List.of(), BINDINGS);
   }
 
-  /**
-   * What {@link #load} needs, and what {@link #loadCuda} needs if jars on the class path have it.
-   */
-  static List<NativeLibrary> bindings() {
-    Stream<NativeLibrary> cuda =
-        CUDA_BINDINGS.stream().allMatch(library -> library.resource().isPresent())
-            ? CUDA_BINDINGS.stream()
-            : Stream.of();
-    return Stream.concat(BINDINGS.stream(), cuda).toList();
+  /** Whether it was built for NVIDIA cards. */
+  boolean forCards() {
+    return Files.exists(folder.resolve(CARD));
   }
 
   /**
-   * Loads the bindings to CUDA where there is a card and they are at hand.
-   *
-   * @throws EnvironmentException if they lack a library of CUDA
+   * Where the libraries of CUDA lie that came with PyTorch, as packages beside it; empty where it
+   * uses those of the system.
    */
-  void loadCuda() {
-    if (Files.exists(folder.resolve(CARD))
-        && torch.cuda_is_available()
-        && CUDA_BINDINGS.stream().allMatch(NativeLoading::has)) {
-      try {
-        NativeLoading.load(List.of(), CUDA_BINDINGS);
-      } catch (UnsatisfiedLinkError e) {
-        throw new EnvironmentException(
-            "Cannot load the bindings to CUDA: " + e.getMessage(),
-            "Let LD_LIBRARY_PATH name the folders of CUDA 13 and cuDNN 9, as the script in a bundle"
-                + " does",
-            e);
-      }
+  List<Path> besides() {
+    Path packages = folder.toAbsolutePath().normalize().resolve("../../nvidia").normalize();
+    try (Stream<Path> found = Files.list(packages)) {
+      return found.map(each -> each.resolve("lib")).filter(Files::isDirectory).sorted().toList();
+    } catch (IOException e) {
+      return List.of();
     }
+  }
+
+  /** What {@link #load} needs between Java and libtorch. */
+  static List<NativeLibrary> bindings() {
+    return BINDINGS;
   }
 }

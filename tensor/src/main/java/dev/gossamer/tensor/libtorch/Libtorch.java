@@ -31,6 +31,7 @@ public final class Libtorch {
   private static final String REMEDY = "Use PyTorch 2.10 or 2.11, or the libtorch of the jars";
 
   private static boolean booted;
+  private static boolean bootedCuda;
 
   private Libtorch() {}
 
@@ -61,8 +62,36 @@ public final class Libtorch {
       blasOnOneThread();
     }
     selfTest();
-    installed.ifPresent(InstalledLibtorch::loadCuda);
     booted = true;
+  }
+
+  /**
+   * Loads the bindings to CUDA besides, when a card is first used; later calls do nothing. Without
+   * this call no class of CUDA is ever touched.
+   *
+   * @throws EnvironmentException if no card can be used here, with the reason and the remedy
+   */
+  public static synchronized void bootCuda() {
+    boot();
+    if (!bootedCuda) {
+      CudaBindings.load(InstalledLibtorch.find());
+      bootedCuda = true;
+    }
+  }
+
+  /**
+   * Loads CUDA's compiler alone, for a machine without a card.
+   *
+   * @throws UnsatisfiedLinkError if NVRTC or its bindings are not here
+   */
+  public static void bootCompiler() {
+    CudaBindings.loadCompiler(InstalledLibtorch.find());
+  }
+
+  /** How many cards libtorch can use; 0 for a libtorch without CUDA. */
+  public static int cards() {
+    boot();
+    return torch.cuda_is_available() ? torch.cuda_device_count() & 0xff : 0;
   }
 
   /**
@@ -70,7 +99,13 @@ public final class Libtorch {
    * them.
    */
   public static List<NativeLibrary> bindings() {
-    return InstalledLibtorch.bindings();
+    return Stream.concat(InstalledLibtorch.bindings().stream(), CudaBindings.ofJars().stream())
+        .toList();
+  }
+
+  /** Folders beside an installed libtorch that hold the libraries of CUDA which came with it. */
+  public static List<Path> foldersOfCuda() {
+    return InstalledLibtorch.find().map(InstalledLibtorch::besides).orElse(List.of());
   }
 
   /** Says what libtorch is and how it is set up, for {@code gossamer doctor} and every report. */

@@ -29,6 +29,7 @@ import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.ScalarOptional;
 import org.bytedeco.pytorch.ScalarTypeOptional;
+import org.bytedeco.pytorch.StringViewOptional;
 import org.bytedeco.pytorch.Tensor;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorOptions;
@@ -56,6 +57,8 @@ public final class TorchTensor implements AutoCloseable {
 
   /** Of embedding_bag. */
   private static final long SUM = 0;
+
+  private static final long MAX = 2;
 
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
@@ -114,11 +117,11 @@ public final class TorchTensor implements AutoCloseable {
         });
   }
 
-  public static TorchTensor arange(long end, int dtype) {
+  public static TorchTensor arange(long end, int dtype, String device) {
     return make(
         "arange",
         dtype,
-        "cpu",
+        device,
         options -> {
           try (Scalar scalar = new Scalar(end)) {
             return torch.arange(scalar, options);
@@ -625,6 +628,29 @@ public final class TorchTensor implements AutoCloseable {
                     return new Tensor(sums);
                   }
                 }));
+  }
+
+  public TorchTensor maxRows(TorchTensor index, TorchTensor starts) {
+    return of(
+        "maxRows",
+        () -> {
+          try (var bags =
+                  torch.embedding_bag(
+                      at, index.at, starts.at, false, MAX, false, NO_TENSOR, false);
+              Tensor largest = bags.get0()) {
+            return new Tensor(largest);
+          }
+        });
+  }
+
+  public TorchTensor countBelow(TorchTensor numbers, boolean orEqual) {
+    return of(
+        "countBelow",
+        () -> {
+          try (StringViewOptional side = new StringViewOptional()) {
+            return torch.searchsorted(at, numbers.at, false, orEqual, side, NO_TENSOR);
+          }
+        });
   }
 
   public TorchTensor gather(long dim, TorchTensor index) {

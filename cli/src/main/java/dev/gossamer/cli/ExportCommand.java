@@ -1,7 +1,10 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.lm.checkpoint.SavedModel;
+import dev.gossamer.lm.huggingface.NemotronExport;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFolder;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -30,6 +33,14 @@ final class ExportCommand implements Callable<Integer> {
   private Path out;
 
   @Option(
+      names = "--format",
+      paramLabel = "NAME",
+      description =
+          "gossamer, which evaluate and complete read; or nemotron_h, transformers' latent mixture"
+              + " of experts (default: ${DEFAULT-VALUE}).")
+  private String format = "gossamer";
+
+  @Option(
       names = "--dtype",
       paramLabel = "TYPE",
       description = "Of the weights: fp32, bf16 or fp16 (default: ${DEFAULT-VALUE}).")
@@ -45,9 +56,24 @@ final class ExportCommand implements Callable<Integer> {
   public Integer call() {
     DType type = DType.ofOption(dtype);
     PartFolder.requireEmpty(out);
-    SavedModel.export(
-        SavedModel.checkpoint(folder, line -> terminal.err().println(line)), out, type);
+    switch (format) {
+      case "gossamer" -> SavedModel.export(SavedModel.checkpoint(folder, this::note), out, type);
+      case "nemotron_h" -> asNemotron(type);
+      default ->
+          throw new UsageException("Unknown format '" + format + "'", "Use gossamer, nemotron_h");
+    }
     terminal.out().println(out);
     return 0;
+  }
+
+  private void note(String line) {
+    terminal.err().println(line);
+  }
+
+  private void asNemotron(DType type) {
+    try (Threads threads = new Threads(1);
+        SavedModel opened = SavedModel.open(folder, DType.FLOAT32, threads, this::note)) {
+      NemotronExport.write(opened.model(), opened.tokenizer(), out, type);
+    }
   }
 }

@@ -36,6 +36,7 @@ import picocli.CommandLine.Parameters;
     sortOptions = false)
 final class TokenizeCommand implements Callable<Integer> {
   private static final int BYTES = 257;
+  private static final int USUAL = 4096;
 
   private final Terminal terminal;
   private final BooleanSupplier interrupted;
@@ -127,6 +128,9 @@ final class TokenizeCommand implements Callable<Integer> {
     try (TextTokenizer made = tokenizer(corpus)) {
       Map<Split, TokenIndex> written = corpus.write(out, made, end(made), interrupted);
       print(written);
+      if (wanted() > made.vocabulary()) {
+        terminal.err().println("The text has pairs for " + made.vocabulary() + " tokens only");
+      }
     }
     return 0;
   }
@@ -144,13 +148,17 @@ final class TokenizeCommand implements Callable<Integer> {
       throw new UsageException(
           "--vocabulary " + vocabulary + " is given for single bytes", "Use --tokenizer bpe");
     }
-    int size = bytes ? BYTES : vocabulary == null ? 4096 : vocabulary;
-    byte[] learnt = corpus.learnTokenizer(size, interrupted);
-    TextTokenizer made = TextTokenizer.of(out.resolve("tokenizer.json"), learnt);
-    if (made.vocabulary() < size) {
-      terminal.err().println("The text has pairs for " + made.vocabulary() + " tokens only");
-    }
-    return made;
+    byte[] learnt = corpus.learnTokenizer(wanted(), interrupted);
+    return TextTokenizer.of(out.resolve("tokenizer.json"), learnt);
+  }
+
+  /** Tokens of a tokenizer that is learnt; 0 of one that is there. */
+  private int wanted() {
+    return switch (tokenizer) {
+      case "bytes" -> BYTES;
+      case "bpe" -> vocabulary == null ? USUAL : vocabulary;
+      default -> 0;
+    };
   }
 
   private int end(TextTokenizer made) {

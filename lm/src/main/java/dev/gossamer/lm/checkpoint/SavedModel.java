@@ -6,6 +6,7 @@ import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.ModelSettings;
 import dev.gossamer.lm.data.TextTokenizer;
+import dev.gossamer.lm.huggingface.ImportedFolder;
 import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
@@ -44,7 +45,8 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
   private static final String CHECKPOINTS = "checkpoints";
 
   /**
-   * Opens the folder of a run (its last sound checkpoint), a checkpoint, or an exported model.
+   * Opens the folder of a run (its last sound checkpoint), a checkpoint, an exported model, or one
+   * in HuggingFace's layout.
    *
    * @param dtype in which it computes
    * @param tell is told of damaged checkpoints that were left out
@@ -119,11 +121,8 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
 
   private static SavedModel exported(Path folder, DType dtype, Threads threads) {
     SettingsFile config = SettingsFile.read(folder.resolve(CONFIG));
-    String type = config.text("model_type", "");
-    if (!type.equals(TYPE)) {
-      throw new BadInputException(
-          "Cannot use " + folder.resolve(CONFIG) + ": model_type '" + type + "' is not known",
-          "Known is " + TYPE);
+    if (!config.text("model_type", "").equals(TYPE)) {
+      return imported(folder, dtype, threads);
     }
     ModelSettings settings = ModelDocument.read(config.part("model"));
     SafetensorsFile weights = SafetensorsFile.open(folder.resolve(WEIGHTS));
@@ -145,6 +144,17 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
       return new SavedModel(model, tokenizer, folder);
     } catch (RuntimeException | Error e) {
       model.close();
+      tokenizer.close();
+      throw e;
+    }
+  }
+
+  private static SavedModel imported(Path folder, DType dtype, Threads threads) {
+    ImportedFolder from = ImportedFolder.open(folder);
+    TextTokenizer tokenizer = TextTokenizer.open(folder);
+    try {
+      return new SavedModel(from.model(dtype, threads), tokenizer, folder);
+    } catch (RuntimeException | Error e) {
       tokenizer.close();
       throw e;
     }

@@ -164,6 +164,19 @@ public final class TextTokenizer implements AutoCloseable {
     return tokens.containsKey(written) ? OptionalInt.of(tokens.get(written)) : OptionalInt.empty();
   }
 
+  /**
+   * How a token is written in the tokenizer's file.
+   *
+   * @throws IllegalArgumentException if there is no such token
+   */
+  public String written(int id) {
+    return tokens.entrySet().stream()
+        .filter(entry -> entry.getValue() == id)
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("There is no token " + id));
+  }
+
   /** The content of its {@code tokenizer.json}. */
   public byte[] json() {
     return json.clone();

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -22,7 +23,9 @@ import picocli.CommandLine.Spec;
 /** The command {@code gossamer}: parses, runs one subcommand, returns its exit code. */
 @Command(
     name = "gossamer",
-    description = "Text to video with clustered sparse attention, on the JVM.",
+    description = {
+      "Text to video with clustered sparse attention, and mixtures of experts, on the JVM."
+    },
     mixinStandardHelpOptions = true,
     versionProvider = Gossamer.Version.class,
     synopsisSubcommandLabel = "COMMAND",
@@ -33,11 +36,16 @@ import picocli.CommandLine.Spec;
     })
 public final class Gossamer implements Runnable {
   private static final String SETTING = "--attn.";
+  private static final String TRAINING = "train";
+  private static final Pattern SECTION =
+      Pattern.compile("--[A-Za-z]+\\.[A-Za-z.]+=.*", Pattern.DOTALL);
   private static final Set<String> LAUNCHING = Set.of("launch", "lab");
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final List<GroupedCommands.Group> GROUPS =
       List.of(
           new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
+          new GroupedCommands.Group(
+              "Language models", "tokenize", "train", "evaluate", "complete", "checkpoint"),
           new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
           new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
 
@@ -88,6 +96,15 @@ public final class Gossamer implements Runnable {
             new CommandLine(new ModelsCommand())
                 .addSubcommand(new InspectCommand(terminal))
                 .addSubcommand(new RandomModelCommand(terminal, interrupted)))
+        .addSubcommand(new TokenizeCommand(terminal, interrupted))
+        .addSubcommand(new TrainCommand(terminal, interrupted))
+        .addSubcommand(new EvaluateCommand(terminal))
+        .addSubcommand(new CompleteCommand(terminal, interrupted))
+        .addSubcommand(
+            new CommandLine(new CheckpointCommand())
+                .addSubcommand(new VerifyCommand(terminal))
+                .addSubcommand(new ExportCommand(terminal))
+                .addSubcommand(new ReshardCommand(terminal)))
         .addSubcommand(
             new CommandLine(new BenchCommand())
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
@@ -122,14 +139,20 @@ public final class Gossamer implements Runnable {
     return commandLine;
   }
 
-  /** Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair. */
+  /**
+   * Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair; and
+   * of {@code train} any {@code --section.key=value} the option {@code --set}.
+   */
   private static String[] separated(String[] args) {
     if (args.length > 0 && LAUNCHING.contains(args[0])) {
       return args; // what is launched reads its own
     }
     List<String> separated = new ArrayList<>();
     for (String arg : args) {
-      if (arg.startsWith(SETTING)) {
+      if (args[0].equals(TRAINING) && SECTION.matcher(arg).matches()) {
+        separated.add("--set");
+        separated.add(arg.substring(2));
+      } else if (arg.startsWith(SETTING)) {
         separated.add("--attn");
         separated.add(arg.substring(SETTING.length()));
       } else {

@@ -45,7 +45,7 @@ class ArchitectureTest {
           "distributed", Set.of("tensor"),
           "moe", Set.of("tensor", "distributed"),
           "lm", Set.of("tensor", "distributed", "moe"),
-          "bench", Set.of("tensor", "attention", "video", "mini", "distributed", "moe"),
+          "bench", Set.of("tensor", "attention", "video", "mini", "distributed", "moe", "lm"),
           "cli",
               Set.of("tensor", "attention", "video", "mini", "distributed", "moe", "lm", "bench"));
 

@@ -59,7 +59,8 @@ public final class ModelDocument {
           SettingsFile router = file.part("router");
           if (structure == Structure.DENSE && (file.has("experts") || file.has("router"))) {
             throw new UsageException(
-                "A dense model has no experts and no router", "Leave them out, or name a structure");
+                "A dense model has no experts and no router",
+                "Leave them out, or name a structure");
           }
           return new ModelSettings(
               file.whole("vocabulary"),
@@ -75,7 +76,9 @@ public final class ModelDocument {
                   ? Optional.empty()
                   : Optional.of(
                       experts.build(
-                          () -> experts(experts, router, structure, hidden, body, activation, drawn))),
+                          () ->
+                              experts(
+                                  experts, router, structure, hidden, body, activation, drawn))),
               experts.whole("firstDense", 0),
               experts.whole("every", 1));
         });

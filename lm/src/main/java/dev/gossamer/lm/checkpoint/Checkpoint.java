@@ -1,16 +1,12 @@
 package dev.gossamer.lm.checkpoint;
 
 import dev.gossamer.moe.Parameter;
-import dev.gossamer.tensor.Scope;
-import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.function.IntFunction;
 
 /**
  * A saved state of training. Tensors are found by their global names, in whichever file they are,
@@ -61,10 +57,11 @@ public final class Checkpoint {
    */
   public void verify() {
     for (StoredFile file : manifest.files()) {
+      file.requireSize(folder);
       if (file.name().endsWith(".safetensors")) {
         requireStep(file);
       }
-      file.check(folder);
+      file.requireContent(folder);
     }
   }
 
@@ -98,8 +95,9 @@ public final class Checkpoint {
   public void load(TrainingState state) {
     loadWeights(state.weights(), state.firstExpert());
     Map<String, SafetensorsFile> optimizer = tensors(OPTIMIZER);
-    load(optimizer, state.weights(), state.means()::get, state.firstExpert(), MEAN);
-    load(optimizer, state.weights(), state.squares()::get, state.firstExpert(), SQUARE);
+    int first = state.firstExpert();
+    NamedTensors.load(optimizer, folder, state.weights(), state.means()::get, first, MEAN);
+    NamedTensors.load(optimizer, folder, state.weights(), state.squares()::get, first, SQUARE);
   }
 
   /**
@@ -107,39 +105,8 @@ public final class Checkpoint {
    *
    * @param firstExpert number of this rank's first expert
    */
-  public void loadWeights(List<Parameter> weights, int firstExpert) {
-    load(tensors(WEIGHTS), weights, i -> weights.get(i).value(), firstExpert, "");
-  }
-
-  private void load(
-      Map<String, SafetensorsFile> from,
-      List<Parameter> parameters,
-      IntFunction<Tensor> to,
-      int firstExpert,
-      String prefix) {
-    try (Scope scope = Scope.open()) {
-      Map<String, Tensor> wanted = NamedTensors.shared(parameters, to, prefix);
-      wanted.putAll(NamedTensors.experts(parameters, to, firstExpert, prefix));
-      wanted.forEach((name, tensor) -> copy(from, name, tensor));
-    }
-  }
-
-  private void copy(Map<String, SafetensorsFile> from, String name, Tensor to) {
-    SafetensorsFile file = from.get(name);
-    if (file == null) {
-      throw new BadInputException(
-          folder + " has no tensor '" + name + "'", "Is it a checkpoint of this model?");
-    }
-    try (Scope scope = Scope.open()) {
-      Tensor stored = file.tensor(name);
-      if (!Arrays.equals(stored.shape(), to.shape())) {
-        throw new BadInputException(
-            String.format(
-                "'%s' in %s is %s, and the model's is %s",
-                name, file.path(), Arrays.toString(stored.shape()), Arrays.toString(to.shape())),
-            "Is it a checkpoint of this model?");
-      }
-      to.copyFrom(stored);
-    }
+  void loadWeights(List<Parameter> weights, int firstExpert) {
+    NamedTensors.load(
+        tensors(WEIGHTS), folder, weights, i -> weights.get(i).value(), firstExpert, "");
   }
 }

@@ -50,7 +50,7 @@ public final class CheckpointFolder {
 
   /** Where the checkpoint of a step is or will be. */
   public Path of(long step) {
-    return folder.resolve(String.format("step-%08d", step));
+    return in(folder, step);
   }
 
   /** Steps of finished checkpoints, the earliest first. */
@@ -58,7 +58,16 @@ public final class CheckpointFolder {
     return steps(folder);
   }
 
-  static List<Long> steps(Path folder) {
+  /** Finished checkpoints in a folder of them, the earliest first. */
+  public static List<Path> all(Path folder) {
+    return steps(folder).stream().map(step -> in(folder, step)).toList();
+  }
+
+  private static Path in(Path folder, long step) {
+    return folder.resolve(String.format("step-%08d", step));
+  }
+
+  private static List<Long> steps(Path folder) {
     if (!Files.isDirectory(folder)) {
       return List.of();
     }
@@ -85,7 +94,7 @@ public final class CheckpointFolder {
     steps.sort(Comparator.reverseOrder());
     for (long step : steps) {
       try {
-        Checkpoint checkpoint = Checkpoint.open(folder.resolve(String.format("step-%08d", step)));
+        Checkpoint checkpoint = Checkpoint.open(in(folder, step));
         checkpoint.verify();
         return Optional.of(checkpoint);
       } catch (GossamerException e) {
@@ -162,7 +171,8 @@ public final class CheckpointFolder {
    * @param writes whether this rank's experts are to be written by it: one of each set of replicas
    * @param tokenizer the content of {@code tokenizer.json}
    * @param keep how many of the latest stay, beside the best
-   * @throws EnvironmentException on every rank, if one cannot write; older checkpoints are as before
+   * @throws EnvironmentException on every rank, if one cannot write; older checkpoints are as
+   *     before
    */
   public void save(
       Manifest manifest, TrainingState state, boolean writes, byte[] tokenizer, int keep) {
@@ -205,7 +215,10 @@ public final class CheckpointFolder {
     try (Scope scope = Scope.open()) {
       if (world.rank() == 0) {
         files.add(
-            file(to, step, Checkpoint.WEIGHTS + "-dense",
+            file(
+                to,
+                step,
+                Checkpoint.WEIGHTS + "-dense",
                 NamedTensors.shared(state.weights(), values, "")));
         Map<String, Tensor> optimizer =
             NamedTensors.shared(state.weights(), state.means()::get, Checkpoint.MEAN);
@@ -215,16 +228,17 @@ public final class CheckpointFolder {
       }
       if (writes && state.experts() > 0) {
         int first = state.firstExpert();
-        String range =
-            String.format("-experts-%05d-%05d", first, first + state.experts() - 1);
+        String range = String.format("-experts-%05d-%05d", first, first + state.experts() - 1);
         files.add(
-            file(to, step, Checkpoint.WEIGHTS + range,
+            file(
+                to,
+                step,
+                Checkpoint.WEIGHTS + range,
                 NamedTensors.experts(state.weights(), values, first, "")));
         Map<String, Tensor> optimizer =
             NamedTensors.experts(state.weights(), state.means()::get, first, Checkpoint.MEAN);
         optimizer.putAll(
-            NamedTensors.experts(
-                state.weights(), state.squares()::get, first, Checkpoint.SQUARE));
+            NamedTensors.experts(state.weights(), state.squares()::get, first, Checkpoint.SQUARE));
         files.add(file(to, step, Checkpoint.OPTIMIZER + range, optimizer));
       }
     }
@@ -240,8 +254,7 @@ public final class CheckpointFolder {
 
   private List<StoredFile> gathered(List<StoredFile> own) {
     StringBuilder lines = new StringBuilder();
-    own.forEach(
-        f -> lines.append(f.name() + " " + f.bytes() + " " + f.sha256() + "\n"));
+    own.forEach(f -> lines.append(f.name() + " " + f.bytes() + " " + f.sha256() + "\n"));
     List<StoredFile> all = new ArrayList<>();
     for (String text : RankTexts.gather(world, lines.toString())) {
       text.lines()

@@ -70,14 +70,11 @@ public record Manifest(
     byte[] json;
     try {
       json =
-          new ObjectMapper()
-              .enable(SerializationFeature.INDENT_OUTPUT)
-              .writeValueAsBytes(document);
+          new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsBytes(document);
     } catch (JsonProcessingException e) {
       throw new IllegalStateException(e);
     }
-    PartFile.write(
-        folder.resolve(CHECK), StoredFile.sum(json).getBytes(StandardCharsets.US_ASCII));
+    PartFile.write(folder.resolve(CHECK), StoredFile.sum(json).getBytes(StandardCharsets.US_ASCII));
     PartFile.write(folder.resolve(NAME), json);
   }
 

@@ -1,14 +1,19 @@
 package dev.gossamer.lm.checkpoint;
 
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.SafetensorsFile;
+import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
 
 /** Tensors under the names that they have on any number of ranks: every expert by its number. */
-public final class NamedTensors {
+final class NamedTensors {
   private NamedTensors() {}
 
   /**
@@ -40,8 +45,7 @@ public final class NamedTensors {
       if (parameters.get(i).ofExperts()) {
         Tensor stack = tensors.apply(i);
         for (int j = 0; j < stack.size(0); j++) {
-          named.put(
-              prefix + nameOf(parameters.get(i).name(), first + j), stack.select(0, j));
+          named.put(prefix + nameOf(parameters.get(i).name(), first + j), stack.select(0, j));
         }
       }
     }
@@ -49,7 +53,55 @@ public final class NamedTensors {
   }
 
   /** Of one expert of a stack, {@code layers.0.moe.experts.7.w1} for number 7. */
-  public static String nameOf(String stack, int expert) {
+  static String nameOf(String stack, int expert) {
     return stack.replace(".*.", "." + expert + ".");
+  }
+
+  /** Loads what one rank holds alone. */
+  static void load(
+      Map<String, SafetensorsFile> from,
+      Path source,
+      List<Parameter> parameters,
+      IntFunction<Tensor> to) {
+    load(from, source, parameters, to, 0, "");
+  }
+
+  /**
+   * Loads tensors by their names.
+   *
+   * @param source of the files, for messages
+   * @param first number of this rank's first expert
+   * @throws BadInputException if one is missing or of another shape
+   */
+  static void load(
+      Map<String, SafetensorsFile> from,
+      Path source,
+      List<Parameter> parameters,
+      IntFunction<Tensor> to,
+      int first,
+      String prefix) {
+    try (Scope scope = Scope.open()) {
+      Map<String, Tensor> wanted = shared(parameters, to, prefix);
+      wanted.putAll(experts(parameters, to, first, prefix));
+      wanted.forEach((name, tensor) -> copy(from.get(name), source, name, tensor));
+    }
+  }
+
+  private static void copy(SafetensorsFile file, Path source, String name, Tensor to) {
+    if (file == null) {
+      throw new BadInputException(
+          source + " has no tensor '" + name + "'", "Is it a checkpoint of this model?");
+    }
+    try (Scope scope = Scope.open()) {
+      Tensor stored = file.tensor(name);
+      if (!Arrays.equals(stored.shape(), to.shape())) {
+        throw new BadInputException(
+            String.format(
+                "'%s' in %s is %s, and the model's is %s",
+                name, file.path(), Arrays.toString(stored.shape()), Arrays.toString(to.shape())),
+            "Is it a checkpoint of this model?");
+      }
+      to.copyFrom(stored);
+    }
   }
 }

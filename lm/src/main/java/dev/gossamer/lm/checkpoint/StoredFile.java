@@ -34,19 +34,27 @@ public record StoredFile(String name, long bytes, String sha256) {
   }
 
   /**
-   * @throws BadInputException if the file in a folder is missing or another
+   * @throws BadInputException if the file in a folder is missing or of another size
    */
-  void check(Path folder) {
+  void requireSize(Path folder) {
     Path path = folder.resolve(name);
     if (!path.normalize().getParent().equals(folder.normalize()) || !Files.isRegularFile(path)) {
       throw new BadInputException(path + " is missing", "Use another checkpoint");
     }
+    long found = path.toFile().length();
+    if (found != bytes) {
+      throw new BadInputException(
+          path + " has " + found + " bytes, and had " + bytes + " when it was saved",
+          "Use another checkpoint");
+    }
+  }
+
+  /**
+   * @throws BadInputException if its content in a folder is another
+   */
+  void requireContent(Path folder) {
+    Path path = folder.resolve(name);
     try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
-      if (channel.size() != bytes) {
-        throw new BadInputException(
-            path + " has " + channel.size() + " bytes, and had " + bytes + " when it was saved",
-            "Use another checkpoint");
-      }
       if (!sum(channel).equals(sha256)) {
         throw new BadInputException(
             path + " is not as it was saved: its checksum is another", "Use another checkpoint");

@@ -9,6 +9,7 @@ import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
@@ -56,6 +57,31 @@ public record DocumentReader(String field) {
       } else {
         text(file, reader, use);
       }
+    } catch (CharacterCodingException e) {
+      throw new BadInputException(
+          "Cannot read " + file + ": it is not UTF-8 text", "Convert it, for example by iconv", e);
+    } catch (IOException e) {
+      throw new BadInputException(
+          "Cannot read " + file + ": " + reason(e), "Is it complete? Copy it again", e);
+    }
+  }
+
+  /**
+   * The whole content of a file, unpacked, as it stands there.
+   *
+   * @throws BadInputException if the file is missing, damaged or not UTF-8
+   */
+  public static String whole(Path file) {
+    if (!Files.isRegularFile(file)) {
+      throw new BadInputException("Cannot read " + file + ": no such file", "Name a text file");
+    }
+    try (InputStream bytes = unpacked(file, file.getFileName().toString())) {
+      byte[] all = bytes.readNBytes(LONGEST + 1);
+      if (all.length > LONGEST) {
+        throw new BadInputException(
+            "Cannot read " + file + ": more than " + LONGEST + " bytes", "Use a shorter text");
+      }
+      return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(all)).toString();
     } catch (CharacterCodingException e) {
       throw new BadInputException(
           "Cannot read " + file + ": it is not UTF-8 text", "Convert it, for example by iconv", e);
@@ -127,7 +153,8 @@ public record DocumentReader(String field) {
   }
 
   private static void give(String document, Consumer<String> use) {
-    String whole = document.endsWith("\n") ? document.substring(0, document.length() - 1) : document;
+    String whole =
+        document.endsWith("\n") ? document.substring(0, document.length() - 1) : document;
     if (!whole.isBlank()) {
       use.accept(whole);
     }

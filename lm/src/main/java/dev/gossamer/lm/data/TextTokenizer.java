@@ -126,9 +126,7 @@ public final class TextTokenizer implements AutoCloseable {
     try {
       JsonNode named = new ObjectMapper().readTree(config.toFile()).path("eos_token");
       String token = named.isObject() ? named.path("content").asText() : named.asText("");
-      return tokens.containsKey(token)
-          ? OptionalInt.of(tokens.get(token))
-          : OptionalInt.empty();
+      return tokens.containsKey(token) ? OptionalInt.of(tokens.get(token)) : OptionalInt.empty();
     } catch (IOException e) {
       throw new BadInputException(
           "Cannot read " + config + ": it is not valid JSON", "Copy it again", e);
@@ -163,9 +161,20 @@ public final class TextTokenizer implements AutoCloseable {
 
   /** The token of a writing, if there is one. */
   public OptionalInt token(String written) {
-    return tokens.containsKey(written)
-        ? OptionalInt.of(tokens.get(written))
-        : OptionalInt.empty();
+    return tokens.containsKey(written) ? OptionalInt.of(tokens.get(written)) : OptionalInt.empty();
+  }
+
+  /**
+   * How a token is written in the tokenizer's file.
+   *
+   * @throws IllegalArgumentException if there is no such token
+   */
+  public String written(int id) {
+    return tokens.entrySet().stream()
+        .filter(entry -> entry.getValue() == id)
+        .map(Map.Entry::getKey)
+        .findFirst()
+        .orElseThrow(() -> new IllegalArgumentException("There is no token " + id));
   }
 
   /** The content of its {@code tokenizer.json}. */

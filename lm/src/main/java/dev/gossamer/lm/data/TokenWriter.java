@@ -47,8 +47,7 @@ final class TokenWriter implements AutoCloseable {
   void add(String document) {
     int[] ids = tokenizer.encodePlain(document);
     int width = index.tokenBytes();
-    ByteBuffer bytes =
-        ByteBuffer.allocate((ids.length + 1) * width).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = ByteBuffer.allocate((ids.length + 1) * width).order(ByteOrder.LITTLE_ENDIAN);
     for (int id : ids) {
       put(bytes, id, width);
     }

@@ -32,8 +32,7 @@ public record LoadBalance(double mean, double worst, double dead, double entropy
     for (long[] layer : load) {
       double total = Arrays.stream(layer).sum();
       double even = total / layer.length;
-      double violation =
-          total == 0 ? 0 : Arrays.stream(layer).max().orElse(0) / even - 1;
+      double violation = total == 0 ? 0 : Arrays.stream(layer).max().orElse(0) / even - 1;
       sum += violation;
       worst = Math.max(worst, violation);
       dead += Arrays.stream(layer).filter(count -> count < DEAD * even).count();

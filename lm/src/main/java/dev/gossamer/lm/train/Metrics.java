@@ -19,7 +19,7 @@ import java.util.Map;
  * The figures of a run, a line of JSON for each step and each look at held-out text. A run that
  * goes on from an earlier step forgets the lines behind it.
  */
-final class Metrics implements AutoCloseable {
+public final class Metrics implements AutoCloseable {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final Path path;
@@ -70,7 +70,7 @@ final class Metrics implements AutoCloseable {
   }
 
   /** The lines of a file as they were written. */
-  static List<Map<String, Object>> read(Path path) {
+  public static List<Map<String, Object>> read(Path path) {
     try {
       List<Map<String, Object>> lines = new ArrayList<>();
       for (String line : Files.readAllLines(path)) {

@@ -35,8 +35,7 @@ public record OptimizerSettings(
     double biasRate) {
   /** As in BigMac's experiments, with a warm-up for shorter runs. */
   public static final OptimizerSettings DEFAULT =
-      new OptimizerSettings(
-          3e-4, 3e-5, Schedule.COSINE, 100, 0.2, 0.9, 0.95, 1e-8, 0.1, 1, 1e-3);
+      new OptimizerSettings(3e-4, 3e-5, Schedule.COSINE, 100, 0.2, 0.9, 0.95, 1e-8, 0.1, 1, 1e-3);
 
   /**
    * @throws UsageException if a value is out of its range
@@ -70,8 +69,7 @@ public record OptimizerSettings(
         () ->
             new OptimizerSettings(
                 file.real("learningRate", DEFAULT.learningRate),
-                file.real(
-                    "minLearningRate", file.real("learningRate", DEFAULT.learningRate) / 10),
+                file.real("minLearningRate", file.real("learningRate", DEFAULT.learningRate) / 10),
                 file.choice("schedule", Schedule.class, DEFAULT.schedule),
                 file.whole("warmup", DEFAULT.warmup),
                 file.real("decay", DEFAULT.decay),

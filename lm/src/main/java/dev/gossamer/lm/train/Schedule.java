@@ -6,7 +6,9 @@ public enum Schedule {
   COSINE,
   /** Down along a line. */
   LINEAR,
-  /** It stays, and goes down along a line in the last part of the steps (warm-up, stable, decay). */
+  /**
+   * It stays, and goes down along a line in the last part of the steps (warm-up, stable, decay).
+   */
   WSD,
   /** It stays. */
   CONSTANT

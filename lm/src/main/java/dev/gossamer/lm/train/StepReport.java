@@ -9,6 +9,7 @@ import java.util.Map;
  * @param step how many the run has made, this one included
  * @param tokens learnt from since the beginning of the run
  * @param loss mean cross-entropy of a token, in nats
+ * @param bitsPerByte of the training text, by its mean bytes of a token
  * @param auxiliary loss of the balance of experts, mean over micro-batches
  * @param zLoss likewise
  * @param learningRate of this step
@@ -24,6 +25,7 @@ public record StepReport(
     long step,
     long tokens,
     double loss,
+    double bitsPerByte,
     double auxiliary,
     double zLoss,
     double learningRate,
@@ -40,6 +42,7 @@ public record StepReport(
     document.put("step", step);
     document.put("tokens", tokens);
     document.put("loss", loss);
+    document.put("trainBitsPerByte", bitsPerByte);
     document.put("auxiliary", auxiliary);
     document.put("zLoss", zLoss);
     document.put("learningRate", learningRate);

@@ -172,8 +172,7 @@ public record TrainSettings(
     document.put("microBatch", microBatch);
     document.put("optimizer", optimizer.document());
     document.put("parallel", ways);
-    document.put(
-        "deterministic", Words.of(elastic ? Determinism.ELASTIC : Determinism.RUN));
+    document.put("deterministic", Words.of(elastic ? Determinism.ELASTIC : Determinism.RUN));
     document.put("checkpoint", ordered("every", checkpoint.every, "keep", checkpoint.keep));
     document.put("evaluation", ordered("every", evaluateEvery, "windows", evaluateWindows));
     document.put("logEvery", logEvery);

@@ -29,6 +29,7 @@ public final class Trainer implements AutoCloseable {
   private final Communicator world;
   private final Threads threads;
   private final Samples samples;
+  private final double tokensPerByte;
   private final int own;
   private final ExpertGroups groups;
   private final RankGrid grid;
@@ -49,6 +50,7 @@ public final class Trainer implements AutoCloseable {
     this.threads = threads;
     this.own = settings.microBatchesOf(world.size());
     this.samples = new Samples(text, settings.sequence(), settings.seed());
+    this.tokensPerByte = (double) text.index().tokens() / text.index().textBytes();
     this.groups = new ExpertGroups(world, settings.expertBlock(world.size()));
     int block = groups.block().size();
     this.grid =
@@ -131,6 +133,7 @@ public final class Trainer implements AutoCloseable {
         step,
         step * tokens,
         sums[0] / tokens,
+        sums[0] / tokens / Math.log(2) * tokensPerByte,
         sums[1] / parts,
         sums[2] / parts,
         rate,

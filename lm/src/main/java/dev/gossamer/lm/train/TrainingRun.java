@@ -1,9 +1,7 @@
 package dev.gossamer.lm.train;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.Reduction;
@@ -64,7 +62,7 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
    */
   public Optional<Evaluation> run(
       Communicator world, int perNode, Threads threads, TrainProgress progress) {
-    world.agree("the configuration", json(settings) + data.getFileName());
+    world.agree("the configuration", tree(settings) + " " + data.getFileName());
     TokenFile text = TokenFile.open(Split.TRAIN.in(data));
     Path held = Split.VALIDATION.in(data);
     CheckpointFolder folder = new CheckpointFolder(out.resolve(CHECKPOINTS), world);
@@ -129,23 +127,15 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
     if (world.rank() == 0) {
       try {
         Files.createDirectories(out);
-        PartFile.write(out.resolve(CONFIG), json(settings).getBytes(StandardCharsets.UTF_8));
+        ObjectNode config = tree(settings).put("data", data.toString());
+        PartFile.write(
+            out.resolve(CONFIG), config.toPrettyString().getBytes(StandardCharsets.UTF_8));
       } catch (IOException e) {
         throw new EnvironmentException(
             "Cannot write into " + out + ": " + PartFile.reason(e), "Name another folder", e);
       }
     }
     return last;
-  }
-
-  private static String json(TrainSettings settings) {
-    try {
-      return new ObjectMapper()
-          .enable(SerializationFeature.INDENT_OUTPUT)
-          .writeValueAsString(settings.document());
-    } catch (JsonProcessingException e) {
-      throw new IllegalStateException(e);
-    }
   }
 
   private static ObjectNode tree(TrainSettings settings) {
@@ -192,7 +182,7 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
   }
 
   /** What of this rank is saved. */
-  private static TrainingState state(Trainer trainer) {
+  static TrainingState state(Trainer trainer) {
     Communicator block = trainer.groups().block();
     int experts =
         trainer.settings().model().experts().map(moe -> moe.structure().experts()).orElse(0);
@@ -305,8 +295,7 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
               bias,
               List.of());
       boolean writes = trainer.groups().replicas().rank() == 0;
-      folder.save(
-          manifest, state(trainer), writes, tokenizer.json(), settings.checkpoint().keep());
+      folder.save(manifest, state(trainer), writes, tokenizer.json(), settings.checkpoint().keep());
     }
   }
 }

@@ -34,8 +34,7 @@ public final class Texts {
     try {
       String[] documents = text().split("(?m)^\f\n");
       Path train = folder.resolve("train.txt");
-      Files.writeString(
-          train, documents[0] + "\f\n" + documents[1] + "\f\n" + documents[2]);
+      Files.writeString(train, documents[0] + "\f\n" + documents[1] + "\f\n" + documents[2]);
       Path validation = folder.resolve("validation.txt");
       Files.writeString(validation, documents[3]);
       Corpus corpus =

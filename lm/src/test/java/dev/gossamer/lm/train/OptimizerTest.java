@@ -27,8 +27,7 @@ class OptimizerTest {
     try (Scope scope = Scope.open();
         Scope owner = Scope.detached();
         Threads threads = new Threads(2)) {
-      Parameter matrix =
-          Parameter.of("w", Tensor.of(new double[] {1, -2}, 1, 2), false, 0, owner);
+      Parameter matrix = Parameter.of("w", Tensor.of(new double[] {1, -2}, 1, 2), false, 0, owner);
       Parameter norm = Parameter.of("norm", Tensor.of(new double[] {3}, 1), false, 0, owner);
       double[] w = {1, -2, 3};
       double[] m = new double[3];
@@ -71,9 +70,7 @@ class OptimizerTest {
   }
 
   private static boolean decays(String name, Scope owner, long... shape) {
-    return AdamW.decays(
-        Parameter.of(
-            name, Tensor.zeros(DType.FLOAT32, shape), false, 0, owner));
+    return AdamW.decays(Parameter.of(name, Tensor.zeros(DType.FLOAT32, shape), false, 0, owner));
   }
 
   @Test
@@ -102,12 +99,8 @@ class OptimizerTest {
             "{\"model\": {\"experts\": {\"latent\": null, \"ratio\": 0.5, \"match\": \"params\","
                 + " \"inner\": 16}}}")) {
       TrainSettings settings = TinyRuns.settings(replaced);
-      ObjectNode written =
-          new ObjectMapper().valueToTree(settings.document());
-      assertThat(
-              TrainSettings.read(
-                  SettingsFile.of("written", written)))
-          .isEqualTo(settings);
+      ObjectNode written = new ObjectMapper().valueToTree(settings.document());
+      assertThat(TrainSettings.read(SettingsFile.of("written", written))).isEqualTo(settings);
     }
   }
 
@@ -127,8 +120,7 @@ class OptimizerTest {
         .hasMessageContaining("dense, vanilla, fine-grained, bigmac");
     assertThatThrownBy(() -> TinyRuns.settings("{\"sequence\": 25}"))
         .hasMessageContaining("sequences of 25 tokens");
-    assertThatThrownBy(
-            () -> new OptimizerSettings(1, 2, Schedule.COSINE, 1, 1, 0, 0, 1, 0, 0, 0))
+    assertThatThrownBy(() -> new OptimizerSettings(1, 2, Schedule.COSINE, 1, 1, 0, 0, 1, 0, 0, 0))
         .isInstanceOf(UsageException.class);
   }
 

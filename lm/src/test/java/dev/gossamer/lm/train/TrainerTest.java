@@ -90,8 +90,7 @@ class TrainerTest {
   @CsvSource({"2, 1", "2, 2", "4, 1", "4, 2", "4, 4"})
   void moreRanksFollowTheCurveOfOne(int ranks, int expertRanks) {
     TrainSettings alone = TinyRuns.settings();
-    TrainSettings shared =
-        TinyRuns.settings("{\"parallel\": {\"experts\": " + expertRanks + "}}");
+    TrainSettings shared = TinyRuns.settings("{\"parallel\": {\"experts\": " + expertRanks + "}}");
     Outcome one = run(alone, 1, 20);
     Outcome many = run(shared, ranks, 20);
     for (int i = 0; i < 20; i++) {
@@ -102,9 +101,7 @@ class TrainerTest {
     many.weights()
         .forEach(
             (name, value) ->
-                assertThat(value)
-                    .as(name)
-                    .containsExactly(one.weights().get(name), offset(1e-7)));
+                assertThat(value).as(name).containsExactly(one.weights().get(name), offset(1e-7)));
     assertThat(one.losses().get(19)).isLessThan(one.losses().get(0) - 1);
   }
 
@@ -216,8 +213,7 @@ class TrainerTest {
   void tellsOfEachStep() {
     try (Scope scope = Scope.open();
         Threads threads = new Threads(2);
-        Trainer trainer =
-            new Trainer(TinyRuns.settings(), text, LocalRanks.alone(), 1, threads)) {
+        Trainer trainer = new Trainer(TinyRuns.settings(), text, LocalRanks.alone(), 1, threads)) {
       StepReport first = trainer.next();
       assertThat(first.step()).isEqualTo(1);
       assertThat(first.tokens()).isEqualTo(8 * 24);

@@ -7,12 +7,12 @@ import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.Checkpoint;
 import dev.gossamer.lm.data.Texts;
 import dev.gossamer.lm.data.TokenFile;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.SafetensorsWriter;
-import dev.gossamer.tensor.Scope;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -289,7 +289,7 @@ class TrainingRunTest {
               LocalRanks.alone(),
               1,
               threads)) {
-        assertThatThrownBy(() -> checkpoint.loadWeights(trainer.masters(), 0))
+        assertThatThrownBy(() -> checkpoint.load(TrainingRun.state(trainer)))
             .hasMessageContaining("'final_norm'")
             .hasMessageContaining("[3]")
             .hasMessageContaining("[16]");

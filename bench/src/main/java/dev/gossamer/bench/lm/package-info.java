@@ -1,0 +1,2 @@
+/** Pictures of language models' training. */
+package dev.gossamer.bench.lm;

@@ -12,6 +12,7 @@ import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.router.RoutingFile;
 import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
@@ -124,9 +125,17 @@ final class BenchMoeCommand implements Callable<Integer> {
   private Path replay;
 
   @Option(
+      names = "--check",
+      description =
+          "Also compute all ranks' tokens on one rank; fail if outputs or gradients differ by more"
+              + " than rounding.")
+  private boolean check;
+
+  @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Processor threads of each rank (default: all cores for one rank, else 1).")
+      description =
+          "Processor threads of each rank (default: all cores for one rank, else 1; 1 with cards).")
   private Integer threads;
 
   @Option(
@@ -174,13 +183,19 @@ final class BenchMoeCommand implements Callable<Integer> {
             .withLoad(topK, tokens)
             .withRouting(source(), Optional.ofNullable(record))
             .withWay(ways, ranks.perNode())
+            .withCheck(check)
             .withRuns(runs);
+    if (threads != null && threads < 1) {
+      throw new UsageException(threads + " threads", "Use 1 or more");
+    }
     BenchProgress progress = BenchArguments.progress(terminal, interrupted);
     ranks.run(
         world -> {
-          int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
+          Device device = ranks.device();
+          boolean several = world.size() == 1 && device.isCpu();
+          int own = threads != null ? threads : several ? Threads.available() : 1;
           try (Threads pool = new Threads(own)) {
-            BenchReport report = MoeBench.run(settings, world, pool, progress);
+            BenchReport report = MoeBench.run(settings, world, device, pool, progress);
             if (world.rank() == 0) {
               print(report);
               picture.ifPresent(file -> draw(report, file.target()));

@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class BenchMoeCommandTest {
   private static final String SMALL =
@@ -46,7 +47,30 @@ class BenchMoeCommandTest {
   void oneRankNeedsNobody() {
     CommandRun run = run(SMALL + " --top-k 2");
     assertThat(run.exitCode()).isZero();
-    assertThat(run.out()).contains("top-2 on 1 ranks").doesNotContain("{");
+    assertThat(run.out()).contains("1 rank, 32 tokens each", "top-2: BigMac").doesNotContain("{");
+  }
+
+  /** Whatever the routing and the ways, the bytes are those that the routing asks for. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "--routing random --dispatch deduplicated --wire bf16",
+        "--routing gate --dispatch deduplicated --chunks 2",
+        "--routing biased:2 --dispatch two-level",
+        "--routing one:3"
+      })
+  void ranksComputeWhatOneRankDoesAndSendWhatIsPredicted(String how) throws IOException {
+    JsonNode rows =
+        json(SMALL + " --top-k 4 --simulate 4 --per-node 2 --check --json " + how).path("rows");
+    assertThat(rows).hasSize(3);
+    for (JsonNode row : rows) {
+      assertThat(row.path("wireBytes").asLong())
+          .isPositive()
+          .isEqualTo(row.path("wireBytesPredicted").asLong());
+      double allowed = how.contains("bf16") ? 5e-2 : 1e-5;
+      assertThat(row.path("outputOffOneRank").asDouble(1)).isLessThan(allowed);
+      assertThat(row.path("gradientsOffOneRank").asDouble(1)).isLessThan(allowed);
+    }
   }
 
   @Test
@@ -97,6 +121,8 @@ class BenchMoeCommandTest {
     "--wire int8, int8",
     "--simulate 0, simulated",
     "--comm-timeout 0, time-out",
+    "--threads 0, threads",
+    "--simulate 4 --per-node 3 --dispatch two-level, nodes of 3",
     "--latent 999, latent",
     "--chunks 0, chunks"
   })

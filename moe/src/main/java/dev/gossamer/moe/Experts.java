@@ -3,6 +3,7 @@ package dev.gossamer.moe;
 import dev.gossamer.moe.parallel.ExpertRows;
 import dev.gossamer.moe.parallel.RowView;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -80,30 +81,38 @@ final class Experts {
       int count,
       int senders,
       DType dtype,
+      Device device,
       String name,
       long seed,
       Scope owner) {
     MoeStructure shape = settings.structure();
     int parts = settings.parallel().elastic() * senders;
-    Weights weights = new Weights(name + ".experts.", true, parts, seed, dtype, owner);
+    Weights weights = new Weights(name + ".experts.", true, parts, seed, dtype, device, owner);
     return new Experts(
         settings, shape.wireWidth(), shape.inner(), settings.expertBias(), first, count, weights);
   }
 
   /** The one expert that every token visits, at the width of the stream. */
-  static Experts shared(MoeSettings settings, DType dtype, String name, long seed, Scope owner) {
+  static Experts shared(
+      MoeSettings settings, DType dtype, Device device, String name, long seed, Scope owner) {
     int parts = settings.parallel().elastic();
-    Weights weights = new Weights(name + ".shared.", false, parts, seed, dtype, owner);
+    Weights weights = new Weights(name + ".shared.", false, parts, seed, dtype, device, owner);
     return new Experts(
         settings, settings.structure().hidden(), settings.sharedInner(), false, 0, 1, weights);
   }
 
   /** Draws every expert by its own number, so that it is the same on whichever rank it stands. */
   private record Weights(
-      String prefix, boolean routed, int parts, long seed, DType dtype, Scope owner) {
+      String prefix,
+      boolean routed,
+      int parts,
+      long seed,
+      DType dtype,
+      Device device,
+      Scope owner) {
     Parameter drawn(String tensor, int first, int count, long out, long in, double deviation) {
       try (Scope scope = Scope.open()) {
-        Tensor all = Tensor.empty(dtype, count, out, in);
+        Tensor all = Tensor.empty(dtype, device, count, out, in);
         for (int expert = 0; expert < count; expert++) {
           String of = prefix + (routed ? first + expert + "." : "") + tensor;
           try (Generator generator = Generator.named(of, seed)) {
@@ -116,7 +125,7 @@ final class Experts {
 
     Parameter zero(String tensor, int count, long out) {
       try (Scope scope = Scope.open()) {
-        return parameter(tensor, Tensor.zeros(dtype, count, out));
+        return parameter(tensor, Tensor.empty(dtype, device, count, out).fill(0));
       }
     }
 
@@ -137,10 +146,11 @@ final class Experts {
   Saved save(RowView input, ExpertRows rows, int microBatch) {
     long inner = w1.value().size(1);
     int total = rows.total();
+    Device device = w1.value().device();
     return new Saved(
         input,
-        Tensor.empty(input.compute(), total, inner),
-        body == ExpertBody.GATED ? Tensor.empty(input.compute(), total, inner) : null,
+        Tensor.empty(input.compute(), device, total, inner),
+        body == ExpertBody.GATED ? Tensor.empty(input.compute(), device, total, inner) : null,
         rows,
         microBatch);
   }

@@ -20,6 +20,7 @@ import dev.gossamer.moe.router.Router;
 import dev.gossamer.moe.router.Routing;
 import dev.gossamer.moe.router.TokenBatch;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -47,9 +48,10 @@ public final class MoeLayer implements AutoCloseable {
   private final Threads threads;
   private final ExpertParallel parallel;
   private final Router router;
-  private final PhaseClock clock = new PhaseClock();
+  private final PhaseClock clock;
   private final Scope owner = Scope.detached();
   private final DType dtype;
+  private final Device device;
   private final Projection gate;
   private final Projection descend; // null but for BigMac
   private final Projection ascend;
@@ -58,7 +60,7 @@ public final class MoeLayer implements AutoCloseable {
   private final Experts shared; // null without
 
   /**
-   * A layer whose ranks are all neighbours.
+   * A layer on the processor whose ranks are all neighbours.
    *
    * @param ranks that share the experts; not closed with the layer
    */
@@ -69,21 +71,31 @@ public final class MoeLayer implements AutoCloseable {
       DType dtype,
       Communicator ranks,
       Threads threads) {
-    this(settings, name, seed, dtype, RankGrid.flat(ranks), threads);
+    this(settings, name, seed, dtype, Device.CPU, RankGrid.flat(ranks), threads);
   }
 
   /**
    * @param name prefix of the parameters' names, for example {@code layers.3.moe}
    * @param seed with the names decides every weight, whatever the number of ranks
+   * @param device where its weights are and its tokens come; a card's routing is decided on the
+   *     processor
    * @param grid the ranks that share the experts, and their nodes; not closed with the layer
-   * @param threads over which a rank's experts are spread
+   * @param threads over which a rank's experts are spread; one is enough for a card
    */
   public MoeLayer(
-      MoeSettings settings, String name, long seed, DType dtype, RankGrid grid, Threads threads) {
+      MoeSettings settings,
+      String name,
+      long seed,
+      DType dtype,
+      Device device,
+      RankGrid grid,
+      Threads threads) {
     this.settings = settings;
     this.name = name;
     this.threads = threads;
     this.dtype = dtype;
+    this.device = device;
+    this.clock = PhaseClock.of(device);
     MoeStructure shape = settings.structure();
     ParallelSettings ways = settings.parallel();
     this.parallel =
@@ -94,6 +106,7 @@ public final class MoeLayer implements AutoCloseable {
             ways.receiveLimit(),
             ways.wire().orElse(dtype),
             dtype,
+            device,
             threads,
             clock);
     this.router = new Router(settings.router(), shape.experts(), shape.topK());
@@ -131,11 +144,14 @@ public final class MoeLayer implements AutoCloseable {
             placement.count(self),
             grid.world().size(),
             dtype,
+            device,
             name,
             seed,
             owner);
     this.shared =
-        settings.sharedInner() > 0 ? Experts.shared(settings, dtype, name, seed, owner) : null;
+        settings.sharedInner() > 0
+            ? Experts.shared(settings, dtype, device, name, seed, owner)
+            : null;
   }
 
   private Parameter drawn(String name, DType type, long seed, double deviation, long out, long in) {
@@ -143,7 +159,7 @@ public final class MoeLayer implements AutoCloseable {
         Generator generator = Generator.named(name, seed)) {
       return Parameter.of(
           name,
-          generator.normal(out, in).mul(deviation).to(type),
+          generator.normal(out, in).mul(deviation).to(type).to(device),
           false,
           settings.parallel().elastic(),
           owner);
@@ -154,17 +170,19 @@ public final class MoeLayer implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       return settings.projectionBias()
           ? Optional.of(
-              Parameter.of(
-                  name, Tensor.zeros(dtype, width), false, settings.parallel().elastic(), owner))
+              Parameter.of(name, full(0, width), false, settings.parallel().elastic(), owner))
           : Optional.empty();
     }
   }
 
   private Parameter ones(String name, long width) {
     try (Scope scope = Scope.open()) {
-      return Parameter.of(
-          name, Tensor.full(1, dtype, width), false, settings.parallel().elastic(), owner);
+      return Parameter.of(name, full(1, width), false, settings.parallel().elastic(), owner);
     }
+  }
+
+  private Tensor full(double value, long width) {
+    return Tensor.empty(dtype, device, width).fill(value);
   }
 
   public MoeSettings settings() {
@@ -179,6 +197,11 @@ public final class MoeLayer implements AutoCloseable {
   /** Where this layer's time goes. */
   public PhaseClock clock() {
     return clock;
+  }
+
+  /** Where its weights are and its tokens come. */
+  public Device device() {
+    return device;
   }
 
   /** All weights of this rank, those of its experts marked. */
@@ -208,7 +231,7 @@ public final class MoeLayer implements AutoCloseable {
    * Routes and computes this rank's tokens. Everything kept for the way back belongs to the
    * caller's scope.
    *
-   * @param x {@code [tokens, hidden]} in the layer's type
+   * @param x {@code [tokens, hidden]} in the layer's type, on its device
    * @param forced choices made elsewhere, for benchmarks and replays
    */
   public MoePass forward(Tensor x, TokenBatch batch, Optional<Routing> forced) {
@@ -281,7 +304,7 @@ public final class MoeLayer implements AutoCloseable {
 
   private static Tensor likeInput(Experts.Saved saved) {
     Tensor rows = saved.input().rows();
-    return Tensor.empty(rows.dtype(), rows.shape());
+    return Tensor.empty(rows.dtype(), rows.device(), rows.shape());
   }
 
   private <T> T timed(PhaseClock.Phase phase, Supplier<T> work) {

@@ -28,7 +28,7 @@ public record Parameter(
     return new Parameter(
         name,
         owner.adopt(value),
-        owner.adopt(Tensor.zeros(value.dtype(), value.shape())),
+        owner.adopt(zeros(value, value.shape())),
         ofExperts,
         microBatches == 0 ? null : owner.adopt(stack(value, microBatches)));
   }
@@ -37,7 +37,12 @@ public record Parameter(
     long[] shape = new long[value.dims() + 1];
     shape[0] = count;
     System.arraycopy(value.shape(), 0, shape, 1, value.dims());
-    return Tensor.zeros(value.dtype(), shape);
+    return zeros(value, shape);
+  }
+
+  /** On the device of the value and of its type. */
+  private static Tensor zeros(Tensor value, long[] shape) {
+    return Tensor.empty(value.dtype(), value.device(), shape).fill(0);
   }
 
   /** Forgets the gradients. */

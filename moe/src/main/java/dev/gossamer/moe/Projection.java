@@ -30,7 +30,7 @@ public record Projection(Parameter weight, Optional<Parameter> bias) {
    * @return {@code [tokens, out]}
    */
   public Tensor forward(Tensor x, Threads threads) {
-    Tensor y = Tensor.empty(x.dtype(), x.size(0), weight.value().size(0));
+    Tensor y = Tensor.empty(x.dtype(), x.device(), x.size(0), weight.value().size(0));
     eachBlock(
         x.size(0),
         TOKENS,
@@ -54,7 +54,7 @@ public record Projection(Parameter weight, Optional<Parameter> bias) {
             sums.narrow(0, from, count)
                 .addMatmulInPlace(ofOutput.narrow(1, from, count).transpose(0, 1), x));
     bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0), microBatch));
-    Tensor ofInput = Tensor.empty(x.dtype(), x.shape());
+    Tensor ofInput = Tensor.empty(x.dtype(), x.device(), x.shape());
     eachBlock(
         x.size(0),
         TOKENS,
@@ -70,9 +70,11 @@ public record Projection(Parameter weight, Optional<Parameter> bias) {
     void of(long from, long count);
   }
 
-  private static void eachBlock(long all, int size, Threads threads, Block work) {
+  /** A card takes all at once. */
+  private void eachBlock(long all, int part, Threads threads, Block work) {
+    long size = weight.value().device().isCpu() ? part : Math.max(1, all);
     threads.forEach(
         (int) ((all + size - 1) / size),
-        block -> work.of((long) block * size, Math.min(size, all - (long) block * size)));
+        block -> work.of(block * size, Math.min(size, all - block * size)));
   }
 }

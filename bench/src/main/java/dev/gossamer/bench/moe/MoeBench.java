@@ -13,13 +13,15 @@ import dev.gossamer.distributed.Traffic;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.parallel.ExpertPlacement;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
-import dev.gossamer.moe.plan.Placement;
-import dev.gossamer.moe.plan.WireTraffic;
+import dev.gossamer.moe.parallel.RoutedTraffic;
 import dev.gossamer.moe.router.RecordedRouting;
 import dev.gossamer.moe.router.RoutingFile;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.Words;
 import java.util.ArrayList;
@@ -28,6 +30,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * {@code gossamer bench moe}: one layer forward and backward over the ranks of a world. The
@@ -41,19 +44,30 @@ public final class MoeBench {
   /** The structure against which the others stand. */
   static final String RIVAL = "fine-grained";
 
+  /** How far ranks may be from one rank, as a share of the largest number. */
+  private static final double EXACT = 1e-4;
+
+  private static final double ROUNDED = 5e-2;
+
   private final MoeBenchSettings settings;
   private final RankGrid grid;
   private final Communicator world;
+  private final Device device;
   private final Threads threads;
   private final BenchProgress progress;
   private final List<BenchRow> rows = new ArrayList<>();
   private final Map<String, RecordedRouting> record = new LinkedHashMap<>();
 
   private MoeBench(
-      MoeBenchSettings settings, RankGrid grid, Threads threads, BenchProgress progress) {
+      MoeBenchSettings settings,
+      RankGrid grid,
+      Device device,
+      Threads threads,
+      BenchProgress progress) {
     this.settings = settings;
     this.grid = grid;
     this.world = grid.world();
+    this.device = device;
     this.threads = threads;
     this.progress = progress;
   }
@@ -61,18 +75,23 @@ public final class MoeBench {
   /**
    * Measures on this rank, together with all others.
    *
+   * @param device where this rank's layer is
    * @throws dev.gossamer.tensor.failure.GossamerException if ranks differ in their settings, the
-   *     routing does not fit, or it cannot be recorded
+   *     routing does not fit, it cannot be recorded, or ranks compute anything else than one rank
    */
   public static BenchReport run(
-      MoeBenchSettings settings, Communicator world, Threads threads, BenchProgress progress) {
+      MoeBenchSettings settings,
+      Communicator world,
+      Device device,
+      Threads threads,
+      BenchProgress progress) {
     MachineFacts machine = MachineFacts.now();
     world.agree("the settings of the benchmark", settings.toString());
     if (world.rank() == 0) {
       settings.record().ifPresent(PartFile::new); // refuses before anything is measured
     }
     try (RankGrid grid = settings.grid(world)) {
-      MoeBench bench = new MoeBench(settings, grid, threads, progress);
+      MoeBench bench = new MoeBench(settings, grid, device, threads, progress);
       for (int top : settings.topK()) {
         progress.note("top-" + top + ", " + world.size() + " ranks");
         bench.measure(top);
@@ -85,6 +104,7 @@ public final class MoeBench {
   private Map<String, Object> document() {
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("ranks", world.size());
+    document.put("device", device.isCpu() ? "cpu" : "cuda");
     document.put("threads", threads.count());
     document.put("hidden", settings.hidden());
     document.put("experts", settings.experts());
@@ -103,19 +123,21 @@ public final class MoeBench {
 
   private void measure(int top) {
     List<MoeEntrant> entrants = new ArrayList<>();
-    try (PlainProduct plain = new PlainProduct(threads)) {
+    try (PlainProduct plain = new PlainProduct(device, threads)) {
       for (MoeCase which : settings.cases(top)) {
-        entrants.add(new MoeEntrant(which, settings, grid, threads));
+        entrants.add(new MoeEntrant(which, settings, grid, device, threads));
       }
       // Traffic is one counter for all, so each is counted by a pass of its own.
       List<Traffic> sent = new ArrayList<>();
       List<Double> errors = new ArrayList<>();
+      List<Optional<OneRankCheck>> checks = new ArrayList<>();
       for (MoeEntrant entrant : entrants) {
         entrant.pass();
         entrant.begin();
         entrant.pass();
         sent.add(entrant.sent());
         errors.add(entrant.wireError());
+        checks.add(settings.check() ? Optional.of(checked(entrant)) : Optional.empty());
         entrant.begin();
         record.put(entrant.which().routed(settings.tokens()).name(), entrant.chosen());
       }
@@ -128,12 +150,36 @@ public final class MoeBench {
         Map<String, Object> figures = figures(entrants.get(i), sent.get(i));
         figures.put(
             "plainGflops", mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
+        checks.get(i).ifPresent(check -> put(figures, check));
         MoeCase which = entrants.get(i).which();
         rows.add(row(which, timings.get(i), timings.get(rival), errors.get(i), figures));
       }
     } finally {
       entrants.forEach(MoeEntrant::close);
     }
+  }
+
+  private OneRankCheck checked(MoeEntrant entrant) {
+    OneRankCheck check = entrant.check();
+    double allowed = settings.wire() == DType.FLOAT32 ? EXACT : ROUNDED;
+    if (!(Math.max(check.output(), check.gradient()) <= allowed)) {
+      throw new GossamerException(
+          String.format(
+              Locale.ROOT,
+              "%d ranks compute something else than one rank: %s is off by %.1e, its gradients by"
+                  + " %.1e",
+              world.size(),
+              entrant.which().routed(settings.tokens()).name(),
+              check.output(),
+              check.gradient()),
+          "Do not trust results of these ranks; run each pair of machines alone to find the cause");
+    }
+    return check;
+  }
+
+  private static void put(Map<String, Object> figures, OneRankCheck check) {
+    figures.put(MoeBenchTable.OUTPUT, check.output());
+    figures.put(MoeBenchTable.GRADIENTS, check.gradient());
   }
 
   private BenchRow row(
@@ -167,9 +213,14 @@ public final class MoeBench {
     figures.put("exchangeShare", total == 0 ? 0 : exchange / total);
     double experts = (double) phases.get("experts");
     double flops = 6.0 * settings.tokens() * shape.topK() * shape.weightsPerExpert();
+    double moving = 0;
+    for (Phase phase : List.of(Phase.ROUTE, Phase.PERMUTE, Phase.COMBINE)) {
+      moving += (double) phases.get(phase.name().toLowerCase(Locale.ROOT));
+    }
+    figures.put("routeAndCombineShare", total == 0 ? 0 : moving / total);
     figures.put("expertGflops", experts == 0 ? 0 : flops / experts / 1e6);
     figures.put("wireBytes", sum(sent.remoteBytes()));
-    figures.put("wireBytesPredicted", predictedBytes(shape));
+    figures.put("wireBytesPredicted", predictedBytes(entrant, shape));
     figures.put("betweenNodesBytes", sum(sent.bytesBetweenNodes(settings.ranksPerNode())));
     long[] counts = summed(entrant.counts());
     figures.put("loadMaxOverMean", maxOverMean(counts));
@@ -177,14 +228,15 @@ public final class MoeBench {
     return figures;
   }
 
-  /** Of all ranks, as the planner has it for even routing: four exchanges of rows. */
-  private long predictedBytes(MoeStructure shape) {
-    Placement placement = new Placement(world.size(), grid.perNode());
-    WireTraffic traffic = WireTraffic.of(placement, settings.parallel().dispatch(), shape);
-    double perToken = traffic.interRowsPerToken() + traffic.intraRowsPerToken();
-    double rows = settings.tokens() * perToken * world.size();
-    int bytes = settings.wire().bytes();
-    return Math.round(4 * rows * shape.wireWidth() * bytes);
+  /** Of all ranks, from where their tokens go. */
+  private long predictedBytes(MoeEntrant entrant, MoeStructure shape) {
+    ExpertPlacement placement = ExpertPlacement.even(shape.experts(), world.size());
+    return RoutedTraffic.of(
+            settings.parallel().dispatch(),
+            Routings.ofAll(entrant.routing(), world),
+            placement,
+            grid.perNode())
+        .bytes(shape.wireWidth(), settings.wire().bytes(), shape.topK(), DType.FLOAT32.bytes());
   }
 
   private double mean(double value) {

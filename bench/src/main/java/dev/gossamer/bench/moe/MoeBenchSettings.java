@@ -28,6 +28,7 @@ import java.util.Optional;
  * @param routing who chooses the experts
  * @param record where rank 0 writes what was chosen, as a {@link
  *     dev.gossamer.moe.router.RoutingFile}; empty for nowhere
+ * @param check whether the ranks' outputs and gradients are held against those of one rank
  * @param runs measurements of each structure
  */
 public record MoeBenchSettings(
@@ -41,6 +42,7 @@ public record MoeBenchSettings(
     int ranksPerNode,
     RoutingSource routing,
     Optional<Path> record,
+    boolean check,
     int runs) {
   /** Width 512, 64 experts, top-8, 2,048 tokens a rank, a quarter of the width on the wire. */
   public static final MoeBenchSettings DEFAULT =
@@ -55,6 +57,7 @@ public record MoeBenchSettings(
           1,
           new RoutingSource.Balanced(),
           Optional.empty(),
+          false,
           5);
 
   /**
@@ -125,6 +128,7 @@ public record MoeBenchSettings(
         ranksPerNode,
         routing,
         record,
+        check,
         runs);
   }
 
@@ -140,6 +144,7 @@ public record MoeBenchSettings(
         ranksPerNode,
         routing,
         record,
+        check,
         runs);
   }
 
@@ -155,12 +160,13 @@ public record MoeBenchSettings(
         ranksPerNode,
         source,
         recordTo,
+        check,
         runs);
   }
 
   public MoeBenchSettings withWay(ParallelSettings ways, int perNode) {
     return new MoeBenchSettings(
-        hidden, experts, topK, inner, latent, tokens, ways, perNode, routing, record, runs);
+        hidden, experts, topK, inner, latent, tokens, ways, perNode, routing, record, check, runs);
   }
 
   public MoeBenchSettings withRuns(int count) {
@@ -175,6 +181,23 @@ public record MoeBenchSettings(
         ranksPerNode,
         routing,
         record,
+        check,
         count);
+  }
+
+  public MoeBenchSettings withCheck(boolean againstOneRank) {
+    return new MoeBenchSettings(
+        hidden,
+        experts,
+        topK,
+        inner,
+        latent,
+        tokens,
+        parallel,
+        ranksPerNode,
+        routing,
+        record,
+        againstOneRank,
+        runs);
   }
 }

@@ -3,16 +3,19 @@ package dev.gossamer.bench.moe;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.Traffic;
+import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.moe.MoePass;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RecordedRouting;
 import dev.gossamer.moe.router.RoutedLayer;
 import dev.gossamer.moe.router.Routing;
 import dev.gossamer.moe.router.TokenBatch;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -40,19 +43,24 @@ final class MoeEntrant implements AutoCloseable {
   /**
    * @throws dev.gossamer.tensor.failure.GossamerException if the routing does not fit the layer
    */
-  MoeEntrant(MoeCase which, MoeBenchSettings settings, RankGrid grid, Threads threads) {
+  MoeEntrant(
+      MoeCase which, MoeBenchSettings settings, RankGrid grid, Device device, Threads threads) {
     Communicator world = grid.world();
     this.which = which;
     this.settings = settings;
     this.grid = grid;
     this.threads = threads;
     RoutedLayer routed = which.routed(settings.tokens());
-    this.routing = settings.routing().routing(routed, world.rank(), world.size());
+    this.routing =
+        settings
+            .routing()
+            .joined(settings.experts(), routed.experts())
+            .routing(routed, world.rank(), world.size());
     MoeSettings how = MoeSettings.of(which.structure()).withParallel(settings.parallel());
-    this.layer = new MoeLayer(how, NAME, SEED, DType.FLOAT32, grid, threads);
+    this.layer = new MoeLayer(how, NAME, SEED, DType.FLOAT32, device, grid, threads);
     try (Scope scope = Scope.open();
         Generator generator = Generator.named("tokens of rank " + world.rank(), SEED)) {
-      this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()));
+      this.x = owner.adopt(generator.normal(settings.tokens(), settings.hidden()).to(device));
     }
   }
 
@@ -84,7 +92,8 @@ final class MoeEntrant implements AutoCloseable {
     }
     MoeSettings exact = layer.settings().withParallel(settings.parallel().withWire(DType.FLOAT32));
     try (Scope scope = Scope.open();
-        MoeLayer unrounded = new MoeLayer(exact, NAME, SEED, DType.FLOAT32, grid, threads)) {
+        MoeLayer unrounded =
+            new MoeLayer(exact, NAME, SEED, DType.FLOAT32, layer.device(), grid, threads)) {
       TokenBatch batch = TokenBatch.of(settings.tokens());
       Tensor expected = unrounded.forward(x, batch, routing).output();
       Tensor found = layer.forward(x, batch, routing).output();
@@ -95,6 +104,25 @@ final class MoeEntrant implements AutoCloseable {
       grid.world().allReduce(sums);
       double[] all = sums.toDoubles();
       return Math.sqrt(all[0] / all[1]);
+    }
+  }
+
+  /**
+   * Computes all ranks' tokens on one rank and says how far this world's outputs and gradients are
+   * from that. Every rank calls it.
+   */
+  OneRankCheck check() {
+    MoeLayer alone =
+        new MoeLayer(
+            layer.settings().withParallel(ParallelSettings.DEFAULT),
+            NAME,
+            SEED,
+            DType.FLOAT32,
+            layer.device(),
+            RankGrid.flat(LocalRanks.alone()),
+            threads);
+    try (alone) {
+      return OneRankCheck.of(layer, alone, x, chosen.routing(), grid.world());
     }
   }
 
@@ -118,6 +146,11 @@ final class MoeEntrant implements AutoCloseable {
   /** What this rank's tokens chose in the first pass. */
   RecordedRouting chosen() {
     return chosen;
+  }
+
+  /** Where this rank's tokens go. */
+  Routing routing() {
+    return chosen.routing();
   }
 
   /** Slots of each expert that this rank's tokens take. */

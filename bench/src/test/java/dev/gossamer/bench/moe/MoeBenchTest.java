@@ -12,6 +12,7 @@ import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.router.RoutingFile;
 import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
@@ -36,7 +37,8 @@ class MoeBenchTest {
         ranks,
         world -> {
           try (Threads threads = new Threads(1)) {
-            reports[world.rank()] = MoeBench.run(settings, world, threads, BenchProgress.NONE);
+            reports[world.rank()] =
+                MoeBench.run(settings, world, Device.CPU, threads, BenchProgress.NONE);
           }
         });
     return reports[0];
@@ -62,7 +64,7 @@ class MoeBenchTest {
     assertThat(narrow).isEqualTo(fine / 4);
     assertThat((long) report.rows().get(0).more().get("betweenNodesBytes"))
         .isEqualTo(ranks < 4 ? 0 : fine * 2 / 3);
-    assertThat(MoeBenchTable.of(report)).contains("top-2 on " + ranks + " ranks", "bigmac");
+    assertThat(MoeBenchTable.of(report)).contains(ranks + " rank", "top-2: BigMac", "bigmac");
     assertThat(Tensor.live()).isEqualTo(before);
   }
 

@@ -9,6 +9,7 @@ import dev.gossamer.bench.BenchReport;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.plan.ClusterProfile;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
@@ -39,7 +40,7 @@ class RunComparisonTest {
         world -> {
           try (Threads threads = new Threads(1)) {
             reports[world.rank()] =
-                MoeBench.run(settings, world, threads, BenchProgress.NONE).json();
+                MoeBench.run(settings, world, Device.CPU, threads, BenchProgress.NONE).json();
           }
         });
     report = reports[0];

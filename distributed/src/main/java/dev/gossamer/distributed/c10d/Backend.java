@@ -12,7 +12,7 @@ public enum Backend {
   GLOO {
     @Override
     public void demand() {
-      GlooTransport.requireGloo();
+      GlooGroup.require();
     }
 
     @Override
@@ -21,7 +21,7 @@ public enum Backend {
     }
   },
 
-  /** NCCL for tensors on NVIDIA cards, Gloo for those on the processor. */
+  /** NCCL between NVIDIA cards; tensors on the processor go by way of the card. */
   NCCL {
     @Override
     public void demand() {

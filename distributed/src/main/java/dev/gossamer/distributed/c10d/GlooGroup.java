@@ -2,13 +2,17 @@ package dev.gossamer.distributed.c10d;
 
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.libtorch.Libtorch;
 import java.net.InetAddress;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
+import org.bytedeco.javacpp.Loader;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.javacpp.chrono.Milliseconds;
@@ -29,7 +33,7 @@ import org.bytedeco.pytorch.gloo.Device;
  * <p>Gloo trusts lengths: a longer message than expected aborts the process, a shorter one leaves
  * old numbers behind.
  */
-final class GlooGroup implements AutoCloseable {
+final class GlooGroup implements Engine {
   private final ProcessGroupGloo processes;
   private final Register.GroupStore store;
   private final int rank;
@@ -60,12 +64,32 @@ final class GlooGroup implements AutoCloseable {
   }
 
   /**
-   * Tells every rank what this one is about to do.
-   *
-   * @param mine an announcement for each rank
-   * @return that of each rank
+   * @throws EnvironmentException if this machine has no Gloo
    */
-  long[] announce(long[] mine) {
+  static void require() {
+    Libtorch.boot();
+    if (!Loader.getPlatform().startsWith("linux")) {
+      throw new EnvironmentException(
+          "There is no Gloo for " + Loader.getPlatform() + ", so processes cannot be ranks",
+          "Use Linux, or ranks as threads (--simulate)");
+    }
+    if (!Loader.isLoadLibraries()) {
+      throw new EnvironmentException(
+          "The libtorch of an installed PyTorch and the bindings to Gloo do not fit together",
+          "Unset GOSSAMER_LIBTORCH, so that the libtorch of the jars is used; or use --backend nccl");
+    }
+  }
+
+  @Override
+  public Runnable after(Tensor tensor) {
+    if (!tensor.device().isCpu()) {
+      throw new IllegalArgumentException("Gloo exchanges tensors on the processor, not " + tensor);
+    }
+    return () -> {};
+  }
+
+  @Override
+  public long[] announce(long[] mine) {
     return notices.exchange(mine);
   }
 
@@ -73,28 +97,31 @@ final class GlooGroup implements AutoCloseable {
    * Reduces in place around a ring: each part of the tensor is summed once, in the order of its way
    * round, and the result copied, so that all ranks hold the same bits, on every run.
    */
-  void allReduce(Tensor tensor, Reduction reduction) {
+  @Override
+  public void allReduce(Tensor tensor, Reduction reduction) {
     run(
         () ->
             processes.allreduce(
                 new TensorVector(NativeTensors.numbers(tensor)), NativeTensors.options(reduction)));
   }
 
-  void allGather(Tensor gathered, Tensor tensor) {
+  @Override
+  public void allGather(Tensor gathered, Tensor tensor) {
     run(
         () ->
             processes._allgather_base(NativeTensors.bytes(gathered), NativeTensors.bytes(tensor)));
   }
 
-  void broadcast(Tensor tensor, int root) {
+  @Override
+  public void broadcast(Tensor tensor, int root) {
     run(
         () ->
             processes.broadcast(
                 new TensorVector(NativeTensors.bytes(tensor)), NativeTensors.from(root)));
   }
 
-  /** Gloo's own all-to-all. {@link #receive} is faster where a link is the limit. */
-  void allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
+  /** Gloo's own all-to-all. {@link #allToAll} is faster where a link is the limit. */
+  void ownAllToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
     run(
         () ->
             processes.alltoall_base(
@@ -105,18 +132,33 @@ final class GlooGroup implements AutoCloseable {
   }
 
   /**
-   * Begins an all-to-all: tells every peer that its rows may come.
+   * Tells every peer first that its rows may come, before the ranks agree, so that the rows need
+   * not wait for another round trip.
    *
    * <p>Gloo has one connection for each pair of ranks, and a rank may send only what the other has
    * asked for. In Gloo's own all-to-all a rank sends first and asks then, so its question waits
    * behind its own rows, and the two of a pair send one after the other: half of the line.
    */
-  Receiving receive(Tensor received, long[] receivedRows) {
-    return new Receiving(received, receivedRows);
+  @Override
+  public void allToAll(
+      Tensor received,
+      long[] receivedRows,
+      Tensor sent,
+      long[] sentRows,
+      Runnable agree,
+      UnaryOperator<RuntimeException> failed) {
+    try (Receiving receiving = new Receiving(received, receivedRows)) {
+      try {
+        agree.run();
+        receiving.andSend(sent, sentRows);
+      } catch (RuntimeException e) {
+        throw failed.apply(e);
+      }
+    }
   }
 
   /** An all-to-all that has begun; of the thread that has begun it. */
-  final class Receiving implements AutoCloseable {
+  private final class Receiving implements AutoCloseable {
     private static final int TAG = 0;
 
     private final PointerScope natives = new PointerScope();

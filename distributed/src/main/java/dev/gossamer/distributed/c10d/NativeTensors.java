@@ -7,16 +7,14 @@ import java.util.Map;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.pytorch.AllreduceOptions;
 import org.bytedeco.pytorch.BroadcastOptions;
-import org.bytedeco.pytorch.Device;
-import org.bytedeco.pytorch.DeviceOptional;
 import org.bytedeco.pytorch.ReduceOp;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
 /**
- * Our tensors and words under the bindings' own types: the same memory, nothing is copied. What is
- * only moved is moved as bytes, so that every element type can be.
+ * Our tensors on the processor and words under the bindings' own types: the same memory, nothing is
+ * copied. What is only moved is moved as bytes, so that every element type can be.
  */
 final class NativeTensors {
   private static final Map<DType, ScalarType> REDUCIBLE =
@@ -51,9 +49,6 @@ final class NativeTensors {
 
   private static org.bytedeco.pytorch.Tensor over(Tensor tensor, ScalarType type, long... shape) {
     TensorOptions options = new TensorOptions(type);
-    if (!tensor.device().isCpu()) {
-      options = options.device(new DeviceOptional(new Device(tensor.device().toString())));
-    }
     return tensor.count() == 0
         ? torch.empty(shape, options, null)
         : torch.from_blob(new Memory(tensor.address()), shape, options);

@@ -3,11 +3,12 @@ package dev.gossamer.distributed.c10d;
 import dev.gossamer.distributed.CommunicationException;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
 /**
- * Finds out who failed. Gloo tells a rank that a connection broke or was silent, not whose. So
+ * Finds out who failed. An engine tells a rank that a connection broke or was silent, not whose. So
  * after a failure every rank that still can writes its last words into the register; who does not
  * is dead or hangs.
  *
@@ -26,8 +27,15 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
     dismiss(Deadline.in(GRACE));
   }
 
+  /** Whether another rank has given the group up. */
+  boolean hasLastWords() {
+    Deadline now = Deadline.in(Duration.ZERO);
+    return Arrays.stream(members)
+        .anyMatch(peer -> peer != rank && register.read(words(peer), now).isPresent());
+  }
+
   /**
-   * Explains what Gloo threw.
+   * Explains what an engine threw.
    *
    * @param what was being exchanged
    * @param timeout that this rank granted the others

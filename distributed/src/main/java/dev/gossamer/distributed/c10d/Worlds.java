@@ -33,10 +33,6 @@ public final class Worlds {
     if (rendezvous.size() == 1) {
       return LocalRanks.alone();
     }
-    return new Communicator(
-        switch (backend) {
-          case GLOO -> GlooTransport.connect(rendezvous);
-          case NCCL -> NcclTransport.connect(rendezvous, backend.device(rendezvous));
-        });
+    return new Communicator(ProcessTransport.connect(rendezvous, backend));
   }
 }

@@ -5,6 +5,7 @@ import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.Routing;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.GossamerException;
@@ -25,6 +26,7 @@ public final class ExpertParallel {
    * @param receiveLimit rows that a rank takes at once
    * @param wire type of rows that travel
    * @param compute type in which they are computed with
+   * @param device where rows are
    * @param threads over which rows are gathered and summed
    * @param clock is told what takes how long
    */
@@ -35,6 +37,7 @@ public final class ExpertParallel {
       long receiveLimit,
       DType wire,
       DType compute,
+      Device device,
       Threads threads,
       PhaseClock clock) {
     this.grid = grid;
@@ -42,7 +45,7 @@ public final class ExpertParallel {
     this.dispatch = grid.nodes() == 1 ? Dispatch.FLAT : dispatch;
     this.placement = ExpertPlacement.even(experts, grid.world().size());
     this.receiveLimit = receiveLimit;
-    this.travel = new Travel(wire, compute, threads, clock);
+    this.travel = new Travel(wire, compute, device, threads, clock);
   }
 
   public Communicator ranks() {

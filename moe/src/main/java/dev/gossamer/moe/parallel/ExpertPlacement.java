@@ -43,6 +43,15 @@ public record ExpertPlacement(int[] bounds) {
     return bounds[rank];
   }
 
+  /** The rank that holds an expert. */
+  public int owner(int expert) {
+    int rank = 0;
+    while (expert >= bounds[rank + 1]) {
+      rank++;
+    }
+    return rank;
+  }
+
   /** Experts of a rank. */
   public int count(int rank) {
     return bounds[rank + 1] - bounds[rank];

@@ -75,10 +75,10 @@ final class FlatDispatch implements TokenDispatch {
       place[order[row]] = row;
       owner[row] = order[row] / topK;
     }
-    this.slots = index(order);
-    this.owners = index(owner);
+    this.slots = travel.index(order);
+    this.owners = travel.index(owner);
     this.slotRows = new SlotRows(travel, routing, place, weights);
-    this.arrival = alone ? null : index(arrival(expertRows));
+    this.arrival = alone ? null : travel.index(arrival(expertRows));
   }
 
   private static long[][] between(int[][] counts, ExpertPlacement placement) {
@@ -134,10 +134,6 @@ final class FlatDispatch implements TokenDispatch {
     return arrival;
   }
 
-  private static Tensor index(int[] numbers) {
-    return Tensor.of(numbers, numbers.length).to(DType.INT64);
-  }
-
   @Override
   public void depart(Tensor rowsOfTokens) {
     width = rowsOfTokens.size(1);
@@ -158,7 +154,7 @@ final class FlatDispatch implements TokenDispatch {
   @Override
   public RowView room() {
     DType type = alone ? travel.compute() : travel.wire();
-    Tensor space = Tensor.empty(type, expertRows.total(), width);
+    Tensor space = travel.room(type, expertRows.total(), width);
     return new RowView(space, arrival, null, travel.compute());
   }
 
@@ -238,7 +234,7 @@ final class FlatDispatch implements TokenDispatch {
     for (long[] from : between) {
       total += from[self];
     }
-    Tensor arriving = Tensor.empty(travel.wire(), total, width);
+    Tensor arriving = travel.room(travel.wire(), total, width);
     return travel.timed(
         Phase.EXCHANGE, () -> new Journey(arriving, carrier.carry(arriving, sent, between)));
   }

@@ -72,7 +72,7 @@ final class NodeDispatch implements TokenDispatch {
         }
       }
     }
-    this.index = Tensor.of(owners, all).to(DType.INT64);
+    this.index = travel.index(owners);
   }
 
   /** How many of the tokens each node gets. */
@@ -106,7 +106,7 @@ final class NodeDispatch implements TokenDispatch {
   public void depart(Tensor tokens) {
     width = tokens.size(1);
     Tensor sentTickets = travel.timed(Phase.ROUTE, this::written);
-    tickets = Tensor.empty(travel.exact(), sum(arriving), 2L * routing.topK());
+    tickets = travel.room(travel.exact(), sum(arriving), 2L * routing.topK());
     ticketsPending = begin(tickets, arriving, sentTickets, leaving);
     sendRows(tokens);
   }
@@ -116,7 +116,7 @@ final class NodeDispatch implements TokenDispatch {
     Tensor sent =
         travel.timed(
             Phase.PERMUTE, () -> copies.gathered(owners.length, travel.wire(), travel.threads()));
-    rows = Tensor.empty(travel.wire(), sum(arriving), width);
+    rows = travel.room(travel.wire(), sum(arriving), width);
     rowsPending = begin(rows, arriving, sent, leaving);
   }
 
@@ -137,7 +137,7 @@ final class NodeDispatch implements TokenDispatch {
         }
       }
     }
-    return Tensor.of(lines, owners.length, 2L * topK).to(travel.exact());
+    return Tensor.of(lines, owners.length, 2L * topK).to(travel.exact()).to(travel.device());
   }
 
   @Override
@@ -180,14 +180,14 @@ final class NodeDispatch implements TokenDispatch {
     Tensor partial;
     if (back) {
       Gradients given = inside.gradients();
-      homeWeights = Tensor.empty(travel.exact(), owners.length, routing.topK());
+      homeWeights = travel.room(travel.exact(), owners.length, routing.topK());
       ticketsPending =
           begin(homeWeights, leaving, given.ofWeights().to(travel.exact()).contiguous(), arriving);
       partial = given.ofTokens();
     } else {
       partial = inside.combined();
     }
-    home = Tensor.empty(travel.wire(), owners.length, width);
+    home = travel.room(travel.wire(), owners.length, width);
     rowsPending = begin(home, leaving, partial.to(travel.wire()).contiguous(), arriving);
   }
 
@@ -199,7 +199,7 @@ final class NodeDispatch implements TokenDispatch {
 
   /** Adds up what the nodes gave, in their order; within a node every token stands once. */
   private Tensor summed(Tensor copies, DType type) {
-    Tensor sums = Tensor.zeros(type, routing.tokens(), copies.size(1));
+    Tensor sums = travel.room(type, routing.tokens(), copies.size(1)).fill(0);
     long from = 0;
     for (long count : leaving) {
       if (count > 0) {

@@ -46,12 +46,13 @@ public record RowView(Tensor rows, Tensor index, Tensor scale, DType compute) {
 
   /** All rows of the view in memory of their own. */
   Tensor gathered(long count, DType type, Threads threads) {
-    Tensor all = Tensor.empty(type, count, rows.size(1));
+    Tensor all = Tensor.empty(type, rows.device(), count, rows.size(1));
+    long size = rows.device().isCpu() ? BLOCK : Math.max(1, count);
     threads.forEach(
-        (int) ((count + BLOCK - 1) / BLOCK),
+        (int) ((count + size - 1) / size),
         block -> {
-          long from = (long) block * BLOCK;
-          long some = Math.min(BLOCK, count - from);
+          long from = block * size;
+          long some = Math.min(size, count - from);
           all.narrow(0, from, some).copyFrom(read(from, some));
         });
     return all;

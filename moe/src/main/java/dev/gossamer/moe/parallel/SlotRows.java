@@ -5,6 +5,7 @@ import dev.gossamer.moe.router.Routing;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import java.util.Arrays;
 
 /**
  * What came home for the slots of some tokens, in any order, and its sums per token. Rows are read
@@ -51,8 +52,8 @@ final class SlotRows {
     this.weights = whole ? all : all.indexSelect(0, kept);
   }
 
-  private static Tensor index(int[] numbers, int count) {
-    return Tensor.of(numbers, numbers.length).narrow(0, 0, count).to(DType.INT64);
+  private Tensor index(int[] numbers, int count) {
+    return travel.index(Arrays.copyOf(numbers, count));
   }
 
   /** What a token gets: its rows by their weights, {@code [tokens, width]}. */
@@ -66,7 +67,7 @@ final class SlotRows {
   }
 
   private Tensor perToken(Tensor home, Tensor factors) {
-    Tensor sums = Tensor.empty(travel.compute(), tokens, home.size(1));
+    Tensor sums = travel.room(travel.compute(), tokens, home.size(1));
     travel.eachBlock(
         Phase.COMBINE,
         tokens,
@@ -81,7 +82,7 @@ final class SlotRows {
                   ? home.sumRows(index, begin, of)
                   : home.indexSelect(0, index)
                       .to(travel.compute())
-                      .sumRows(Tensor.arange(some, DType.INT64), begin, of);
+                      .sumRows(Tensor.arange(some, DType.INT64).to(travel.device()), begin, of);
           sums.narrow(0, from, count).copyFrom(sum);
         });
     return sums;
@@ -93,7 +94,7 @@ final class SlotRows {
     for (int i = 0; i < count; i++) {
       begins[i] = starts[from + i] - starts[from];
     }
-    return Tensor.of(begins, count);
+    return Tensor.of(begins, count).to(travel.device());
   }
 
   /**
@@ -103,7 +104,7 @@ final class SlotRows {
    * @return {@code [tokens, topK]}, 0 where a slot is dropped
    */
   Tensor products(Tensor home, Tensor ofTokens) {
-    Tensor ofKept = Tensor.empty(travel.compute(), places.size(0));
+    Tensor ofKept = travel.room(travel.compute(), places.size(0));
     travel.eachBlock(
         Phase.COMBINE,
         tokens,
@@ -122,7 +123,9 @@ final class SlotRows {
         });
     long slots = (long) tokens * topK;
     Tensor all =
-        kept == null ? ofKept : Tensor.zeros(travel.compute(), slots).indexCopy(0, kept, ofKept);
+        kept == null
+            ? ofKept
+            : travel.room(travel.compute(), slots).fill(0).indexCopy(0, kept, ofKept);
     return all.reshape(tokens, topK);
   }
 

@@ -30,7 +30,7 @@ record Balance(
       TokenBatch batch,
       Communicator data) {
     DType dtype = logits.dtype();
-    Tensor mask = Tensor.of(batch.mask(), batch.tokens(), 1).to(dtype);
+    Tensor mask = Tensor.of(batch.mask(), batch.tokens(), 1).to(dtype).to(logits.device());
     double valid = batch.valid(0, batch.tokens());
     Tensor probabilities = null;
     Tensor gradient = null;
@@ -82,7 +82,7 @@ record Balance(
         weights[part * experts + expert] = settings.balance() * experts * share / (valid * parts);
       }
     }
-    Tensor perPart = Tensor.of(weights, parts, 1, experts).to(mask.dtype());
+    Tensor perPart = Tensor.of(weights, parts, 1, experts).to(mask.dtype()).to(mask.device());
     return perPart.mul(mask.reshape(parts, length, 1)).reshape(batch.tokens(), experts);
   }
 }

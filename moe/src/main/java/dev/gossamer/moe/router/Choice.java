@@ -98,7 +98,10 @@ public final class Choice {
           sums == null
               ? scaled
               : scaled.div(sums).sub(scaled.mul(picked).sum(true, 1).div(sums.square()));
-      Tensor ofScores = Tensor.zeros(scores.dtype(), scores.shape()).scatter(1, index, ofPicked);
+      Tensor ofScores =
+          Tensor.empty(scores.dtype(), scores.device(), scores.shape())
+              .fill(0)
+              .scatter(1, index, ofPicked);
       if (balance.probabilityGradient() != null) {
         ofScores = ofScores.add(auxiliaryOfScores().mul(lossScale));
       }

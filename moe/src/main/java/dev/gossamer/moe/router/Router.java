@@ -91,7 +91,8 @@ public final class Router {
     Tensor scores = settings.scores() == Scores.SOFTMAX ? logits.softmax(-1) : logits.sigmoid();
     int[] chosen = forced.map(Routing::expert).orElseGet(() -> choose(scores, batch));
     Routing wanted = new Routing(batch.tokens(), topK, experts, chosen);
-    Tensor index = Tensor.of(indices(chosen), batch.tokens(), topK).to(DType.INT64);
+    Tensor index =
+        Tensor.of(indices(chosen), batch.tokens(), topK).to(DType.INT64).to(logits.device());
     Tensor picked = scores.gather(1, index);
     Tensor sums = settings.normalise() ? picked.sum(true, 1).add(SMALLEST_SUM) : null;
     Tensor weights = (sums == null ? picked : picked.div(sums)).mul(settings.scaling());

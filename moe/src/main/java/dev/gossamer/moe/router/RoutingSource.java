@@ -21,6 +21,11 @@ public sealed interface RoutingSource {
    */
   Optional<Routing> routing(RoutedLayer layer, int rank, int ranks);
 
+  /** The same for a layer whose experts are those of this one, joined to fewer. */
+  default RoutingSource joined(int experts, int fewer) {
+    return this;
+  }
+
   /** The gate chooses. */
   record Gate() implements RoutingSource {
     @Override
@@ -93,6 +98,11 @@ public sealed interface RoutingSource {
     public Optional<Routing> routing(RoutedLayer layer, int rank, int ranks) {
       return Optional.of(
           ForcedRouting.toOne(layer.tokens(), layer.topK(), layer.experts(), expert));
+    }
+
+    @Override
+    public RoutingSource joined(int experts, int fewer) {
+      return new One((int) ((long) expert * fewer / experts));
     }
 
     @Override

@@ -17,6 +17,7 @@ import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.router.RouterSettings;
 import dev.gossamer.moe.router.TokenBatch;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -59,7 +60,8 @@ class ElasticTest {
           try (Threads threads = new Threads(1);
               ExpertGroups groups = new ExpertGroups(world, block);
               RankGrid grid = RankGrid.of(groups.block(), block == 8 ? 2 : block);
-              MoeLayer layer = new MoeLayer(settings, "moe", 3, DType.FLOAT32, grid, threads)) {
+              MoeLayer layer =
+                  new MoeLayer(settings, "moe", 3, DType.FLOAT32, Device.CPU, grid, threads)) {
             for (int step = 0; step < 10; step++) {
               step(layer, groups, world, own, step);
             }

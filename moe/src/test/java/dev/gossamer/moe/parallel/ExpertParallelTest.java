@@ -20,6 +20,7 @@ import dev.gossamer.moe.router.RouterSettings;
 import dev.gossamer.moe.router.Routing;
 import dev.gossamer.moe.router.TokenBatch;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -131,7 +132,8 @@ class ExpertParallelTest {
               RankGrid grid = RankGrid.of(world, perNode);
               ExpertGroups groups = new ExpertGroups(world, ranks);
               MoeLayer one = layer(settings, dtype, LocalRanks.alone(), threads);
-              MoeLayer mine = new MoeLayer(settings, NAME, SEED, dtype, grid, threads)) {
+              MoeLayer mine =
+                  new MoeLayer(settings, NAME, SEED, dtype, Device.CPU, grid, threads)) {
             Oracle oracle = oracle(settings, ranks, dtype, forcing, one);
             int rank = world.rank();
             MoePass pass = pass(mine, rank, dtype, forcing);
@@ -303,7 +305,8 @@ class ExpertParallelTest {
           try (Threads threads = new Threads(1);
               Generator generator = Generator.seeded(world.rank());
               RankGrid grid = RankGrid.of(world, 2);
-              MoeLayer layer = new MoeLayer(settings, NAME, SEED, DType.FLOAT32, grid, threads)) {
+              MoeLayer layer =
+                  new MoeLayer(settings, NAME, SEED, DType.FLOAT32, Device.CPU, grid, threads)) {
             Tensor x = generator.normal(tokens, HIDDEN);
             Traffic before = grid.traffic();
             MoePass pass = layer.forward(x);
@@ -347,7 +350,8 @@ class ExpertParallelTest {
                 MoeSettings.of(BIG_MAC).withParallel(DEFAULT.withDispatch(dispatch));
             try (Threads threads = new Threads(1);
                 RankGrid grid = RankGrid.of(world, 2);
-                MoeLayer layer = new MoeLayer(settings, NAME, SEED, DType.FLOAT32, grid, threads)) {
+                MoeLayer layer =
+                    new MoeLayer(settings, NAME, SEED, DType.FLOAT32, Device.CPU, grid, threads)) {
               Tensor x = tokens(world.rank(), 1, DType.FLOAT32);
               layer.forward(x).backward(x, 1);
               bytes[dispatch.ordinal()] = sumOver(world, grid.traffic().bytesBetweenNodes(2));

@@ -7,10 +7,10 @@ import dev.gossamer.distributed.Transport;
 import dev.gossamer.distributed.c10d.Announcement.Call;
 import dev.gossamer.distributed.local.AloneTransport;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.EnvironmentException;
-import dev.gossamer.tensor.libtorch.Libtorch;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.time.Duration;
@@ -18,20 +18,19 @@ import java.util.Arrays;
 import java.util.Optional;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeoutException;
-import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
 
 /**
- * Exchanges between processes by Gloo. Each group has a thread that carries its exchanges out, one
- * after the other. Every exchange begins with a small one in which the ranks tell each other what
- * they are about to do: it costs one way through the network and makes of every disagreement an
- * error. After a failure the group is dead; its connections are closed at once, so that the others
- * need not wait for their time-outs.
+ * Exchanges between processes. Each group has an engine and a thread that carries its exchanges
+ * out, one after the other. Every exchange begins with a small one in which the ranks tell each
+ * other what they are about to do: it costs one way through the network and makes of every
+ * disagreement an error. After a failure the group is dead; its connections are closed at once, so
+ * that the others need not wait for their time-outs.
  */
-final class GlooTransport implements Transport {
+final class ProcessTransport implements Transport {
   private final Rendezvous rendezvous;
+  private final Backend backend;
   private final InetAddress here;
   private final Register register;
   private final String name;
@@ -39,13 +38,19 @@ final class GlooTransport implements Transport {
   private final int rank;
   private final RollCall rollCall;
   private final Carrier carrier;
-  private final GlooGroup group;
+  private final Engine engine;
   private Optional<CommunicationException> failure = Optional.empty(); // of the carrier's thread
   private int splits;
 
-  private GlooTransport(
-      Rendezvous rendezvous, InetAddress here, Register register, String name, int[] members) {
+  private ProcessTransport(
+      Rendezvous rendezvous,
+      Backend backend,
+      InetAddress here,
+      Register register,
+      String name,
+      int[] members) {
     this.rendezvous = rendezvous;
+    this.backend = backend;
     this.here = here;
     this.register = register;
     this.name = name;
@@ -55,11 +60,7 @@ final class GlooTransport implements Transport {
         new RollCall(register, name, members, rendezvous.rank(), rendezvous.rankZeroServes());
     this.carrier = new Carrier("gossamer-exchange-" + rendezvous.rank());
     try {
-      this.group =
-          connecting(
-              "connecting " + members.length + " ranks from " + here.getHostAddress(),
-              "",
-              store -> GlooGroup.connect(store, rank, members.length, here, rendezvous.timeout()));
+      this.engine = connected();
     } catch (RuntimeException e) {
       carrier.close();
       throw e;
@@ -70,10 +71,10 @@ final class GlooTransport implements Transport {
    * Connects all ranks of a world.
    *
    * @throws CommunicationException if a rank does not come in time or means another world
-   * @throws EnvironmentException if this machine has no Gloo
+   * @throws EnvironmentException if this machine lacks the backend
    */
-  static GlooTransport connect(Rendezvous rendezvous) {
-    requireGloo();
+  static ProcessTransport connect(Rendezvous rendezvous, Backend backend) {
+    backend.demand();
     torch.initLogging(); // heeds TORCH_CPP_LOG_LEVEL
     Deadline deadline = Deadline.in(rendezvous.timeout());
     InetAddress master = resolve(rendezvous);
@@ -83,29 +84,12 @@ final class GlooTransport implements Transport {
       String name = "gossamer/" + rendezvous.attempt();
       new Arrivals(register, name, rendezvous).await(deadline);
       int[] all = IntStream.range(0, rendezvous.size()).toArray();
-      GlooTransport world = new GlooTransport(rendezvous, here, register, name, all);
+      ProcessTransport world = new ProcessTransport(rendezvous, backend, here, register, name, all);
       world.barrier(); // nobody may need the register any more when its keeper ends
       return world;
     } catch (RuntimeException e) {
       register.close();
       throw e;
-    }
-  }
-
-  /**
-   * @throws EnvironmentException if this machine has no Gloo
-   */
-  static void requireGloo() {
-    Libtorch.boot();
-    if (!Loader.getPlatform().startsWith("linux")) {
-      throw new EnvironmentException(
-          "There is no Gloo for " + Loader.getPlatform() + ", so processes cannot be ranks",
-          "Use Linux, or ranks as threads (--simulate)");
-    }
-    if (!Loader.isLoadLibraries()) {
-      throw new EnvironmentException(
-          "The libtorch of an installed PyTorch and the bindings to Gloo do not fit together",
-          "Unset GOSSAMER_LIBTORCH, so that the libtorch of the jars is used");
     }
   }
 
@@ -120,20 +104,15 @@ final class GlooTransport implements Transport {
     }
   }
 
-  /**
-   * Connects a group of an engine, on the carrier's thread, because native code may never return.
-   *
-   * @param what is done, for messages
-   * @param part of the register that the engine uses; empty for all of this group's
-   */
-  <G> G connecting(String what, String part, Function<Register.GroupStore, G> connect) {
+  /** Connects on the carrier's thread, because native code may never return. */
+  private Engine connected() {
+    String what = "connecting " + members.length + " ranks from " + here.getHostAddress();
     Duration timeout = rendezvous.timeout();
-    Future<G> connecting =
+    Future<Engine> connecting =
         carrier.begin(
             () -> {
               try {
-                String place = part.isEmpty() ? name : name + "/" + part;
-                return connect.apply(register.storeOf(place, Deadline.in(timeout)));
+                return open();
               } catch (CommunicationException e) {
                 throw e;
               } catch (RuntimeException e) {
@@ -151,8 +130,18 @@ final class GlooTransport implements Transport {
     }
   }
 
-  Duration timeout() {
-    return rendezvous.timeout();
+  private Engine open() {
+    Duration timeout = rendezvous.timeout();
+    Deadline deadline = Deadline.in(timeout);
+    return switch (backend) {
+      case GLOO ->
+          GlooGroup.connect(register.storeOf(name, deadline), rank, members.length, here, timeout);
+      case NCCL -> {
+        NcclMeeting meeting = new NcclMeeting(register, name, rollCall::hasLastWords);
+        Device card = backend.device(rendezvous);
+        yield NcclGroup.connect(meeting, rank, members.length, card, timeout);
+      }
+    };
   }
 
   @Override
@@ -167,73 +156,61 @@ final class GlooTransport implements Transport {
 
   @Override
   public Pending allReduce(Tensor tensor, Reduction reduction) {
-    if (!NativeTensors.reduces(tensor.dtype())) {
-      throw new IllegalArgumentException("Gloo does not reduce " + tensor.dtype());
+    if (!engine.reduces(tensor.dtype())) {
+      throw new IllegalArgumentException("There is no reduction of " + tensor.dtype());
     }
-    onProcessor(tensor);
     return agreed(
         Announcement.of(Call.ALL_REDUCE, reduction.ordinal(), tensor, tensor.count()),
-        () -> group.allReduce(tensor, reduction));
+        engine.after(tensor),
+        () -> engine.allReduce(tensor, reduction));
   }
 
   @Override
   public Pending allGather(Tensor gathered, Tensor tensor) {
-    onProcessor(gathered, tensor);
     return agreed(
         Announcement.of(Call.ALL_GATHER, 0, tensor, tensor.count()),
-        () -> group.allGather(gathered, tensor));
+        engine.after(tensor),
+        () -> engine.allGather(gathered, tensor));
   }
 
   @Override
   public Pending broadcast(Tensor tensor, int root) {
-    onProcessor(tensor);
     return agreed(
         Announcement.of(Call.BROADCAST, root, tensor, tensor.count()),
-        () -> group.broadcast(tensor, root));
+        engine.after(tensor),
+        () -> engine.broadcast(tensor, root));
   }
 
   @Override
   public Pending allToAll(Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
-    onProcessor(received, sent);
     Announcement announcement = Announcement.ofRows(sent);
     return carry(
         announcement,
-        () -> {
-          // Posted before the ranks speak, so that the rows need not wait for another round trip.
-          try (GlooGroup.Receiving receiving = group.receive(received, receivedRows)) {
-            try {
-              announce(announcement, receivedRows, sentRows);
-              receiving.andSend(sent, sentRows);
-            } catch (RuntimeException e) {
-              throw failed(announcement, e); // before what may still be received into is let go
-            }
-          }
-        });
-  }
-
-  /** By Gloo's own call. */
-  private Pending baselineAllToAll(
-      Tensor received, long[] receivedRows, Tensor sent, long[] sentRows) {
-    onProcessor(received, sent);
-    return agreed(
-        Announcement.ofRows(sent),
-        receivedRows,
-        sentRows,
-        () -> group.allToAll(received, receivedRows, sent, sentRows));
+        engine.after(sent),
+        () ->
+            engine.allToAll(
+                received,
+                receivedRows,
+                sent,
+                sentRows,
+                () -> announce(announcement, receivedRows, sentRows),
+                e -> failed(announcement, e)));
   }
 
   @Override
   public Optional<Transport> baseline() {
-    return Optional.of(new Baseline(this, this::baselineAllToAll));
-  }
-
-  private static void onProcessor(Tensor... tensors) {
-    for (Tensor tensor : tensors) {
-      if (!tensor.device().isCpu()) {
-        throw new IllegalArgumentException(
-            "Gloo exchanges tensors on the processor, not " + tensor);
-      }
-    }
+    return engine instanceof GlooGroup gloo
+        ? Optional.of(
+            new Baseline(
+                this,
+                (received, receivedRows, sent, sentRows) ->
+                    agreed(
+                        Announcement.ofRows(sent),
+                        receivedRows,
+                        sentRows,
+                        gloo.after(sent),
+                        () -> gloo.ownAllToAll(received, receivedRows, sent, sentRows))))
+        : Optional.empty();
   }
 
   @Override
@@ -249,8 +226,9 @@ final class GlooTransport implements Transport {
     Transport made =
         same.length == 1
             ? new AloneTransport()
-            : new GlooTransport(
+            : new ProcessTransport(
                 rendezvous,
+                backend,
                 here,
                 register,
                 part,
@@ -260,33 +238,38 @@ final class GlooTransport implements Transport {
   }
 
   /** Returns when every rank has called it. */
-  void barrier() {
-    long[] none = new long[size()];
-    agreed(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), none, none, () -> {}).await();
+  private void barrier() {
+    agreed(new Announcement(Call.ALL_TO_ALL, DType.UINT8, 0, 0), () -> {}, () -> {}).await();
   }
 
   /** Exchanges once all ranks have told each other that they mean the same. */
-  Pending agreed(Announcement announcement, Runnable exchange) {
+  private Pending agreed(Announcement announcement, Runnable after, Runnable exchange) {
     long[] none = new long[size()];
-    return agreed(announcement, none, none, exchange);
+    return agreed(announcement, none, none, after, exchange);
   }
 
-  Pending agreed(
-      Announcement announcement, long[] receivedRows, long[] sentRows, Runnable exchange) {
+  private Pending agreed(
+      Announcement announcement,
+      long[] receivedRows,
+      long[] sentRows,
+      Runnable after,
+      Runnable exchange) {
     return carry(
         announcement,
+        after,
         () -> {
           announce(announcement, receivedRows, sentRows);
           exchange.run();
         });
   }
 
-  private Pending carry(Announcement announcement, Runnable exchange) {
+  private Pending carry(Announcement announcement, Runnable after, Runnable exchange) {
     Future<?> carried =
         carrier.begin(
             () -> {
-              failure.ifPresent(GlooTransport::stillDead);
+              failure.ifPresent(ProcessTransport::stillDead);
               try {
+                after.run();
                 exchange.run();
                 return null;
               } catch (RuntimeException e) {
@@ -307,7 +290,7 @@ final class GlooTransport implements Transport {
       long[] numbers = announcement.encode(sentRows[peer], receivedRows[peer]);
       System.arraycopy(numbers, 0, mine, peer * Announcement.LENGTH, Announcement.LENGTH);
     }
-    long[] theirs = group.announce(mine);
+    long[] theirs = engine.announce(mine);
     for (int peer = 0; peer < size(); peer++) {
       announcement.check(
           members[rank],
@@ -325,10 +308,10 @@ final class GlooTransport implements Transport {
     }
     CommunicationException reason;
     if (cause instanceof CommunicationException own) {
-      rollCall.leave(own, group::close);
+      rollCall.leave(own, engine::abort);
       reason = own;
     } else {
-      group.close();
+      engine.abort();
       reason = rollCall.explain(announcement.toString(), rendezvous.timeout(), cause);
     }
     failure = Optional.of(reason);
@@ -339,7 +322,7 @@ final class GlooTransport implements Transport {
   public void close() {
     carrier.close();
     if (carrier.ended(rendezvous.timeout())) {
-      group.close();
+      engine.close();
     }
     if (name.equals("gossamer/" + rendezvous.attempt())) {
       register.close();

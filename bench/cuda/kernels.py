@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCES = os.environ.get("KERNELS") or os.path.join(
@@ -134,18 +134,21 @@ PORTABLE = ["kmeans.cu", "select.cu", "attention.cu"]
 HOPPER = ["kmeans_sm90.cu", "attention_sm90.cu"]
 
 
-def compile_all(extra=()):
-    """Compiles everything for sm_80 and sm_90a."""
+def cubin_size(job):
+    return len(compile_source(read(job[0]), job[1]))
+
+
+def compile_all(archs):
+    """Compiles everything, side by side; the Hopper kernels for sm_90a only."""
     jobs = []
     for head_dim in (64, 128):
         for fp16 in (False, True):
-            jobs += [(f, options(head_dim, fp16, arch)) for f in PORTABLE for arch in ("sm_80", "sm_90a")]
-            jobs += [(f, options(head_dim, fp16, "sm_90a")) for f in HOPPER]
-    jobs += list(extra)
-    with ThreadPoolExecutor(int(os.environ.get("THREADS", "2"))) as pool:
-        for (name, flags), size in zip(jobs, pool.map(lambda job: len(compile_source(read(job[0]), job[1])), jobs)):
+            jobs += [(f, options(head_dim, fp16, arch)) for f in PORTABLE for arch in archs]
+            jobs += [(f, options(head_dim, fp16, "sm_90a")) for f in HOPPER if "sm_90a" in archs]
+    with ProcessPoolExecutor(int(os.environ.get("PROCESSES", "2"))) as pool:
+        for (name, flags), size in zip(jobs, pool.map(cubin_size, jobs)):
             print(f"{name:20} {' '.join(flags[1:4])} {size} bytes")
 
 
 if __name__ == "__main__":
-    compile_all()
+    compile_all(sys.argv[1:] or ["sm_80", "sm_90a"])

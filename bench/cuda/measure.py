@@ -123,9 +123,9 @@ def assignment(q, budget, counts=(65, 160, 412, 1024)):
     return rows
 
 
-def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, hopper=True):
+def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, across=False):
     heads, tokens, D = q.size(1), q.size(2), q.size(3)
-    layer = Clustered(q, query_clusters, key_clusters, hopper=hopper)
+    layer = Clustered(q, query_clusters, key_clusters, across=across)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     out = torch.empty_like(q)
@@ -140,6 +140,7 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
         "update k": lambda: layer.gather(k, v),
         "group": layer.group,
         "score": lambda: layer.score(q, scorer=scorer, limit=limit),
+        "score by 8": lambda: layer.score(q, scorer=scorer, limit=limit, together=8),
         "plan": lambda: layer.plan(tail),
     }
     parts = {stage: milliseconds(run, 3, 5, budget / 10) for stage, run in stages.items()}
@@ -188,11 +189,11 @@ def main():
         dense = flops / best / 1e9
         variants = []
         if options.variants:
-            for blocks, stages, turns in ((16, 2, 0), (20, 2, 1), (16, 3, 1)):
+            for blocks, stages, turns in ((16, 2, 0), (18, 2, 1), (8, 4, 1)):
                 row_bytes = 2 * D
                 tile = blocks * 8
                 shared = up(2 * 128 * row_bytes + 2 * stages * tile * row_bytes
-                            + 4 * (16 + 128 + 4 * tile) + 40 + 64 + 32 * stages + 1024, 128)
+                            + (stages + 2) * (144 + 4 * tile) + 40 + 64 + 32 * stages + 1024, 128)
                 if shared > 227 * 1024:
                     continue
                 module = Kernels(["attention_sm90.cu"], D, False, "sm_90a",
@@ -206,6 +207,7 @@ def main():
         key_clusters = min(1024, max(512, tokens // 32))
         row["calls"] = [
             warm_call(q, k, v, best, options.seconds, "default", 160, key_clusters, 0.10, True, 1),
+            warm_call(q, k, v, best, options.seconds, "across", 160, key_clusters, 0.10, True, 1, True),
             warm_call(q, k, v, best, options.seconds, "cluster", min(160, max(48, tokens // 512)), 412, 0.20, False, 0),
         ]
         result["shapes"].append(row)

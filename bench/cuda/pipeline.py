@@ -50,12 +50,12 @@ class Clustered:
     """State and scratch of one layer's attention."""
 
     def __init__(self, q, query_clusters, key_clusters, text_before=0, text_after=0, most=TILE_ROWS, hopper=True,
-                 arch="sm_90a", extremes=False, defines=()):
+                 arch="sm_90a", extremes=False, across=False, defines=()):
         batch, per_batch, tokens, head_dim = q.shape
         self.heads, self.tokens, self.D = batch * per_batch, tokens, head_dim
         self.text = int(text_before + text_after > 0)
         self.video = (text_before, tokens - text_after)
-        self.hopper = hopper
+        self.hopper, self.across = hopper, int(across)
         self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch, defines)
         device, dtype = q.device, q.dtype
         self.queries = Side(self.heads, tokens, head_dim, query_clusters, self.text, dtype, device)
@@ -140,18 +140,21 @@ class Clustered:
 
     def group(self):
         self.kernels.launch("make_groups", (self.heads,), 1024, 0, self.queries.offsets, self.queries.K, self.most,
-                            self.groups, self.group_starts, self.group_counts)
+                            self.across, self.text, self.groups, self.group_starts, self.group_counts)
 
     def places(self):
         return 1 << max(8, (self.keys.K - 1).bit_length())
 
-    def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1):
+    def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=0):
         keys = self.keys
-        shared = 20 * keys.KP + 8 * self.places() + 4 * self.words
-        self.kernels.launch("score_queries", ((self.groups + 1) // 2, self.heads), 256, shared, *view(q), self.tokens,
-                            self.queries.order, self.group_starts, self.group_counts, self.groups,
-                            self.queries.offsets, self.queries.K, self.text, self.tail_keys, self.log_sizes,
-                            self.variances, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), passes, scorer,
+        row = 2 * self.D
+        bytes_for = lambda n: n * (16 * row + 8 * keys.KP) + 16 * row + 8 * self.places() + 4 * keys.KP + 4 * self.words
+        # Two blocks of a multiprocessor's 228 KB, with 17 KB of static and 1 KB of reserved memory each.
+        together = together or max(n for n in (1, 2, 4, 8) if n == 1 or bytes_for(n) <= 95 * 1024)
+        self.kernels.launch("score_queries", ((self.groups + together - 1) // together, self.heads), 256,
+                            bytes_for(together), *view(q), self.tokens, self.queries.order, self.group_starts,
+                            self.group_counts, self.groups, together, self.queries.offsets, self.queries.K,
+                            self.text, self.tail_keys, self.log_sizes, self.variances, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), passes, scorer,
                             rule, limit, least, error_target, self.selection, self.group_blocks, self.group_keys)
 
     def score_vectors(self, q, kind=0, rule=2, limit=0.15, least=0.0):

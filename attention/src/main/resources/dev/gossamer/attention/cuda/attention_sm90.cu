@@ -25,7 +25,7 @@ constexpr int TILE_KEYS = TILE_BLOCKS * 8;
 constexpr int TILE_BYTES = TILE_KEYS * ROW_BYTES;
 constexpr int QUERY_BYTES = TILE_ROWS * ROW_BYTES;
 constexpr int QUERY_THREADS = 96;
-constexpr int NOTES = 4;
+constexpr int NOTES = STAGES + 2; // read while the keys behind the next tile are on their way
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
 
@@ -60,6 +60,38 @@ struct Turn {
   }
 };
 
+// What a lane copies of a tile: neighbours in the source go as one copy, by the first of their lanes.
+struct Run {
+  i64 source; // block, counted from the first head's first
+  int blocks; // 0: another lane's
+  bool tail;
+};
+
+__device__ __forceinline__ Run runOf(const TilePlan& plan, i64 base) {
+  int lane = threadIdx.x & 31;
+  int before = __shfl_up_sync(0xffffffffu, plan.block, 1);
+  int tailBefore = __shfl_up_sync(0xffffffffu, (int)plan.tail, 1);
+  bool begins = lane < TILE_BLOCKS &&
+                (lane == 0 || plan.block != before + 1 || tailBefore != (int)plan.tail);
+  u32 heads = __ballot_sync(0xffffffffu, begins);
+  u32 later = lane == 31 ? 0 : heads & ~((2u << lane) - 1);
+  int end = later == 0 ? TILE_BLOCKS : __ffs(later) - 1;
+  return Run{base + plan.block, begins ? end - lane : 0, plan.tail};
+}
+
+// Copies a tile; the whole warp calls.
+__device__ __forceinline__ void fetch(const Run& run, const T* blocks, char* tile, u64& full) {
+  int lane = threadIdx.x & 31;
+  u32 barrier = sharedAddress(&full);
+  if (lane == 0) barrierExpect(barrier, TILE_BYTES);
+  __syncwarp();
+  if (run.blocks > 0) {
+    copyBulk(sharedAddress(tile) + lane * BLOCK_BYTES,
+             reinterpret_cast<const char*>(blocks) + run.source * BLOCK_BYTES,
+             run.blocks * BLOCK_BYTES, barrier);
+  }
+}
+
 // grid: number of multiprocessors, block 384, dynamic shared memory sizeof(Shared) + 1,024 rounded
 // up: 201,728 bytes for 128 columns, 103,424 for 64. Arguments as attend in attention.cu.
 extern "C" __global__ void __launch_bounds__(384, 1)
@@ -93,11 +125,12 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
   __syncthreads();
 
   if (warp < 4) {
-    asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
     Turn<2> turn;
     if (warp == 0) {
       int count = itemCount[0];
-      Turn<STAGES> stage;
+      Turn<STAGES> keyStage;
+      Turn<STAGES> valueStage;
       int note = 0;
       while (true) {
         barrierWait(sharedAddress(&shared.itemEmpty[turn.place]), turn.phase ^ 1);
@@ -122,42 +155,33 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         BlockStream stream;
         stream.open(row, keyOffsets + (i64)h * (K + 1), blockStarts + (i64)h * (KP + 1), KP / 32);
         int tiles = (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
-        for (int tile = 0; tile < tiles; tile++) {
-          TilePlan plan = planTile<TILE_BLOCKS>(stream, tile, tailBlocks, item.allBlocks);
-          i64 source = (plan.tail ? (i64)h * (KP / 8 + 1) : h * blocks) + plan.block;
-          // Neighbours in the source go as one copy, issued by the first of their lanes.
-          int before = __shfl_up_sync(0xffffffffu, plan.block, 1);
-          int tailBefore = __shfl_up_sync(0xffffffffu, (int)plan.tail, 1);
-          bool begins = lane < TILE_BLOCKS && (lane == 0 || plan.block != before + 1 ||
-                                               tailBefore != (int)plan.tail);
-          u32 heads = __ballot_sync(0xffffffffu, begins);
-          u32 later = lane == 31 ? 0 : heads & ~((2u << lane) - 1);
-          int run = (later == 0 ? TILE_BLOCKS : __ffs(later) - 1) - lane;
-          barrierWait(sharedAddress(&shared.keyEmpty[stage.place]), stage.phase ^ 1);
-          writeNotes<TILE_BLOCKS>(shared.notes[note], plan, tile, tailBlocks, row,
-                                  logSizes + (i64)h * KP, 1 / scale);
-          __syncwarp();
-          u32 full = sharedAddress(&shared.keyFull[stage.place]);
-          if (lane == 0) barrierExpect(full, TILE_BYTES);
-          __syncwarp();
-          if (begins) {
-            copyBulk(sharedAddress(shared.keys[stage.place]) + lane * BLOCK_BYTES,
-                     reinterpret_cast<const char*>(plan.tail ? tailKeys : keyBlocks) +
-                         source * BLOCK_BYTES,
-                     run * BLOCK_BYTES, full);
+        Run values{};
+        TilePlan plan{};
+        if (tiles > 0) plan = planTile<TILE_BLOCKS>(stream, 0, tailBlocks, item.allBlocks);
+        // Values lag a tile behind, as their space is free later; the next plan is made meanwhile.
+        for (int tile = 0; tile <= tiles; tile++) {
+          Run keys = values;
+          if (tile < tiles) {
+            keys = runOf(plan, plan.tail ? (i64)h * (KP / 8 + 1) : h * blocks);
+            barrierWait(sharedAddress(&shared.keyEmpty[keyStage.place]), keyStage.phase ^ 1);
+            writeNotes<TILE_BLOCKS>(shared.notes[note], plan, tile, tailBlocks, row,
+                                    logSizes + (i64)h * KP, 1 / scale);
+            __syncwarp();
+            fetch(keys, plan.tail ? tailKeys : keyBlocks, shared.keys[keyStage.place],
+                  shared.keyFull[keyStage.place]);
+            keyStage.next();
+            note = (note + 1) % NOTES;
           }
-          barrierWait(sharedAddress(&shared.valueEmpty[stage.place]), stage.phase ^ 1);
-          full = sharedAddress(&shared.valueFull[stage.place]);
-          if (lane == 0) barrierExpect(full, TILE_BYTES);
-          __syncwarp();
-          if (begins) {
-            copyBulk(sharedAddress(shared.values[stage.place]) + lane * BLOCK_BYTES,
-                     reinterpret_cast<const char*>(plan.tail ? tailValues : valueBlocks) +
-                         source * BLOCK_BYTES,
-                     run * BLOCK_BYTES, full);
+          if (tile > 0) {
+            barrierWait(sharedAddress(&shared.valueEmpty[valueStage.place]), valueStage.phase ^ 1);
+            fetch(values, values.tail ? tailValues : valueBlocks, shared.values[valueStage.place],
+                  shared.valueFull[valueStage.place]);
+            valueStage.next();
           }
-          stage.next();
-          note = (note + 1) % NOTES;
+          values = keys;
+          if (tile + 1 < tiles) {
+            plan = planTile<TILE_BLOCKS>(stream, tile + 1, tailBlocks, item.allBlocks);
+          }
         }
       }
     } else {
@@ -187,7 +211,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       }
     }
   } else {
-    asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 224;");
     int consumer = warp / 4 - 1;
     int myRow = consumer * 64 + (warp & 3) * 16 + (lane >> 2);
     float factor = scale * LOG2_E;

@@ -444,38 +444,55 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
     smallest[i] = -MINUS_INFINITY;
   }
   int padded = (size + 7) & ~7;
-  for (int at = 0; at < padded; at += SLOTS) {
-    int row = at + threadIdx.x / ROW_CHUNKS;
-    bool valid = row < size;
-    int token = order[(i64)h * tokens + begin + (valid ? row : 0)];
-    uint4 keyChunk = *reinterpret_cast<const uint4*>(keys + token * kToken + chunk * 8);
-    uint4 valueChunk = *reinterpret_cast<const uint4*>(values + token * vToken + chunk * 8);
-    if (!valid) keyChunk = valueChunk = make_uint4(0, 0, 0, 0);
-    if (row < padded) {
-      *reinterpret_cast<uint4*>(keyImage + imageOffset(row, chunk)) = keyChunk;
-      *reinterpret_cast<uint4*>(valueImage + imageOffset(row, chunk)) = valueChunk;
-    }
-    float key[8];
-    float value[8];
-    unpack(keyChunk, key);
-    unpack(valueChunk, value);
-    float away = 0;
+  const int* tokenAt = order + (i64)h * tokens + begin;
+  constexpr int AHEAD = 2; // rows of a thread in flight
+  for (int at = 0; at < padded; at += AHEAD * SLOTS) {
+    int token[AHEAD];
+    uint4 keyChunk[AHEAD];
+    uint4 valueChunk[AHEAD];
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      float difference = key[i] - old[i];
-      away += difference * difference;
-      if (valid) {
-        sum[i] += difference;
-        squares[i] += difference * difference;
-        valueSum[i] += value[i];
-        largest[i] = fmaxf(largest[i], key[i]);
-        smallest[i] = fminf(smallest[i], key[i]);
+    for (int u = 0; u < AHEAD; u++) {
+      int row = at + u * SLOTS + threadIdx.x / ROW_CHUNKS;
+      token[u] = row < size ? tokenAt[row] : -1;
+    }
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      keyChunk[u] = valueChunk[u] = make_uint4(0, 0, 0, 0);
+      if (token[u] >= 0) {
+        keyChunk[u] = *reinterpret_cast<const uint4*>(keys + token[u] * kToken + chunk * 8);
+        valueChunk[u] = *reinterpret_cast<const uint4*>(values + token[u] * vToken + chunk * 8);
       }
     }
-    away = sumOverRow(away);
-    if (valid && away > distance) {
-      distance = away;
-      farthest = token;
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      int row = at + u * SLOTS + threadIdx.x / ROW_CHUNKS;
+      if (row < padded) {
+        *reinterpret_cast<uint4*>(keyImage + imageOffset(row, chunk)) = keyChunk[u];
+        *reinterpret_cast<uint4*>(valueImage + imageOffset(row, chunk)) = valueChunk[u];
+      }
+      float key[8];
+      float value[8];
+      unpack(keyChunk[u], key);
+      unpack(valueChunk[u], value);
+      bool valid = token[u] >= 0;
+      float away = 0;
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        float difference = key[i] - old[i];
+        away += difference * difference;
+        if (valid) {
+          sum[i] += difference;
+          squares[i] += difference * difference;
+          valueSum[i] += value[i];
+          largest[i] = fmaxf(largest[i], key[i]);
+          smallest[i] = fminf(smallest[i], key[i]);
+        }
+      }
+      away = sumOverRow(away);
+      if (valid && away > distance) {
+        distance = away;
+        farthest = token[u];
+      }
     }
   }
   int column = threadIdx.x;

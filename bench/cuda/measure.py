@@ -189,11 +189,11 @@ def main():
         dense = flops / best / 1e9
         variants = []
         if options.variants:
-            for blocks, stages, turns in ((16, 2, 0), (18, 2, 1), (8, 4, 1)):
+            for blocks, stages, turns in ((18, 2, 1), (18, 2, 0), (12, 3, 1)):
                 row_bytes = 2 * D
                 tile = blocks * 8
                 shared = up(2 * 128 * row_bytes + 2 * stages * tile * row_bytes
-                            + (stages + 2) * (144 + 4 * tile) + 40 + 64 + 32 * stages + 1024, 128)
+                            + 6 * (400 + 4 * tile + 16) + 40 + 64 + 32 * stages + 1024, 128)
                 if shared > 227 * 1024:
                     continue
                 module = Kernels(["attention_sm90.cu"], D, False, "sm_90a",

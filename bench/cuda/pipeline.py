@@ -180,7 +180,7 @@ class Clustered:
                      *view_without_heads(out), lse)
         kernels = kernels or self.kernels
         if self.hopper if hopper is None else hopper:
-            shared = shared or up(6 * 128 * row + 4 * (16 + 128 + 512) + 40 + 128 + 1024, 128)
+            shared = shared or up(6 * 128 * row + 6 * (144 + 512 + 256 + 16) + 40 + 128 + 1024, 128)
             kernels.launch("attend_sm90", (self.processors,), 384, shared, *arguments)
         else:
             kernels.launch("attend", (self.item_bound,), 256, 384 * row, *arguments)

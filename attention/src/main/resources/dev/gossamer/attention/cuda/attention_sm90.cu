@@ -2,10 +2,11 @@
 // Hopper (sm_90a). Same arguments and results as attend in attention.cu.
 //
 // One block a multiprocessor takes items by ticket until there are none. Its first warpgroup
-// fetches: warp 0 keys and values, as bulk copies of runs of blocks; warps 1 to 3 the next item's
-// queries, row by row through the order. Two warpgroups of 64 queries each multiply: while the
-// product with the values of one tile runs, they take the softmax of the next one, and by turns,
-// so that one's softmax runs beside the other's products.
+// fetches: warp 1 takes the items and plans their tiles, a few ahead; warp 0 copies the keys and
+// values of a plan, as bulk copies of runs of blocks; warps 2 and 3 copy the next item's queries, row
+// by row through the order. Two warpgroups of 64 queries each multiply: while the product with the
+// values of one tile runs, they take the softmax of the next one, and by turns, so that one's
+// softmax runs beside the other's products.
 #include "stream.cuh"
 #include "wgmma.cuh"
 
@@ -24,8 +25,8 @@ constexpr int TILE_ROWS = 64 * CONSUMERS;
 constexpr int TILE_KEYS = TILE_BLOCKS * 8;
 constexpr int TILE_BYTES = TILE_KEYS * ROW_BYTES;
 constexpr int QUERY_BYTES = TILE_ROWS * ROW_BYTES;
-constexpr int QUERY_THREADS = 96;
-constexpr int NOTES = STAGES + 2; // read while the keys behind the next tile are on their way
+constexpr int QUERY_THREADS = 64;
+constexpr int PLANS = 6; // at least two more than stages
 constexpr float LOG2_E = 1.4426950408889634f;
 constexpr float LN_2 = 0.6931471805599453f;
 
@@ -37,13 +38,21 @@ struct Item {
   int allBlocks;
 };
 
+// A tile ahead of its copies: what its logits need, and, per block, where a copy starts.
+struct Plan {
+  TileNotes<TILE_KEYS> notes;
+  int source[32]; // block, counted from the first head's first
+  int run[32];    // blocks of the copy, 0: an earlier lane's; negative: of pseudo-keys
+};
+
 struct Shared {
   char queries[2][QUERY_BYTES];
   char keys[STAGES][TILE_BYTES];
   char values[STAGES][TILE_BYTES];
-  TileNotes<TILE_KEYS> notes[NOTES];
+  Plan plans[PLANS];
   Item items[2];
   u64 itemFull[2], itemEmpty[2], queryFull[2], queryEmpty[2];
+  u64 planFull[PLANS], planEmpty[PLANS];
   u64 keyFull[STAGES], keyEmpty[STAGES], valueFull[STAGES], valueEmpty[STAGES];
 };
 
@@ -61,13 +70,7 @@ struct Turn {
 };
 
 // What a lane copies of a tile: neighbours in the source go as one copy, by the first of their lanes.
-struct Run {
-  i64 source; // block, counted from the first head's first
-  int blocks; // 0: another lane's
-  bool tail;
-};
-
-__device__ __forceinline__ Run runOf(const TilePlan& plan, i64 base) {
+__device__ __forceinline__ int runOf(const TilePlan& plan) {
   int lane = threadIdx.x & 31;
   int before = __shfl_up_sync(0xffffffffu, plan.block, 1);
   int tailBefore = __shfl_up_sync(0xffffffffu, (int)plan.tail, 1);
@@ -75,20 +78,21 @@ __device__ __forceinline__ Run runOf(const TilePlan& plan, i64 base) {
                 (lane == 0 || plan.block != before + 1 || tailBefore != (int)plan.tail);
   u32 heads = __ballot_sync(0xffffffffu, begins);
   u32 later = lane == 31 ? 0 : heads & ~((2u << lane) - 1);
-  int end = later == 0 ? TILE_BLOCKS : __ffs(later) - 1;
-  return Run{base + plan.block, begins ? end - lane : 0, plan.tail};
+  int blocks = begins ? (later == 0 ? TILE_BLOCKS : __ffs(later) - 1) - lane : 0;
+  return plan.tail ? -blocks : blocks;
 }
 
 // Copies a tile; the whole warp calls.
-__device__ __forceinline__ void fetch(const Run& run, const T* blocks, char* tile, u64& full) {
+__device__ __forceinline__ void fetch(int source, int run, const T* blocks, const T* tail,
+                                      char* tile, u64& full) {
   int lane = threadIdx.x & 31;
   u32 barrier = sharedAddress(&full);
   if (lane == 0) barrierExpect(barrier, TILE_BYTES);
   __syncwarp();
-  if (run.blocks > 0) {
+  if (run != 0) {
     copyBulk(sharedAddress(tile) + lane * BLOCK_BYTES,
-             reinterpret_cast<const char*>(blocks) + run.source * BLOCK_BYTES,
-             run.blocks * BLOCK_BYTES, barrier);
+             reinterpret_cast<const char*>(run < 0 ? tail : blocks) + (i64)source * BLOCK_BYTES,
+             abs(run) * BLOCK_BYTES, barrier);
   }
 }
 
@@ -109,9 +113,13 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
   if (threadIdx.x == 0) {
     for (int i = 0; i < 2; i++) {
       barrierInit(sharedAddress(&shared.itemFull[i]), 1);
-      barrierInit(sharedAddress(&shared.itemEmpty[i]), 4 * CONSUMERS + QUERY_THREADS / 32);
+      barrierInit(sharedAddress(&shared.itemEmpty[i]), 4 * CONSUMERS + QUERY_THREADS / 32 + 1);
       barrierInit(sharedAddress(&shared.queryFull[i]), QUERY_THREADS);
       barrierInit(sharedAddress(&shared.queryEmpty[i]), 4 * CONSUMERS);
+    }
+    for (int i = 0; i < PLANS; i++) {
+      barrierInit(sharedAddress(&shared.planFull[i]), 1);
+      barrierInit(sharedAddress(&shared.planEmpty[i]), 4 * CONSUMERS);
     }
     for (int i = 0; i < STAGES; i++) {
       barrierInit(sharedAddress(&shared.keyFull[i]), 1);
@@ -127,13 +135,10 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
   if (warp < 4) {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 56;");
     Turn<2> turn;
-    if (warp == 0) {
+    if (warp == 1) {
       int count = itemCount[0];
-      Turn<STAGES> keyStage;
-      Turn<STAGES> valueStage;
-      int note = 0;
+      Turn<PLANS> place;
       while (true) {
-        barrierWait(sharedAddress(&shared.itemEmpty[turn.place]), turn.phase ^ 1);
         int ticket = 0;
         if (lane == 0) ticket = atomicAdd(itemCount + 1, 1);
         ticket = __shfl_sync(0xffffffffu, ticket, 0);
@@ -143,6 +148,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
           item = Item{next.x, next.y, next.z, next.w,
                       tailBlocks + groupBlocks[(i64)next.x * groups + next.w]};
         }
+        barrierWait(sharedAddress(&shared.itemEmpty[turn.place]), turn.phase ^ 1);
         if (lane == 0) {
           shared.items[turn.place] = item;
           barrierArrive(sharedAddress(&shared.itemFull[turn.place]));
@@ -155,37 +161,65 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         BlockStream stream;
         stream.open(row, keyOffsets + (i64)h * (K + 1), blockStarts + (i64)h * (KP + 1), KP / 32);
         int tiles = (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
-        Run values{};
-        TilePlan plan{};
-        if (tiles > 0) plan = planTile<TILE_BLOCKS>(stream, 0, tailBlocks, item.allBlocks);
-        // Values lag a tile behind, as their space is free later; the next plan is made meanwhile.
+        for (int tile = 0; tile < tiles; tile++) {
+          TilePlan plan = planTile<TILE_BLOCKS>(stream, tile, tailBlocks, item.allBlocks);
+          int run = runOf(plan);
+          barrierWait(sharedAddress(&shared.planEmpty[place.place]), place.phase ^ 1);
+          Plan& out = shared.plans[place.place];
+          out.source[lane] = (plan.tail ? h * (KP / 8 + 1) : h * (int)blocks) + plan.block;
+          out.run[lane] = run;
+          writeNotes<TILE_BLOCKS>(out.notes, plan, tile, tailBlocks, row, logSizes + (i64)h * KP,
+                                  1 / scale);
+          __syncwarp();
+          if (lane == 0) barrierArrive(sharedAddress(&shared.planFull[place.place]));
+          place.next();
+        }
+      }
+    } else if (warp == 0) {
+      Turn<PLANS> place;
+      Turn<STAGES> keyStage;
+      Turn<STAGES> valueStage;
+      int source = 0;
+      int run = 0;
+      bool owed = false; // values lag a tile behind, as their space is free later
+      while (true) {
+        barrierWait(sharedAddress(&shared.itemFull[turn.place]), turn.phase);
+        Item item = shared.items[turn.place];
+        __syncwarp();
+        if (lane == 0) barrierArrive(sharedAddress(&shared.itemEmpty[turn.place]));
+        turn.next();
+        int tiles = item.head < 0 ? 0 : (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
         for (int tile = 0; tile <= tiles; tile++) {
-          Run keys = values;
-          if (tile < tiles) {
-            keys = runOf(plan, plan.tail ? (i64)h * (KP / 8 + 1) : h * blocks);
+          int nextSource = 0;
+          int nextRun = 0;
+          bool more = tile < tiles;
+          if (more) {
+            barrierWait(sharedAddress(&shared.planFull[place.place]), place.phase);
+            nextSource = shared.plans[place.place].source[lane];
+            nextRun = shared.plans[place.place].run[lane];
+            place.next();
             barrierWait(sharedAddress(&shared.keyEmpty[keyStage.place]), keyStage.phase ^ 1);
-            writeNotes<TILE_BLOCKS>(shared.notes[note], plan, tile, tailBlocks, row,
-                                    logSizes + (i64)h * KP, 1 / scale);
-            __syncwarp();
-            fetch(keys, plan.tail ? tailKeys : keyBlocks, shared.keys[keyStage.place],
+            fetch(nextSource, nextRun, keyBlocks, tailKeys, shared.keys[keyStage.place],
                   shared.keyFull[keyStage.place]);
             keyStage.next();
-            note = (note + 1) % NOTES;
+          } else if (item.head >= 0) {
+            break; // the last tile's values go behind the next item's first keys
           }
-          if (tile > 0) {
-            barrierWait(sharedAddress(&shared.valueEmpty[valueStage.place]), valueStage.phase ^ 1);
-            fetch(values, values.tail ? tailValues : valueBlocks, shared.values[valueStage.place],
+          if (owed) {
+            barrierWait(sharedAddress(&shared.valueEmpty[valueStage.place]),
+                        valueStage.phase ^ 1);
+            fetch(source, run, valueBlocks, tailValues, shared.values[valueStage.place],
                   shared.valueFull[valueStage.place]);
             valueStage.next();
           }
-          values = keys;
-          if (tile + 1 < tiles) {
-            plan = planTile<TILE_BLOCKS>(stream, tile + 1, tailBlocks, item.allBlocks);
-          }
+          source = nextSource;
+          run = nextRun;
+          owed = more;
         }
+        if (item.head < 0) break;
       }
     } else {
-      int thread = threadIdx.x - 32;
+      int thread = threadIdx.x - 64;
       while (true) {
         barrierWait(sharedAddress(&shared.itemFull[turn.place]), turn.phase);
         Item item = shared.items[turn.place];
@@ -218,7 +252,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
     Turn<2> turn;
     Turn<STAGES> keyStage;
     Turn<STAGES> valueStage;
-    int note = 0;
+    Turn<PLANS> place;
     if (PING_PONG && consumer == CONSUMERS - 1) namedArrive(1, 256);
     while (true) {
       barrierWait(sharedAddress(&shared.itemFull[turn.place]), turn.phase);
@@ -264,8 +298,10 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       // Exponentials of the tile's logits; how much earlier sums shrink goes to shrink.
       float shrink[2];
       auto soften = [&](int tile) {
-        applyNotes<TILE_BLOCKS>(s, shared.notes[note], tile, tailBlocks, center);
-        note = (note + 1) % NOTES;
+        applyNotes<TILE_BLOCKS>(s, shared.plans[place.place].notes, tile, tailBlocks, center);
+        __syncwarp();
+        release(shared.planEmpty[place.place]);
+        place.next();
 #pragma unroll
         for (int half = 0; half < 2; half++) {
           float higher = top[half];

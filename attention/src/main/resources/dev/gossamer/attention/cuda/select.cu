@@ -288,12 +288,28 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
     int start = starts[g];
     int size = starts[g + 1] - start;
     int chunk = threadIdx.x % ROW_CHUNKS;
-    for (int row = threadIdx.x / ROW_CHUNKS; row < size; row += SLOTS) {
-      float x[8];
-      unpack(*reinterpret_cast<const uint4*>(queries + order[start + row] * qToken + chunk * 8),
-             x);
+    constexpr int AHEAD = 4; // rows of a thread in flight
+    for (int row = threadIdx.x / ROW_CHUNKS; row < size; row += AHEAD * SLOTS) {
+      int token[AHEAD];
+      uint4 x[AHEAD];
 #pragma unroll
-      for (int i = 0; i < 8; i++) sum[i] += x[i] * x[i];
+      for (int u = 0; u < AHEAD; u++) {
+        token[u] = row + u * SLOTS < size ? order[start + row + u * SLOTS] : -1;
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        x[u] = make_uint4(0, 0, 0, 0);
+        if (token[u] >= 0) {
+          x[u] = *reinterpret_cast<const uint4*>(queries + token[u] * qToken + chunk * 8);
+        }
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        float values[8];
+        unpack(x[u], values);
+#pragma unroll
+        for (int i = 0; i < 8; i++) sum[i] += values[i] * values[i];
+      }
     }
     float total = overSlots(sum, scratch);
     if (threadIdx.x < HEAD_DIM) {
@@ -310,18 +326,30 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
   u32 right = sharedAddress(samples);
   float factor = scale * LOG2_E;
   for (int pass = 0; pass < passes; pass++) {
-    for (int i = threadIdx.x; i < count * SAMPLES * ROW_CHUNKS; i += 256) {
-      int row = i / ROW_CHUNKS;
-      int chunk = i % ROW_CHUNKS;
-      int start = starts[row / SAMPLES];
-      i64 size = starts[row / SAMPLES + 1] - start;
-      i64 sample = pass * SAMPLES + row % SAMPLES;
-      int at = start + (int)((2 * sample + 1) * size / (2 * SAMPLES * passes));
-      uint4 x = *reinterpret_cast<const uint4*>(queries + order[at] * qToken + chunk * 8);
-      *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 0)) = x.x;
-      *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 1)) = x.y;
-      *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 2)) = x.z;
-      *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 3)) = x.w;
+    constexpr int AHEAD = 4; // chunks of a thread in flight
+    int all = count * SAMPLES * ROW_CHUNKS;
+    for (int base = threadIdx.x; base < all; base += AHEAD * 256) {
+      uint4 x[AHEAD];
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        int i = min(base + u * 256, all - 1);
+        int row = i / ROW_CHUNKS;
+        int start = starts[row / SAMPLES];
+        i64 size = starts[row / SAMPLES + 1] - start;
+        i64 sample = pass * SAMPLES + row % SAMPLES;
+        int at = start + (int)((2 * sample + 1) * size / (2 * SAMPLES * passes));
+        x[u] = *reinterpret_cast<const uint4*>(queries + order[at] * qToken + i % ROW_CHUNKS * 8);
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        int i = min(base + u * 256, all - 1);
+        int row = i / ROW_CHUNKS;
+        int chunk = i % ROW_CHUNKS;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 0)) = x[u].x;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 1)) = x[u].y;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 2)) = x[u].z;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 3)) = x[u].w;
+      }
     }
     __syncthreads();
     // A thread holds 4 columns of every group (2 of each 8) and 2 rows of a tile of 16 clusters.
@@ -356,9 +384,11 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
           float x = s[c >> 1][c & 1] * factor + low;
           float y = s[c >> 1][2 + (c & 1)] * factor + high;
           float higher = fmaxf(top[g][c], fmaxf(x, y));
-          sum[g][c] = sum[g][c] * exp2Fast(top[g][c] - higher) + exp2Fast(x - higher) +
-                      exp2Fast(y - higher);
-          top[g][c] = higher;
+          if (higher > top[g][c]) { // seldom, after the first tiles
+            sum[g][c] *= exp2Fast(top[g][c] - higher);
+            top[g][c] = higher;
+          }
+          sum[g][c] += exp2Fast(x - higher) + exp2Fast(y - higher);
         }
       }
     }

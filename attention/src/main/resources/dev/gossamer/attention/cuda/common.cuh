@@ -47,7 +47,7 @@ constexpr int ROW_BYTES = HEAD_DIM * 2;
 constexpr int ROW_CHUNKS = HEAD_DIM / 8;         // chunks of 16 bytes
 constexpr int BLOCK_BYTES = 8 * ROW_BYTES;       // of the block image
 constexpr int BLOCK_ELEMENTS = 8 * HEAD_DIM;
-constexpr float MINUS_INFINITY = -__builtin_huge_valf();
+#define MINUS_INFINITY __int_as_float(0xff800000)
 constexpr float SHORTEST = 1e-6f;                // below this a query has no direction
 
 // A tensor [batch, heads, tokens, HEAD_DIM] with strides in elements; the last is 1, all others are

@@ -13,7 +13,7 @@
 //   CP, KP   C and K rounded up to a multiple of 32
 //   chunks   ceil(tokens / 2048)
 // Tensors [heads][..] below are contiguous; views take strides in elements (multiples of 8).
-#include "common.cuh"
+#include "nearest.cuh"
 
 constexpr int SORT_CHUNK = 2048;
 
@@ -74,12 +74,6 @@ prepare_centroids(const float* centroids, const int* counts, int C, int CP, int 
 
 // ---- nearest centroid -----------------------------------------------------------------------
 
-// A score with its place among 32 in the lowest five bits; of equal scores the first is the
-// largest (the last, if they are negative). Minus infinity becomes NaN, which no maximum takes.
-__device__ __forceinline__ float tagged(float score, int place) {
-  return __int_as_float((__float_as_int(score) & ~31) | (31 - place));
-}
-
 // grid (ceil(tokens / 128), heads), block 256, dynamic shared memory 256 * ROW_BYTES
 //   x          view [heads][tokens][D]; tokens may be a part of a longer sequence
 //   operand, bias  of prepare_centroids
@@ -119,8 +113,7 @@ nearest_centroid(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
   commitCopies();
   int tiles = (CP + TILE - 1) / TILE;
   u32 a[HEAD_DIM / 16][4];
-  float best[2] = {MINUS_INFINITY, MINUS_INFINITY};
-  int bestTile[2] = {0, 0};
+  Nearest<TILE> nearest;
   for (int tile = 0; tile < tiles; tile++) {
     if (tile + 1 < tiles) fetch(tile + 1);
     commitCopies();
@@ -131,7 +124,7 @@ nearest_centroid(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
       for (int k = 0; k < HEAD_DIM / 16; k++) leftFragment(a[k], left, warp * 16, k);
     }
     u32 at = right + (tile & 1) * TILE * ROW_BYTES;
-    float local[2] = {MINUS_INFINITY, MINUS_INFINITY};
+    nearest.begin();
 #pragma unroll
     for (int pair = 0; pair < TILE / 16; pair++) {
       if (tile * TILE + pair * 16 >= CP) break;
@@ -147,44 +140,13 @@ nearest_centroid(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
       for (int n = 0; n < 2; n++) {
         float2 add = *reinterpret_cast<const float2*>(biases + tile * TILE + pair * 16 + n * 8 +
                                                       2 * (lane & 3));
-        int place = (pair * 2 + n) * 2;
-        local[0] = fmaxf(local[0], fmaxf(tagged(s[n][0] + add.x, place),
-                                         tagged(s[n][1] + add.y, place + 1)));
-        local[1] = fmaxf(local[1], fmaxf(tagged(s[n][2] + add.x, place),
-                                         tagged(s[n][3] + add.y, place + 1)));
+        nearest.consider(s[n], add, pair * 2 + n);
       }
     }
-#pragma unroll
-    for (int half = 0; half < 2; half++) {
-      if (local[half] > best[half]) {
-        best[half] = local[half];
-        bestTile[half] = tile;
-      }
-    }
+    nearest.end(tile);
     __syncthreads();
   }
-#pragma unroll
-  for (int half = 0; half < 2; half++) {
-    int place = 31 - (__float_as_int(best[half]) & 31);
-    int label = bestTile[half] * TILE + (place >> 1) * 8 + 2 * (lane & 3) + (place & 1);
-    float value = best[half];
-#pragma unroll
-    for (int i = 1; i < 4; i <<= 1) {
-      float otherValue = __shfl_xor_sync(0xffffffffu, value, i);
-      int otherLabel = __shfl_xor_sync(0xffffffffu, label, i);
-      if (otherValue > value || (otherValue == value && otherLabel < label)) {
-        value = otherValue;
-        label = otherLabel;
-      }
-    }
-    int token = first + warp * 16 + half * 8 + (lane >> 2);
-    if ((lane & 3) == 0 && token < tokens) {
-      bool found = value > MINUS_INFINITY;
-      labels[h * labelStride + token] = found ? min(label, C - 1) : 0;
-      if (closeness != nullptr) closeness[h * labelStride + token] = value;
-      if (!found && flags != nullptr) atomicOr(flags, 1);
-    }
-  }
+  nearest.write(first + warp * 16, tokens, C, h * labelStride, labels, closeness, flags);
 }
 
 // ---- stable counting sort -------------------------------------------------------------------
@@ -482,38 +444,55 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
     smallest[i] = -MINUS_INFINITY;
   }
   int padded = (size + 7) & ~7;
-  for (int at = 0; at < padded; at += SLOTS) {
-    int row = at + threadIdx.x / ROW_CHUNKS;
-    bool valid = row < size;
-    int token = order[(i64)h * tokens + begin + (valid ? row : 0)];
-    uint4 keyChunk = *reinterpret_cast<const uint4*>(keys + token * kToken + chunk * 8);
-    uint4 valueChunk = *reinterpret_cast<const uint4*>(values + token * vToken + chunk * 8);
-    if (!valid) keyChunk = valueChunk = make_uint4(0, 0, 0, 0);
-    if (row < padded) {
-      *reinterpret_cast<uint4*>(keyImage + imageOffset(row, chunk)) = keyChunk;
-      *reinterpret_cast<uint4*>(valueImage + imageOffset(row, chunk)) = valueChunk;
-    }
-    float key[8];
-    float value[8];
-    unpack(keyChunk, key);
-    unpack(valueChunk, value);
-    float away = 0;
+  const int* tokenAt = order + (i64)h * tokens + begin;
+  constexpr int AHEAD = 2; // rows of a thread in flight
+  for (int at = 0; at < padded; at += AHEAD * SLOTS) {
+    int token[AHEAD];
+    uint4 keyChunk[AHEAD];
+    uint4 valueChunk[AHEAD];
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      float difference = key[i] - old[i];
-      away += difference * difference;
-      if (valid) {
-        sum[i] += difference;
-        squares[i] += difference * difference;
-        valueSum[i] += value[i];
-        largest[i] = fmaxf(largest[i], key[i]);
-        smallest[i] = fminf(smallest[i], key[i]);
+    for (int u = 0; u < AHEAD; u++) {
+      int row = at + u * SLOTS + threadIdx.x / ROW_CHUNKS;
+      token[u] = row < size ? tokenAt[row] : -1;
+    }
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      keyChunk[u] = valueChunk[u] = make_uint4(0, 0, 0, 0);
+      if (token[u] >= 0) {
+        keyChunk[u] = *reinterpret_cast<const uint4*>(keys + token[u] * kToken + chunk * 8);
+        valueChunk[u] = *reinterpret_cast<const uint4*>(values + token[u] * vToken + chunk * 8);
       }
     }
-    away = sumOverRow(away);
-    if (valid && away > distance) {
-      distance = away;
-      farthest = token;
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      int row = at + u * SLOTS + threadIdx.x / ROW_CHUNKS;
+      if (row < padded) {
+        *reinterpret_cast<uint4*>(keyImage + imageOffset(row, chunk)) = keyChunk[u];
+        *reinterpret_cast<uint4*>(valueImage + imageOffset(row, chunk)) = valueChunk[u];
+      }
+      float key[8];
+      float value[8];
+      unpack(keyChunk[u], key);
+      unpack(valueChunk[u], value);
+      bool valid = token[u] >= 0;
+      float away = 0;
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        float difference = key[i] - old[i];
+        away += difference * difference;
+        if (valid) {
+          sum[i] += difference;
+          squares[i] += difference * difference;
+          valueSum[i] += value[i];
+          largest[i] = fmaxf(largest[i], key[i]);
+          smallest[i] = fminf(smallest[i], key[i]);
+        }
+      }
+      away = sumOverRow(away);
+      if (valid && away > distance) {
+        distance = away;
+        farthest = token[u];
+      }
     }
   }
   int column = threadIdx.x;

@@ -10,22 +10,34 @@
 #include "common.cuh"
 
 // Ranges of sorted queries that share a selection: every cluster that is not empty in the fewest
-// equal parts of at most `most` queries.
+// equal parts of at most `most` queries; or, across clusters, `most` queries after the other, which
+// fills every tile of the attention. Text is always apart.
 //
 // grid (heads), block 1024, no dynamic shared memory
 //   queryOffsets  int [heads][KQ + 1], of the sort of queries
+//   across        1: without regard to clusters
+//   text          as in score_queries
 //   groupStarts   int [heads][groups + 1]: first sorted position of each group; those behind the
 //                 last group are the number of tokens
 //   groupCounts   int [heads]
 extern "C" __global__ void __launch_bounds__(1024)
-make_groups(const int* queryOffsets, int KQ, int most, int groups, int* groupStarts,
-            int* groupCounts) {
+make_groups(const int* queryOffsets, int KQ, int most, int across, int text, int groups,
+            int* groupStarts, int* groupCounts) {
   __shared__ int scratch[33];
   int h = blockIdx.x;
   const int* offsets = queryOffsets + (i64)h * (KQ + 1);
   int* starts = groupStarts + (i64)h * (groups + 1);
   int before = 0;
-  for (int base = 0; base < KQ; base += 1024) {
+  if (across) {
+    int end = text ? offsets[KQ - 1] : offsets[KQ];
+    int parts = (end + most - 1) / most;
+    int textParts = (offsets[KQ] - end + most - 1) / most;
+    before = parts + textParts;
+    for (int i = threadIdx.x; i < before; i += 1024) {
+      starts[i] = i < parts ? i * most : end + (i - parts) * most;
+    }
+  }
+  for (int base = 0; base < KQ && !across; base += 1024) {
     int j = base + threadIdx.x;
     int start = j < KQ ? offsets[j] : 0;
     int size = j < KQ ? offsets[j + 1] - start : 0;
@@ -182,54 +194,41 @@ __device__ void selectAll(const int* offsets, int K, int KP, u32* selection, int
 
 // ---- query mass and expected error ----------------------------------------------------------
 
-// A product's left and right operand straight from memory: a lane takes whole chunks of 8 columns,
-// and the same permutation of columns on both sides changes no sum.
+// Clusters are the rows of a product and queries its columns. Clusters come straight from memory: a
+// lane takes whole chunks of 8 columns, whose pairs count as columns of the product in another
+// order; queries are laid into shared memory in that order, so that the sums are the same.
 constexpr int SPANS = HEAD_DIM / 32;
+constexpr int SAMPLES = 16; // queries of a group that speak for it, in one pass
+constexpr float LOG2_E = 1.4426950408889634f;
+constexpr int SCORER_EXPECTED_ERROR = 1;
 
-// Two rows (lane / 4 and that + 8 of a tile of 16) of queries.
-__device__ __forceinline__ void leftRows(u32 (&a)[SPANS][8], const T* low, const T* high) {
-  int t = threadIdx.x & 3;
-#pragma unroll
-  for (int i = 0; i < SPANS; i++) {
-    uint4 x = *reinterpret_cast<const uint4*>(low + (4 * i + t) * 8);
-    uint4 y = *reinterpret_cast<const uint4*>(high + (4 * i + t) * 8);
-    a[i][0] = x.x; a[i][1] = y.x; a[i][2] = x.y; a[i][3] = y.y;
-    a[i][4] = x.z; a[i][5] = y.z; a[i][6] = x.w; a[i][7] = y.w;
-  }
-}
-
-__device__ __forceinline__ void rightBlock(uint4 (&b)[SPANS], const char* block) {
+// 16 clusters of a block image, as left operand.
+__device__ __forceinline__ void leftClusters(u32 (&a)[2 * SPANS][4], const char* image) {
   int lane = threadIdx.x & 31;
 #pragma unroll
   for (int i = 0; i < SPANS; i++) {
-    b[i] = __ldg(reinterpret_cast<const uint4*>(
-        block + imageOffset(lane >> 2, 4 * i + (lane & 3))));
+    u32 place = imageOffset(lane >> 2, 4 * i + (lane & 3));
+    uint4 x = __ldg(reinterpret_cast<const uint4*>(image + place));
+    uint4 y = __ldg(reinterpret_cast<const uint4*>(image + BLOCK_BYTES + place));
+    a[2 * i][0] = x.x; a[2 * i][1] = y.x; a[2 * i][2] = x.y; a[2 * i][3] = y.y;
+    a[2 * i + 1][0] = x.z; a[2 * i + 1][1] = y.z; a[2 * i + 1][2] = x.w; a[2 * i + 1][3] = y.w;
   }
 }
 
-__device__ __forceinline__ void multiplySpans(float (&d)[4], const u32 (&a)[SPANS][8],
-                                              const uint4 (&b)[SPANS]) {
-#pragma unroll
-  for (int i = 0; i < SPANS; i++) {
-    u32 first[4] = {a[i][0], a[i][1], a[i][2], a[i][3]};
-    u32 second[4] = {a[i][4], a[i][5], a[i][6], a[i][7]};
-    multiply(d, first, b[i].x, b[i].y);
-    multiply(d, second, b[i].z, b[i].w);
-  }
+// Where pair e (0-3) of a row's chunk goes, so that columns meet those of leftClusters.
+__device__ __forceinline__ u32 columnPlace(u32 row, u32 chunk, u32 e) {
+  return imageOffset(row, 4 * (chunk >> 2) + e) + 4 * (chunk & 3);
 }
 
-constexpr float LOG2_E = 1.4426950408889634f;
-constexpr int SCORER_MASS = 0;
-constexpr int SCORER_EXPECTED_ERROR = 1;
-
-// Scores key clusters by query mass or expected error and selects. Two groups a block; of each, 16
-// evenly spaced queries a pass speak for it. W = their mean softmax over clusters of
-// scale q.c + log n; v = scale^2 sum_t mean(q_t^2) var_t(k) with the mean over all queries of the
-// group; score W or W v / n.
+// Scores key clusters by query mass or expected error and selects. A block looks after `together`
+// groups; of each, 16 evenly spaced queries a pass speak for it. W = their mean softmax over
+// clusters of scale q.c + log n; v = scale^2 sum_t mean(q_t^2) var_t(k) with the mean over all
+// queries of the group; score W or W v / n.
 //
-// grid (ceil(groups / 2), heads), block 256,
-// dynamic shared memory 20 KP + 8 places + 4 words bytes, places = the power of two that is at
-// least K and 256
+// grid (ceil(groups / together), heads), block 256, dynamic shared memory
+//   together * (16 * ROW_BYTES + 8 KP) + 16 * ROW_BYTES + 8 places + 4 KP + 4 words bytes,
+//   places = the power of two that is at least K and 256; together is 1, 2, 4 or 8: the largest
+//   with which two blocks fit a multiprocessor (8 on Hopper up to 1,024 clusters), else that fits
 //   q              view [heads][tokens][D]
 //   queryOrder     int [heads][tokens], of the sort of queries
 //   groupStarts, groupCounts, groups   of make_groups
@@ -249,172 +248,234 @@ constexpr int SCORER_EXPECTED_ERROR = 1;
 extern "C" __global__ void __launch_bounds__(256, 2)
 score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
               const int* queryOrder, const int* groupStarts, const int* groupCounts, int groups,
-              const int* queryOffsets, int KQ, int text, const T* tailKeys, const float* logSizes,
-              const T* variances, const int* keyOffsets, int K, int KP, float scale, int passes,
-              int scorer, int rule, double limit, double least, float errorTarget, u32* selection,
-              int* groupBlocks, int* groupKeys) {
-  extern __shared__ __align__(16) char memory[];
+              int together, const int* queryOffsets, int KQ, int text, const T* tailKeys,
+              const float* logSizes, const T* variances, const int* keyOffsets, int K, int KP,
+              float scale, int passes, int scorer, int rule, double limit, double least,
+              float errorTarget, u32* selection, int* groupBlocks, int* groupKeys) {
+  constexpr int MOST = 8;
+  extern __shared__ __align__(128) char memory[];
   __shared__ float scratch[SLOTS * HEAD_DIM];
-  __shared__ float squares[2][HEAD_DIM];
-  __shared__ float partMax[8][32];
-  __shared__ float partSum[8][32];
+  __shared__ float partMax[8][MOST * SAMPLES];
+  __shared__ float partSum[8][MOST * SAMPLES];
+  __shared__ float logs[MOST * SAMPLES];
   int places = 256;
   while (places < K) places <<= 1;
-  u64* keys = reinterpret_cast<u64*>(memory);
-  float* weights = reinterpret_cast<float*>(keys + places); // [2][KP]
-  float* errors = weights + 2 * KP;                         // [2][KP]
-  float* scores = errors + 2 * KP;                          // [KP]
+  char* samples = memory;                                                  // [together * 16] rows
+  char* squares = samples + together * SAMPLES * ROW_BYTES;                // [16] rows
+  u64* keys = reinterpret_cast<u64*>(squares + SAMPLES * ROW_BYTES);       // [places]
+  float* weights = reinterpret_cast<float*>(keys + places);                // [together][KP]
+  float* errors = weights + together * KP;                                 // [together][KP]
+  float* scores = errors + together * KP;                                  // [KP]
   u32* bits = reinterpret_cast<u32*>(scores + KP);
   int h = blockIdx.y;
-  int count = groupCounts[h];
-  int pair = blockIdx.x * 2;
-  if (pair >= count) return;
+  int firstGroup = blockIdx.x * together;
+  int count = min(together, groupCounts[h] - firstGroup);
+  if (count <= 0) return;
   int lane = threadIdx.x & 31;
   int warp = threadIdx.x >> 5;
   const T* queries = q + Rows{qBatch, qHead, qToken, perBatch}.at(h);
   const int* order = queryOrder + (i64)h * tokens;
-  const int* starts = groupStarts + (i64)h * (groups + 1);
+  const int* starts = groupStarts + (i64)h * (groups + 1) + firstGroup;
   const int* offsets = keyOffsets + (i64)h * (K + 1);
-  const float* logs = logSizes + (i64)h * KP;
+  const float* logSize = logSizes + (i64)h * KP;
   int textStart = text ? queryOffsets[(i64)h * (KQ + 1) + KQ - 1] : tokens;
-  int start[2];
-  int size[2];
-#pragma unroll
-  for (int g = 0; g < 2; g++) {
-    int group = min(pair + g, count - 1);
-    start[g] = starts[group];
-    size[g] = starts[group + 1] - start[g];
-  }
   bool needsError = scorer == SCORER_EXPECTED_ERROR || errorTarget > 0;
-  for (int g = 0; g < 2 && needsError; g++) {
+  for (int i = threadIdx.x; i < SAMPLES * ROW_BYTES / 4; i += 256) {
+    reinterpret_cast<u32*>(squares)[i] = 0;
+  }
+  for (int g = 0; g < count && needsError; g++) {
     float sum[8] = {};
+    int start = starts[g];
+    int size = starts[g + 1] - start;
     int chunk = threadIdx.x % ROW_CHUNKS;
-    for (int row = threadIdx.x / ROW_CHUNKS; row < size[g]; row += SLOTS) {
-      float x[8];
-      unpack(*reinterpret_cast<const uint4*>(queries + order[start[g] + row] * qToken + chunk * 8),
-             x);
+    constexpr int AHEAD = 4; // rows of a thread in flight
+    for (int row = threadIdx.x / ROW_CHUNKS; row < size; row += AHEAD * SLOTS) {
+      int token[AHEAD];
+      uint4 x[AHEAD];
 #pragma unroll
-      for (int i = 0; i < 8; i++) sum[i] += x[i] * x[i];
+      for (int u = 0; u < AHEAD; u++) {
+        token[u] = row + u * SLOTS < size ? order[start + row + u * SLOTS] : -1;
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        x[u] = make_uint4(0, 0, 0, 0);
+        if (token[u] >= 0) {
+          x[u] = *reinterpret_cast<const uint4*>(queries + token[u] * qToken + chunk * 8);
+        }
+      }
+#pragma unroll
+      for (int u = 0; u < AHEAD; u++) {
+        float values[8];
+        unpack(x[u], values);
+#pragma unroll
+        for (int i = 0; i < 8; i++) sum[i] += values[i] * values[i];
+      }
     }
     float total = overSlots(sum, scratch);
-    if (threadIdx.x < HEAD_DIM) squares[g][threadIdx.x] = total / size[g] * scale * scale;
+    if (threadIdx.x < HEAD_DIM) {
+      int column = threadIdx.x;
+      *reinterpret_cast<T*>(squares + columnPlace(g, column >> 3, column >> 1 & 3) +
+                            2 * (column & 1)) = toElement(total / size * scale * scale);
+    }
   }
-  for (int j = threadIdx.x; j < 2 * KP; j += 256) weights[j] = 0;
-  __syncthreads();
+  for (int j = threadIdx.x; j < count * KP; j += 256) weights[j] = 0;
 
   const char* points = reinterpret_cast<const char*>(tailKeys) + (i64)h * (KP + 8) * ROW_BYTES +
                        BLOCK_BYTES;
+  const char* spread = reinterpret_cast<const char*>(variances) + (i64)h * KP * ROW_BYTES;
+  u32 right = sharedAddress(samples);
   float factor = scale * LOG2_E;
-  int column = 2 * (lane & 3);
   for (int pass = 0; pass < passes; pass++) {
-    u32 a[2][SPANS][8];
+    constexpr int AHEAD = 4; // chunks of a thread in flight
+    int all = count * SAMPLES * ROW_CHUNKS;
+    for (int base = threadIdx.x; base < all; base += AHEAD * 256) {
+      uint4 x[AHEAD];
 #pragma unroll
-    for (int g = 0; g < 2; g++) {
-      i64 sample = pass * 16 + (lane >> 2);
-      int low = start[g] + (int)((2 * sample + 1) * size[g] / (32 * passes));
-      int high = start[g] + (int)((2 * (sample + 8) + 1) * size[g] / (32 * passes));
-      leftRows(a[g], queries + order[low] * qToken, queries + order[high] * qToken);
-    }
-    float top[4] = {-1e30f, -1e30f, -1e30f, -1e30f};
-    float sum[4] = {};
-    for (int n = warp; n < KP / 8; n += 8) {
-      uint4 b[SPANS];
-      rightBlock(b, points + (i64)n * BLOCK_BYTES);
-      float2 add = *reinterpret_cast<const float2*>(logs + n * 8 + column);
-#pragma unroll
-      for (int g = 0; g < 2; g++) {
-        float s[4] = {};
-        multiplySpans(s, a[g], b);
-#pragma unroll
-        for (int half = 0; half < 2; half++) {
-          float x = s[2 * half] * factor + add.x * LOG2_E;
-          float y = s[2 * half + 1] * factor + add.y * LOG2_E;
-          float& m = top[2 * g + half];
-          float& l = sum[2 * g + half];
-          float higher = fmaxf(m, fmaxf(x, y));
-          l = l * exp2Fast(m - higher) + exp2Fast(x - higher) + exp2Fast(y - higher);
-          m = higher;
-        }
+      for (int u = 0; u < AHEAD; u++) {
+        int i = min(base + u * 256, all - 1);
+        int row = i / ROW_CHUNKS;
+        int start = starts[row / SAMPLES];
+        i64 size = starts[row / SAMPLES + 1] - start;
+        i64 sample = pass * SAMPLES + row % SAMPLES;
+        int at = start + (int)((2 * sample + 1) * size / (2 * SAMPLES * passes));
+        x[u] = *reinterpret_cast<const uint4*>(queries + order[at] * qToken + i % ROW_CHUNKS * 8);
       }
-    }
 #pragma unroll
-    for (int r = 0; r < 4; r++) {
-      float m = maxOfQuad(top[r]);
-      float l = sumOfQuad(sum[r] * exp2Fast(top[r] - m));
-      if ((lane & 3) == 0) {
-        partMax[warp][r * 8 + (lane >> 2)] = m;
-        partSum[warp][r * 8 + (lane >> 2)] = l;
+      for (int u = 0; u < AHEAD; u++) {
+        int i = min(base + u * 256, all - 1);
+        int row = i / ROW_CHUNKS;
+        int chunk = i % ROW_CHUNKS;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 0)) = x[u].x;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 1)) = x[u].y;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 2)) = x[u].z;
+        *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 3)) = x[u].w;
       }
     }
     __syncthreads();
-    float log[4];
+    // A thread holds 4 columns of every group (2 of each 8) and 2 rows of a tile of 16 clusters.
+    float top[MOST][4];
+    float sum[MOST][4];
 #pragma unroll
-    for (int r = 0; r < 4; r++) {
-      int row = r * 8 + (lane >> 2);
-      float m = partMax[0][row];
-      for (int w = 1; w < 8; w++) m = fmaxf(m, partMax[w][row]);
-      float l = 0;
-      for (int w = 0; w < 8; w++) l += partSum[w][row] * exp2Fast(partMax[w][row] - m);
-      log[r] = m + log2f(l);
+    for (int g = 0; g < MOST; g++) {
+#pragma unroll
+      for (int c = 0; c < 4; c++) {
+        top[g][c] = -1e30f;
+        sum[g][c] = 0;
+      }
     }
-    for (int n = warp; n < KP / 8; n += 8) {
-      uint4 b[SPANS];
-      rightBlock(b, points + (i64)n * BLOCK_BYTES);
-      float2 add = *reinterpret_cast<const float2*>(logs + n * 8 + column);
+    for (int tile = warp; tile < KP / 16; tile += 8) {
+      u32 a[2 * SPANS][4];
+      leftClusters(a, points + (i64)tile * 2 * BLOCK_BYTES);
+      float low = logSize[tile * 16 + (lane >> 2)] * LOG2_E;
+      float high = logSize[tile * 16 + 8 + (lane >> 2)] * LOG2_E;
 #pragma unroll
-      for (int g = 0; g < 2; g++) {
-        float s[4] = {};
-        multiplySpans(s, a[g], b);
-        float x = exp2Fast(s[0] * factor + add.x * LOG2_E - log[2 * g]) +
-                  exp2Fast(s[2] * factor + add.x * LOG2_E - log[2 * g + 1]);
-        float y = exp2Fast(s[1] * factor + add.y * LOG2_E - log[2 * g]) +
-                  exp2Fast(s[3] * factor + add.y * LOG2_E - log[2 * g + 1]);
+      for (int g = 0; g < MOST; g++) {
+        if (g >= count) break;
+        float s[2][4] = {};
 #pragma unroll
-        for (int i = 4; i < 32; i <<= 1) {
-          x += __shfl_xor_sync(0xffffffffu, x, i);
-          y += __shfl_xor_sync(0xffffffffu, y, i);
+        for (int k = 0; k < 2 * SPANS; k++) {
+          u32 b[4];
+          rightFragments(b, right, g * SAMPLES, k);
+          multiply(s[0], a[k], b[0], b[1]);
+          multiply(s[1], a[k], b[2], b[3]);
         }
+#pragma unroll
+        for (int c = 0; c < 4; c++) {
+          float x = s[c >> 1][c & 1] * factor + low;
+          float y = s[c >> 1][2 + (c & 1)] * factor + high;
+          float higher = fmaxf(top[g][c], fmaxf(x, y));
+          if (higher > top[g][c]) { // seldom, after the first tiles
+            sum[g][c] *= exp2Fast(top[g][c] - higher);
+            top[g][c] = higher;
+          }
+          sum[g][c] += exp2Fast(x - higher) + exp2Fast(y - higher);
+        }
+      }
+    }
+#pragma unroll
+    for (int g = 0; g < MOST; g++) {
+      if (g >= count) break;
+#pragma unroll
+      for (int c = 0; c < 4; c++) {
+        float m = top[g][c];
+#pragma unroll
+        for (int i = 4; i < 32; i <<= 1) m = fmaxf(m, __shfl_xor_sync(0xffffffffu, m, i));
+        float l = sum[g][c] * exp2Fast(top[g][c] - m);
+#pragma unroll
+        for (int i = 4; i < 32; i <<= 1) l += __shfl_xor_sync(0xffffffffu, l, i);
         if (lane < 4) {
-          weights[g * KP + n * 8 + column] += x / (16 * passes);
-          weights[g * KP + n * 8 + column + 1] += y / (16 * passes);
+          int column = g * SAMPLES + (c >> 1) * 8 + 2 * lane + (c & 1);
+          partMax[warp][column] = m;
+          partSum[warp][column] = l;
+        }
+      }
+    }
+    __syncthreads();
+    if (threadIdx.x < count * SAMPLES) {
+      float m = partMax[0][threadIdx.x];
+      for (int w = 1; w < 8; w++) m = fmaxf(m, partMax[w][threadIdx.x]);
+      float l = 0;
+      for (int w = 0; w < 8; w++) l += partSum[w][threadIdx.x] * exp2Fast(partMax[w][threadIdx.x] - m);
+      logs[threadIdx.x] = m + log2f(l);
+    }
+    __syncthreads();
+    for (int tile = warp; tile < KP / 16; tile += 8) {
+      u32 a[2 * SPANS][4];
+      leftClusters(a, points + (i64)tile * 2 * BLOCK_BYTES);
+      int row = tile * 16 + (lane >> 2);
+      float low = logSize[row] * LOG2_E;
+      float high = logSize[row + 8] * LOG2_E;
+      for (int g = 0; g < count; g++) {
+        float s[2][4] = {};
+#pragma unroll
+        for (int k = 0; k < 2 * SPANS; k++) {
+          u32 b[4];
+          rightFragments(b, right, g * SAMPLES, k);
+          multiply(s[0], a[k], b[0], b[1]);
+          multiply(s[1], a[k], b[2], b[3]);
+        }
+        float first = 0;
+        float second = 0;
+#pragma unroll
+        for (int n = 0; n < 2; n++) {
+          float2 log = *reinterpret_cast<const float2*>(logs + g * SAMPLES + n * 8 + 2 * (lane & 3));
+          first += exp2Fast(s[n][0] * factor + low - log.x) +
+                   exp2Fast(s[n][1] * factor + low - log.y);
+          second += exp2Fast(s[n][2] * factor + high - log.x) +
+                    exp2Fast(s[n][3] * factor + high - log.y);
+        }
+        first = sumOfQuad(first);
+        second = sumOfQuad(second);
+        if ((lane & 3) == 0) {
+          weights[g * KP + row] += first / (SAMPLES * passes);
+          weights[g * KP + row + 8] += second / (SAMPLES * passes);
         }
       }
     }
     __syncthreads();
   }
-  if (needsError) {
-    // Row 0 of the tile is the first group, row 8 the second; the others stay zero.
-    u32 a[SPANS][8];
+  for (int tile = warp; needsError && tile < KP / 16; tile += 8) {
+    u32 a[2 * SPANS][4];
+    leftClusters(a, spread + (i64)tile * 2 * BLOCK_BYTES);
+    float v[4] = {};
 #pragma unroll
-    for (int i = 0; i < SPANS; i++) {
-#pragma unroll
-      for (int p = 0; p < 4; p++) {
-        int from = (4 * i + (lane & 3)) * 8 + 2 * p;
-        bool carries = lane < 4;
-        a[i][2 * p] = carries ? packPair(squares[0][from], squares[0][from + 1]) : 0;
-        a[i][2 * p + 1] = carries ? packPair(squares[1][from], squares[1][from + 1]) : 0;
-      }
+    for (int k = 0; k < 2 * SPANS; k++) {
+      u32 b[4];
+      rightFragments(b, sharedAddress(squares), 0, k);
+      multiply(v, a[k], b[0], b[1]);
     }
-    const char* spread = reinterpret_cast<const char*>(variances) + (i64)h * KP * ROW_BYTES;
-    for (int n = warp; n < KP / 8; n += 8) {
-      uint4 b[SPANS];
-      rightBlock(b, spread + (i64)n * BLOCK_BYTES);
-      float v[4] = {};
-      multiplySpans(v, a, b);
-      if (lane < 4) {
 #pragma unroll
-        for (int i = 0; i < 4; i++) {
-          int at = (i >> 1) * KP + n * 8 + column + (i & 1);
-          errors[at] = weights[at] * v[i];
-        }
-      }
+    for (int i = 0; i < 4; i++) {
+      int g = 2 * (lane & 3) + (i & 1);
+      int at = g * KP + tile * 16 + (lane >> 2) + 8 * (i >> 1);
+      if (g < count) errors[at] = weights[at] * v[i];
     }
-    __syncthreads();
   }
-  for (int g = 0; g < 2 && pair + g < count; g++) {
-    i64 at = (i64)h * groups + pair + g;
+  __syncthreads();
+  for (int g = 0; g < count; g++) {
+    i64 at = (i64)h * groups + firstGroup + g;
     u32* row = selection + at * (KP / 32);
-    if (start[g] >= textStart) {
+    if (starts[g] >= textStart) {
       selectAll(offsets, K, KP, row, groupBlocks + at, groupKeys + at);
       continue;
     }

@@ -1,0 +1,199 @@
+"""One call of clustered attention by the kernels, stage by stage, on tensors [batch, heads, tokens, head size].
+
+The launch contract, in executable form: shapes of the buffers, order of the kernels, grids and shared memory.
+"""
+import math
+
+import torch
+
+from kernels import HOPPER, PORTABLE, Kernels
+
+TILE_ROWS = 128
+
+
+def up(x, step):
+    return (x + step - 1) // step * step
+
+
+def view(x):
+    """Strides of a view as the kernels take them."""
+    return x, x.stride(0), x.stride(1), x.stride(2), x.size(1)
+
+
+def view_without_heads(x):
+    return x, x.stride(0), x.stride(1), x.stride(2)
+
+
+class Side:
+    """Centroids and clusters of queries or keys."""
+
+    def __init__(self, heads, tokens, head_dim, centroids, text, dtype, device):
+        self.C = centroids
+        self.K = centroids + int(text)
+        self.CP, self.KP = up(self.C, 32), up(self.K, 32)
+        new = lambda *shape, kind=torch.int32: torch.empty(shape, dtype=kind, device=device)
+        self.centroids = new(heads, self.C, head_dim, kind=torch.float32)
+        self.operand = new(heads, self.CP, head_dim, kind=dtype)
+        self.bias = new(heads, self.CP, kind=torch.float32)
+        self.center = new(heads, head_dim, kind=torch.float32)
+        self.labels = torch.zeros(heads, tokens, dtype=torch.int16, device=device)
+        self.chunks = (tokens + 2047) // 2048
+        self.counts = new(heads, self.chunks, self.K)
+        self.offsets = new(heads, self.K + 1)
+        self.block_starts = new(heads, self.KP + 1)
+        self.order = new(heads, tokens)
+        self.far_distance = new(heads, self.C, kind=torch.float32)
+        self.far_token = new(heads, self.C)
+
+
+class Clustered:
+    """State and scratch of one layer's attention."""
+
+    def __init__(self, q, query_clusters, key_clusters, text_before=0, text_after=0, most=TILE_ROWS, hopper=True,
+                 arch="sm_90a", extremes=False, across=False, defines=()):
+        batch, per_batch, tokens, head_dim = q.shape
+        self.heads, self.tokens, self.D = batch * per_batch, tokens, head_dim
+        self.text = int(text_before + text_after > 0)
+        self.video = (text_before, tokens - text_after)
+        self.hopper, self.across = hopper, int(across)
+        self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch, defines)
+        device, dtype = q.device, q.dtype
+        self.queries = Side(self.heads, tokens, head_dim, query_clusters, self.text, dtype, device)
+        self.keys = Side(self.heads, tokens, head_dim, key_clusters, self.text, dtype, device)
+        keys = self.keys
+        new = lambda *shape, kind=torch.int32: torch.empty(shape, dtype=kind, device=device)
+        self.blocks = (tokens + 7) // 8 + keys.K
+        self.key_blocks = new(self.heads, self.blocks, 8 * head_dim, kind=dtype)
+        self.value_blocks = new(self.heads, self.blocks, 8 * head_dim, kind=dtype)
+        self.tail_keys = new(self.heads, keys.KP + 8, head_dim, kind=dtype)
+        self.tail_values = new(self.heads, keys.KP + 8, head_dim, kind=dtype)
+        self.log_sizes = new(self.heads, keys.KP, kind=torch.float32)
+        self.variances = new(self.heads, keys.KP, head_dim, kind=dtype)
+        self.extremes = new(self.heads, 2, keys.KP, head_dim, kind=dtype) if extremes else None
+        self.most = most
+        self.groups = (tokens + most - 1) // most + self.queries.K
+        self.words = keys.KP // 32
+        self.group_starts = new(self.heads, self.groups + 1)
+        self.group_counts = new(self.heads)
+        self.selection = torch.zeros(self.heads, self.groups, self.words, dtype=torch.int32, device=device)
+        self.group_blocks = new(self.heads, self.groups)
+        self.group_keys = new(self.heads, self.groups)
+        self.item_bound = self.heads * ((tokens + TILE_ROWS - 1) // TILE_ROWS + self.groups)
+        self.items = new(self.item_bound, 4)
+        self.item_count = new(2)
+        self.pairs = new(1, kind=torch.int64)
+        self.flags = torch.zeros(1, dtype=torch.int32, device=device)
+        self.processors = torch.cuda.get_device_properties(device).multi_processor_count
+
+    def part(self, x):
+        return x[:, :, self.video[0]:self.video[1]]
+
+    def seed(self, x, side, euclidean):
+        starts = torch.rand(self.heads, dtype=torch.float64, device=x.device)
+        part = self.part(x)
+        self.kernels.launch("seed_centroids", (side.C, self.heads), self.D, 0, *view(part), part.size(2), starts,
+                            euclidean, side.C, side.centroids)
+
+    def assign(self, x, side, euclidean, hopper=None, closeness=None):
+        part, row = self.part(x), 2 * self.D
+        self.kernels.launch("prepare_centroids", (self.heads,), 1024, 0, side.centroids, None, side.C, side.CP,
+                            euclidean, side.operand, side.bias, side.center)
+        self.nearest(part, side, hopper, closeness)
+
+    def nearest(self, part, side, hopper=None, closeness=None):
+        row, count = 2 * self.D, part.size(2)
+        labels = side.labels[:, self.video[0]:]
+        arguments = (*view(part), count, side.operand, side.bias, side.C, side.CP, labels, self.tokens, closeness,
+                     self.flags)
+        if self.hopper if hopper is None else hopper:
+            shared = 128 * row + 2 * (128 * row + 512) + 64 + 1024
+            self.kernels.launch("nearest_centroid_sm90", ((count + 127) // 128, self.heads), 288, shared, *arguments)
+        else:
+            self.kernels.launch("nearest_centroid", ((count + 127) // 128, self.heads), 256, 256 * row, *arguments)
+
+    def sort(self, side):
+        common = (side.labels, self.tokens, self.tokens, *self.video, side.K)
+        self.kernels.launch("sort_count", (side.chunks, self.heads), 256, 4 * side.K, *common, side.counts)
+        self.kernels.launch("sort_offsets", (self.heads,), 1024, 0, side.counts, side.chunks, side.K, side.KP,
+                            side.offsets, side.block_starts)
+        self.kernels.launch("sort_scatter", (side.chunks, self.heads), 256, 16 * side.K, *common, side.counts,
+                            side.order)
+
+    def update(self, x, side, euclidean):
+        self.kernels.launch("update_centroids", (side.C, self.heads), 256, 0, *view(x), self.tokens, side.order,
+                            side.offsets, side.K, euclidean, side.C, side.centroids, side.far_distance,
+                            side.far_token)
+        self.reseed(x, side, euclidean)
+
+    def reseed(self, x, side, euclidean):
+        self.kernels.launch("reseed", (self.heads,), 256, 0, *view(x), self.tokens, side.offsets, side.K, euclidean,
+                            side.C, side.centroids, side.far_distance, side.far_token)
+
+    def gather(self, k, v):
+        keys = self.keys
+        self.kernels.launch("update_keys", (keys.KP, self.heads), 256, 0, *view_without_heads(k),
+                            *view_without_heads(v), k.size(1), self.tokens, keys.order, keys.offsets,
+                            keys.block_starts, keys.center, keys.C, keys.K, keys.KP, keys.centroids, self.blocks,
+                            self.key_blocks, self.value_blocks, self.tail_keys, self.tail_values, self.log_sizes,
+                            self.variances, self.extremes, keys.far_distance, keys.far_token)
+        self.reseed(k, keys, 1)
+
+    def group(self):
+        self.kernels.launch("make_groups", (self.heads,), 1024, 0, self.queries.offsets, self.queries.K, self.most,
+                            self.across, self.text, self.groups, self.group_starts, self.group_counts)
+
+    def places(self):
+        return 1 << max(8, (self.keys.K - 1).bit_length())
+
+    def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=0):
+        keys = self.keys
+        row = 2 * self.D
+        bytes_for = lambda n: n * (16 * row + 8 * keys.KP) + 16 * row + 8 * self.places() + 4 * keys.KP + 4 * self.words
+        # Two blocks of a multiprocessor's 228 KB, with 17 KB of static and 1 KB of reserved memory each.
+        together = together or max(n for n in (1, 2, 4, 8) if n == 1 or bytes_for(n) <= 95 * 1024)
+        self.kernels.launch("score_queries", ((self.groups + together - 1) // together, self.heads), 256,
+                            bytes_for(together), *view(q), self.tokens, self.queries.order, self.group_starts,
+                            self.group_counts, self.groups, together, self.queries.offsets, self.queries.K,
+                            self.text, self.tail_keys, self.log_sizes, self.variances, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), passes, scorer,
+                            rule, limit, least, error_target, self.selection, self.group_blocks, self.group_keys)
+
+    def score_vectors(self, q, kind=0, rule=2, limit=0.15, least=0.0):
+        keys = self.keys
+        shared = 4 * keys.KP + 8 * self.places() + 4 * self.words
+        self.kernels.launch("score_vectors", (self.groups, self.heads), 256, shared, *view(q), self.tokens,
+                            self.queries.order, self.group_starts, self.group_counts, self.groups,
+                            self.queries.offsets, self.queries.K, self.text, kind, self.extremes, self.tail_keys,
+                            self.log_sizes, keys.center, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), rule,
+                            limit, least, self.selection, self.group_blocks, self.group_keys)
+
+    def plan(self, tail):
+        self.kernels.launch("plan_items", (1,), 1024, 0, self.group_starts, self.group_counts, self.groups, self.heads,
+                            self.group_blocks, self.group_keys, TILE_ROWS, self.keys.KP // 8 + 1 if tail else 0,
+                            self.items, self.item_count, self.pairs)
+
+    def attend(self, q, out, lse=None, tail=True, hopper=None, kernels=None, shared=None):
+        keys, row = self.keys, 2 * self.D
+        tail_parts = (self.tail_keys, self.tail_values, self.log_sizes) if tail else (None, None, None)
+        arguments = (*view(q), self.tokens, self.queries.order, self.key_blocks, self.value_blocks, self.blocks,
+                     keys.offsets, keys.block_starts, keys.K, keys.KP, *tail_parts, self.selection, self.groups,
+                     self.group_blocks, self.items, self.item_count, 1 / math.sqrt(self.D),
+                     *view_without_heads(out), lse)
+        kernels = kernels or self.kernels
+        if self.hopper if hopper is None else hopper:
+            shared = shared or up(6 * 128 * row + 6 * (144 + 512 + 256 + 16) + 40 + 128 + 1024, 128)
+            kernels.launch("attend_sm90", (self.processors,), 384, shared, *arguments)
+        else:
+            kernels.launch("attend", (self.item_bound,), 256, 384 * row, *arguments)
+
+    def call(self, q, k, v, out, lse=None, tail=True, **selection):
+        """A warm call: one iteration on both sides, selection, attention."""
+        self.assign(q, self.queries, 0)
+        self.sort(self.queries)
+        self.update(q, self.queries, 0)
+        self.assign(k, self.keys, 1)
+        self.sort(self.keys)
+        self.gather(k, v)
+        self.group()
+        self.score(q, **selection)
+        self.plan(tail)
+        self.attend(q, out, lse, tail)

@@ -5,6 +5,7 @@ import dev.gossamer.attention.cuda.HeadKMeans;
 import dev.gossamer.attention.cuda.HeadLayouts;
 import dev.gossamer.attention.cuda.HeadSelection;
 import dev.gossamer.attention.cuda.HeadStatistics;
+import dev.gossamer.attention.cuda.StageTimes;
 import dev.gossamer.attention.cuda.TiledAttention;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -126,7 +127,9 @@ final class PortableHeads implements HeadsExecution {
       Tensor query = mine(call.query());
       Tensor key = mine(call.key()).to(DType.FLOAT32);
       Tensor keyMean = video(key).mean(true, 1);
+      StageTimes.begin("cluster queries");
       HeadLayouts queries = queryLayouts(query);
+      StageTimes.begin("cluster keys");
       HeadLayouts keys = keyLayouts(key);
       Tensor sortedQueries =
           queries
@@ -137,6 +140,7 @@ final class PortableHeads implements HeadsExecution {
       Tensor sortedKeys = keys.sort(key.sub(keyMean).to(products));
       Tensor sortedValues = keys.sort(mine(call.value()).to(products));
       HeadStatistics statistics = HeadStatistics.of(sortedKeys, sortedValues, keys);
+      StageTimes.begin("select");
       HeadGroups groups = HeadGroups.clusters(queries);
       if (settings.grouping() == AdaClusterSettings.Grouping.TILE) {
         groups = groups.cuts(settings.tileQueriesFor((int) tokens));
@@ -153,12 +157,14 @@ final class PortableHeads implements HeadsExecution {
               groups,
               selection,
               call.tailCounts() ? Optional.of(statistics) : Optional.empty());
+      StageTimes.begin("attend");
       attention.attend(
           settings.grouping() == AdaClusterSettings.Grouping.TILE
               ? settings.tileQueriesFor((int) tokens)
               : TILE_QUERIES,
           output,
           places(queries));
+      StageTimes.begin("");
       return new Part(
           facts(queries, keys, groups, selection, attention, sortedQueries, sortedKeys),
           queries,

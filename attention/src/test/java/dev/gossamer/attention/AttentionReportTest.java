@@ -3,10 +3,10 @@ package dev.gossamer.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.List;
-import java.util.stream.IntStream;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.cuda.Stopwatch;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 class AttentionReportTest {

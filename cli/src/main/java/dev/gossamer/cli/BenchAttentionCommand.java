@@ -6,10 +6,10 @@ import dev.gossamer.bench.attention.AttentionBench;
 import dev.gossamer.bench.attention.AttentionBenchSettings;
 import dev.gossamer.bench.attention.AttentionQuality;
 import dev.gossamer.bench.attention.AttentionSubject;
-import dev.gossamer.bench.attention.QualityReport;
-import dev.gossamer.bench.attention.QualitySettings;
 import dev.gossamer.bench.attention.CardBench;
 import dev.gossamer.bench.attention.CardCase;
+import dev.gossamer.bench.attention.QualityReport;
+import dev.gossamer.bench.attention.QualitySettings;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
@@ -79,7 +79,8 @@ final class BenchAttentionCommand implements Callable<Integer> {
   @Option(
       names = "--dtype",
       paramLabel = "TYPE",
-      description = "Type of the numbers on a card: bf16, fp16 or fp32 (default: ${DEFAULT-VALUE}).")
+      description =
+          "Type of the numbers on a card: bf16, fp16 or fp32 (default: ${DEFAULT-VALUE}).")
   private String dtype = "bf16";
 
   @Option(

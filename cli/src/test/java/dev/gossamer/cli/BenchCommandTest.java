@@ -69,8 +69,7 @@ class BenchCommandTest {
     CommandRun shapes = CommandRun.of("bench", "attention", "--shapes", "wan-14b");
     assertThat(shapes.exitCode()).isEqualTo(2);
     assertThat(shapes.err()).contains("--shapes is for a card. Add --device cuda");
-    CommandRun both =
-        CommandRun.of("bench", "attention", "--device", "cuda", "--tokens", "1024");
+    CommandRun both = CommandRun.of("bench", "attention", "--device", "cuda", "--tokens", "1024");
     assertThat(both.exitCode()).isEqualTo(2);
     CommandRun unknown =
         CommandRun.of("bench", "attention", "--device", "cuda", "--shapes", "wan-15b");

@@ -84,8 +84,7 @@ class BundleCommandTest {
 
   @Test
   void unknownPartsAreRefused() {
-    CommandRun run =
-        CommandRun.of("bundle", temp.resolve("x").toString(), "--without", "java");
+    CommandRun run = CommandRun.of("bundle", temp.resolve("x").toString(), "--without", "java");
     assertThat(run.exitCode()).isEqualTo(2);
     assertThat(run.err()).contains("Use model, encoder, captures");
   }

@@ -73,8 +73,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     boolean explained = session.plan().explained().contains(step);
     CardHeads.Attended attended =
         card(query)
-            .attend(
-                query, key, value, reclusters(step), session.plan().recallRows(), explained);
+            .attend(query, key, value, reclusters(step), session.plan().recallRows(), explained);
     lastClustered = reclusters(step) ? step : lastClustered;
     session.log().add(attended.facts().call(step, layer, branch, watch.stop()));
     if (explained) {
@@ -87,7 +86,10 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     if (card == null) {
       card =
           new CardHeads(
-              settings, session.plan().grid(), this::seed, session.execution(like.device(), (int) like.size(3), like.dtype()));
+              settings,
+              session.plan().grid(),
+              this::seed,
+              session.execution(like.device(), (int) like.size(3), like.dtype()));
       card.restore(CARD, ofCard, like.device());
       ofCard.values().forEach(Tensor::close);
       ofCard.clear();
@@ -163,8 +165,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   private void countClusters(Tensor key) {
     counted = true;
     if (!key.device().isCpu()) {
-      hard =
-          card(key).countClusters(key, session.tau()) && session.mayFallBack(layer);
+      hard = card(key).countClusters(key, session.tau()) && session.mayFallBack(layer);
       return;
     }
     try (Scope scope = Scope.open()) {

@@ -41,8 +41,7 @@ final class CardExecutions {
     try {
       return new KernelHeads(
           LOADED.computeIfAbsent(
-              device + "/" + headDim + "/" + dtype,
-              key -> ClusterKernels.of(card, headDim, dtype)),
+              device + "/" + headDim + "/" + dtype, key -> ClusterKernels.of(card, headDim, dtype)),
           portable);
     } catch (GossamerException e) {
       say(e.getMessage());

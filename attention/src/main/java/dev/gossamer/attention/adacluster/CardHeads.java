@@ -137,8 +137,7 @@ final class CardHeads implements AutoCloseable {
       this.onCard = Scope.detached().adopt(facts); // read and freed by whoever asks first
     }
 
-    Supplier<AttentionReport.Call> call(
-        int step, int layer, int branch, DoubleSupplier seconds) {
+    Supplier<AttentionReport.Call> call(int step, int layer, int branch, DoubleSupplier seconds) {
       return () -> {
         double[] read = read();
         return new AttentionReport.Call(

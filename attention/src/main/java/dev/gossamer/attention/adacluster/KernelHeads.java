@@ -37,7 +37,8 @@ final class KernelHeads implements HeadsExecution {
         && (settings.scorer() instanceof ExpectedError
             || settings.errorTarget() == 0
             || settings.tail() == AdaClusterSettings.Tail.OFF)
-        && (asksQueries || !(settings.rule().forTokens(tokens) instanceof SelectionRule.Mass)
+        && (asksQueries
+            || !(settings.rule().forTokens(tokens) instanceof SelectionRule.Mass)
             || settings.scorer() instanceof CentroidMass)
         && settings.products() != AdaClusterSettings.Products.FLOAT32;
   }
@@ -84,8 +85,7 @@ final class KernelHeads implements HeadsExecution {
           Optional.empty());
       StageTimes.begin("");
       if (call.keepLabels()) {
-        state.labels(
-            labels(call, queries), labels(call, keys.sorted()));
+        state.labels(labels(call, queries), labels(call, keys.sorted()));
       }
       return new Result(
           scope.keep(output), scope.keep(facts(call, groups, keys, selection, items)));
@@ -177,8 +177,7 @@ final class KernelHeads implements HeadsExecution {
     return tensor.narrow(2, call.firstClustered(), call.clustered());
   }
 
-  private void assign(
-      Call call, Tensor tensor, ClusterKernels.Operand operand, Tensor labels) {
+  private void assign(Call call, Tensor tensor, ClusterKernels.Operand operand, Tensor labels) {
     kernels.assign(tensor, call.firstClustered(), call.clustered(), operand, labels);
   }
 
@@ -187,8 +186,7 @@ final class KernelHeads implements HeadsExecution {
     ClusterKernels.Rule rule = rule(call);
     ClusterScorer scorer = call.settings().scorer();
     if (scorer instanceof ExpectedError error) {
-      return kernels.byQueries(
-          call.query(), groups, keys, text, passes(error.mass()), true, rule);
+      return kernels.byQueries(call.query(), groups, keys, text, passes(error.mass()), true, rule);
     }
     if (scorer instanceof QueryMass mass) {
       return kernels.byQueries(call.query(), groups, keys, text, passes(mass), false, rule);
@@ -249,8 +247,7 @@ final class KernelHeads implements HeadsExecution {
                 keys.sorted().clusters(),
                 call.recallRows())
             : ofKeys.mul(Double.NaN);
-    return Tensor.stack(
-        0, List.of(density, pseudo, nonEmpty(groups.queries()), ofKeys, recall));
+    return Tensor.stack(0, List.of(density, pseudo, nonEmpty(groups.queries()), ofKeys, recall));
   }
 
   /** Mean over heads. */

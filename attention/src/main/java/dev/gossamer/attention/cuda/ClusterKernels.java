@@ -36,8 +36,7 @@ public final class ClusterKernels {
     this.headDim = headDim;
     this.card = card;
     List<String> options =
-        List.of(
-            "-DHEAD_DIM=" + headDim, "-DELEMENT_FP16=" + (dtype == DType.FLOAT16 ? 1 : 0));
+        List.of("-DHEAD_DIM=" + headDim, "-DELEMENT_FP16=" + (dtype == DType.FLOAT16 ? 1 : 0));
     this.kmeans = load("kmeans.cu", options);
     this.select = load("select.cu", options);
     boolean hopper = card.capability() == HOPPER;
@@ -189,9 +188,7 @@ public final class ClusterKernels {
               arguments);
     } else {
       kmeans.launch(
-          "nearest_centroid",
-          Grid.of(blocks, heads, 256).withShared(256 * 2 * headDim),
-          arguments);
+          "nearest_centroid", Grid.of(blocks, heads, 256).withShared(256 * 2 * headDim), arguments);
     }
   }
 
@@ -284,8 +281,7 @@ public final class ClusterKernels {
     return new Far(space(DType.FLOAT32, heads, clusters), space(DType.INT32, heads, clusters));
   }
 
-  private void reseed(
-      HeadView view, Sorted sorted, boolean euclidean, Tensor centroids, Far far) {
+  private void reseed(HeadView view, Sorted sorted, boolean euclidean, Tensor centroids, Far far) {
     kmeans.launch(
         "reseed",
         Grid.of((int) centroids.size(0), 256),

@@ -113,17 +113,15 @@ class PortableHeadsTest {
       Tensor dense = inputs.dense();
       for (int step = 0; step < 3; step++) {
         Tensor plain =
-            session
-                .attention(0, 0)
-                .attend(inputs.query(), inputs.key(), inputs.value(), step);
+            session.attention(0, 0).attend(inputs.query(), inputs.key(), inputs.value(), step);
         CardHeads.Attended attended = attend(heads, inputs);
         assertThat(error(attended.output(), dense))
             .isBetween(0.8 * error(plain, dense), 1.25 * error(plain, dense));
         AttentionReport.Call theirs = session.report().calls().get(step);
-        assertThat(call(attended).density()).isBetween(
-            0.8 * theirs.density(), 1.25 * theirs.density());
-        assertThat(call(attended).pseudoKeys()).isBetween(
-            0.9 * theirs.pseudoKeys(), 1.1 * theirs.pseudoKeys() + 1e-9);
+        assertThat(call(attended).density())
+            .isBetween(0.8 * theirs.density(), 1.25 * theirs.density());
+        assertThat(call(attended).pseudoKeys())
+            .isBetween(0.9 * theirs.pseudoKeys(), 1.1 * theirs.pseudoKeys() + 1e-9);
       }
     }
   }

@@ -59,7 +59,13 @@ class KernelFilesTest {
     Path image = temp.resolve("image.cubin");
     ProcessBuilder nvcc =
         new ProcessBuilder(
-                "nvcc", "-cubin", "-std=c++17", "-arch=" + architecture, "-o", image + "", file + "")
+                "nvcc",
+                "-cubin",
+                "-std=c++17",
+                "-arch=" + architecture,
+                "-o",
+                image + "",
+                file + "")
             .redirectErrorStream(true);
     nvcc.command().addAll(1, options);
     Process process;

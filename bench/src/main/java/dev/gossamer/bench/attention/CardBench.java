@@ -21,14 +21,14 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * {@code gossamer bench attention --device cuda}: one self-attention of released models' shapes on a
- * card, clustering included, against libtorch's own dense attention on the same numbers in the same
- * run, and how long each stage takes.
+ * {@code gossamer bench attention --device cuda}: one self-attention of released models' shapes on
+ * a card, clustering included, against libtorch's own dense attention on the same numbers in the
+ * same run, and how long each stage takes.
  *
  * <p>Everything is warm: a method has made three calls and starts from the centroids of the call
- * before. Times are the card's own, by events in its stream, subject and rival in turn. The error is
- * relative L2 over all queries and heads against dense attention in the same type. The numbers are
- * made up: errors say that the arithmetic is right, not how a model fares.
+ * before. Times are the card's own, by events in its stream, subject and rival in turn. The error
+ * is relative L2 over all queries and heads against dense attention in the same type. The numbers
+ * are made up: errors say that the arithmetic is right, not how a model fares.
  */
 public final class CardBench {
   private static final int STAGE_RUNS = 5;
@@ -50,11 +50,7 @@ public final class CardBench {
    * @param dtype of queries, keys and values
    */
   public record Settings(
-      Device device,
-      DType dtype,
-      List<CardCase> cases,
-      List<AttentionSubject> subjects,
-      int runs) {
+      Device device, DType dtype, List<CardCase> cases, List<AttentionSubject> subjects, int runs) {
     public Settings {
       cases = List.copyOf(cases);
       subjects = List.copyOf(subjects);
@@ -171,7 +167,9 @@ public final class CardBench {
     return watch.stop().getAsDouble() * 1e3;
   }
 
-  /** Median milliseconds of each stage, in runs of their own: marks between stages cost a little. */
+  /**
+   * Median milliseconds of each stage, in runs of their own: marks between stages cost a little.
+   */
   private Map<String, Double> stages(Runnable work) {
     Map<String, List<Double>> all = new LinkedHashMap<>();
     for (int run = 0; run < STAGE_RUNS; run++) {
@@ -225,12 +223,10 @@ public final class CardBench {
       double rate = call.density() * denseFlops / attend / 1e9;
       more.put("attendTflops", rate); // on selected pairs
       more.put(
-          "attendTflopsWithTail",
-          (call.density() + call.pseudoKeys()) * denseFlops / attend / 1e9);
+          "attendTflopsWithTail", (call.density() + call.pseudoKeys()) * denseFlops / attend / 1e9);
       more.put("attendShareOfDenseRate", rate / (denseFlops / dense.median() / 1e9));
     }
-    return new BenchRow(
-        one.description(), subject.label(), rival(), timing, dense, error, more);
+    return new BenchRow(one.description(), subject.label(), rival(), timing, dense, error, more);
   }
 
   /** The table that a person reads. */

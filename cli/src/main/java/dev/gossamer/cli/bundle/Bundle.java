@@ -71,15 +71,15 @@ public record Bundle(Path folder, Set<BundlePart> without) {
     refuseInterrupted(interrupted);
     JavaRuntime.link(part.resolve("java"));
     Path libraries = Files.createDirectory(part.resolve("jni"));
-    for (NativeLibrary library :
-        Stream.concat(Libtorch.bindings().stream(), encoder()).toList()) {
+    for (NativeLibrary library : Stream.concat(Libtorch.bindings().stream(), encoder()).toList()) {
       refuseInterrupted(interrupted);
       copy(library, libraries);
     }
     Path jars = Files.createDirectory(part.resolve("cp"));
     for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
       refuseInterrupted(interrupted);
-      new ClassPathEntry(Path.of(entry)).copyInto(jars, name -> without.stream().anyMatch(left -> left.holds(name)));
+      new ClassPathEntry(Path.of(entry))
+          .copyInto(jars, name -> without.stream().anyMatch(left -> left.holds(name)));
     }
     Path launcher = part.resolve(LAUNCHER);
     try (InputStream script = Bundle.class.getResourceAsStream(SCRIPT)) {

@@ -2,7 +2,9 @@ package dev.gossamer.cli.bundle;
 
 import java.util.regex.Pattern;
 
-/** What a bundle may go without, to be smaller: the commands that want it say that it is missing. */
+/**
+ * What a bundle may go without, to be smaller: the commands that want it say that it is missing.
+ */
 public enum BundlePart {
   /** Weights of the small model, 23 MB. */
   MODEL("dev/gossamer/mini/model/.*\\.safetensors"),

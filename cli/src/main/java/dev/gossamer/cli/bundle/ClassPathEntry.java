@@ -46,10 +46,8 @@ record ClassPathEntry(Path path) {
 
   private void repackInto(Path folder, Predicate<String> without) throws IOException {
     try (ZipFile jar = new ZipFile(path.toFile())) {
-      List<? extends ZipEntry> entries = 
-          jar.stream()
-              .filter(e -> !left(e.getName()) && !without.test(e.getName()))
-              .toList();
+      List<? extends ZipEntry> entries =
+          jar.stream().filter(e -> !left(e.getName()) && !without.test(e.getName())).toList();
       if (entries.stream().map(ZipEntry::getName).noneMatch(ClassPathEntry::isClass)) {
         return;
       }

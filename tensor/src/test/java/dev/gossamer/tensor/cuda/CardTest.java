@@ -44,8 +44,7 @@ class CardTest {
 
   @Test
   void impossibleGridsAreRefused() {
-    assertThat(Grid.of(3, 128).withShared(100))
-        .isEqualTo(new Grid(3, 1, 1, 128, 100));
+    assertThat(Grid.of(3, 128).withShared(100)).isEqualTo(new Grid(3, 1, 1, 128, 100));
     assertThatThrownBy(() -> Grid.of(0, 128)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Grid.of(1, 70_000, 128)).isInstanceOf(IllegalArgumentException.class);
     assertThatThrownBy(() -> Grid.of(1, 2048)).isInstanceOf(IllegalArgumentException.class);

@@ -50,7 +50,9 @@ class KernelSourceTest {
   void anErrorInTheSourceIsOneLineThatNamesIt() {
     needNvrtc();
     assertThatThrownBy(
-            () -> new KernelSource("bad.cu", "__global__ void f() { x; }").compile("sm_80", List.of()))
+            () ->
+                new KernelSource("bad.cu", "__global__ void f() { x; }")
+                    .compile("sm_80", List.of()))
         .isInstanceOf(GossamerException.class)
         .hasMessageContaining("bad.cu(1): error")
         .message()

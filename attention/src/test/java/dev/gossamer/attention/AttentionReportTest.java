@@ -3,6 +3,8 @@ package dev.gossamer.attention;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.cuda.Stopwatch;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -19,7 +21,7 @@ class AttentionReportTest {
     log.add(sparse(1, 0, 0, 10));
     log.add(sparse(0, 1, 1, 10));
     log.add(sparse(0, 1, 0, 10));
-    log.dense(0, 0, 1, "short", System.nanoTime());
+    log.dense(0, 0, 1, "short", Stopwatch.start(Device.CPU));
     assertThat(log.report().calls().stream().map(c -> "" + c.step() + c.layer() + c.branch()))
         .containsExactly("001", "010", "011", "100");
   }

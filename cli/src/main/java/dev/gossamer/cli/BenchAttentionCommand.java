@@ -6,9 +6,14 @@ import dev.gossamer.bench.attention.AttentionBench;
 import dev.gossamer.bench.attention.AttentionBenchSettings;
 import dev.gossamer.bench.attention.AttentionQuality;
 import dev.gossamer.bench.attention.AttentionSubject;
+import dev.gossamer.bench.attention.CardBench;
+import dev.gossamer.bench.attention.CardCase;
 import dev.gossamer.bench.attention.QualityReport;
 import dev.gossamer.bench.attention.QualitySettings;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -29,6 +34,8 @@ import picocli.CommandLine.Option;
     abbreviateSynopsis = true,
     sortOptions = false)
 final class BenchAttentionCommand implements Callable<Integer> {
+  private static final int CARD_RUNS = 9;
+
   private final Terminal terminal;
   private final BooleanSupplier interrupted;
 
@@ -61,6 +68,30 @@ final class BenchAttentionCommand implements Callable<Integer> {
       description = "Processor threads that compute (default: all cores, here ${DEFAULT-VALUE}).")
   private int threads = Threads.available();
 
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      description =
+          "cpu, or cuda or cuda:N: then shapes of released models in random numbers, against"
+              + " libtorch's dense attention on the card (default: ${DEFAULT-VALUE}).")
+  private String device = "cpu";
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "TYPE",
+      description =
+          "Type of the numbers on a card: bf16, fp16 or fp32 (default: ${DEFAULT-VALUE}).")
+  private String dtype = "bf16";
+
+  @Option(
+      names = "--shapes",
+      paramLabel = "LIST",
+      split = ",",
+      description =
+          "Shapes on a card: wan-1.3b, cogvideox-2b, wan-14b, hunyuan-81, hunyuan-129, hunyuan-176k"
+              + " (default: all).")
+  private List<String> shapes = List.of();
+
   @Mixin private BenchArguments bench;
   @Mixin private CommonArguments common;
 
@@ -72,6 +103,14 @@ final class BenchAttentionCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     BenchProgress progress = BenchArguments.progress(terminal, interrupted);
+    Device where = Device.of(device);
+    if (!where.isCpu()) {
+      measureCard(where, progress);
+      return 0;
+    }
+    if (!shapes.isEmpty()) {
+      throw new UsageException("--shapes is for a card", "Add --device cuda");
+    }
     if (bench.quality().isPresent()) {
       writeQuality(bench.quality().get(), progress);
       return 0;
@@ -87,6 +126,27 @@ final class BenchAttentionCommand implements Callable<Integer> {
     BenchReport report = AttentionBench.run(settings, progress);
     bench.print(terminal, report, AttentionBench.table(report));
     return 0;
+  }
+
+  private void measureCard(Device card, BenchProgress progress) {
+    if (bench.quality().isPresent() || !tokens.isEmpty()) {
+      throw new UsageException(
+          "--quality and --tokens work on captured heads, on a processor",
+          "Leave them out, or leave --device out");
+    }
+    CardBench.Settings settings =
+        new CardBench.Settings(
+            card,
+            DType.ofOption(dtype),
+            shapes.isEmpty()
+                ? List.of(CardCase.values())
+                : shapes.stream().map(CardCase::ofOption).toList(),
+            subjects == null
+                ? CardBench.Settings.usualSubjects()
+                : AttentionSubject.parseAll(subjects),
+            bench.runs().orElse(CARD_RUNS));
+    BenchReport report = CardBench.run(settings, progress);
+    bench.print(terminal, report, CardBench.table(report));
   }
 
   private void writeQuality(Path folder, BenchProgress progress) {

@@ -1,11 +1,16 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.cli.bundle.Bundle;
+import dev.gossamer.cli.bundle.BundlePart;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 /** {@code gossamer bundle}: Gossamer as a folder for a machine with PyTorch and without Java. */
@@ -25,6 +30,15 @@ final class BundleCommand implements Callable<Integer> {
   @Parameters(paramLabel = "DIR", description = "The folder to make; absent or empty.")
   private Path folder;
 
+  @Option(
+      names = "--without",
+      paramLabel = "PART",
+      split = ",",
+      description =
+          "Leave out, to be smaller: model (the mini model, 23 MB), encoder (ffmpeg, 50 MB),"
+              + " captures (of benchmarks on a processor, 10 MB).")
+  private List<String> without = List.of();
+
   @Mixin private CommonArguments common;
 
   BundleCommand(Terminal terminal, BooleanSupplier interrupted) {
@@ -34,9 +48,15 @@ final class BundleCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    long bytes = new Bundle(folder).write(interrupted);
+    long bytes = new Bundle(folder, parts()).write(interrupted);
     terminal.err().println(bytes / 1_000_000 + " MB");
     terminal.out().println(folder.resolve(Bundle.LAUNCHER));
     return 0;
+  }
+
+  private Set<BundlePart> parts() {
+    return without.stream()
+        .map(name -> Choice.of(BundlePart.class, "part", name))
+        .collect(Collectors.toSet());
   }
 }

@@ -51,8 +51,8 @@ final class ModelArguments {
       names = "--tiles",
       paramLabel = "WHEN",
       description =
-          "on: decode large frames in overlapping tiles, with less memory and slightly other pixels;"
-              + " off (default: ${DEFAULT-VALUE}).")
+          "on: decode large frames in overlapping tiles, with less memory and slightly other"
+              + " pixels; off (default: ${DEFAULT-VALUE}).")
   private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
 
   /** The checkpoint's folder; unpacks the mini model if it is the one. */

@@ -1,11 +1,14 @@
 package dev.gossamer.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.gossamer.tensor.cuda.Card;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,6 +48,33 @@ class BenchCommandTest {
     assertThat(CommandRun.of("bench", name, "--help").out())
         .startsWith("Usage: gossamer bench " + name)
         .contains("--runs", "--quality", "--json", "(default: ");
+  }
+
+  @Test
+  void withoutACardOneLineSaysWhatIsMissing() {
+    assumeTrue(Card.all().isEmpty(), "this machine has a card");
+    for (String[] args :
+        List.of(
+            new String[] {"bench", "attention", "--device", "cuda"},
+            new String[] {"generate", "a cat", "--device", "cuda:1", "--dtype", "bf16"})) {
+      CommandRun run = CommandRun.of(args);
+      assertThat(run.exitCode()).isEqualTo(4);
+      assertThat(run.err()).matches("gossamer: Cannot use an NVIDIA card: .+\\R");
+      assertThat(run.out()).isEmpty();
+    }
+  }
+
+  @Test
+  void optionsOfACardAreForACard() {
+    CommandRun shapes = CommandRun.of("bench", "attention", "--shapes", "wan-14b");
+    assertThat(shapes.exitCode()).isEqualTo(2);
+    assertThat(shapes.err()).contains("--shapes is for a card. Add --device cuda");
+    CommandRun both = CommandRun.of("bench", "attention", "--device", "cuda", "--tokens", "1024");
+    assertThat(both.exitCode()).isEqualTo(2);
+    CommandRun unknown =
+        CommandRun.of("bench", "attention", "--device", "cuda", "--shapes", "wan-15b");
+    assertThat(unknown.exitCode()).isEqualTo(2);
+    assertThat(unknown.err()).contains("Use one of: wan-1.3b, cogvideox-2b");
   }
 
   @Test

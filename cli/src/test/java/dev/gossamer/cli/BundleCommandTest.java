@@ -56,6 +56,40 @@ class BundleCommandTest {
   }
 
   @Test
+  @Tag("slow")
+  void whatIsLeftOutIsMissedInOneLine() throws IOException, InterruptedException {
+    Path folder = temp.resolve("small");
+    CommandRun made =
+        CommandRun.of("bundle", folder.toString(), "--without", "model,encoder,captures");
+    assertThat(made.exitCode()).as(made.err()).isZero();
+    assertThat(Integer.parseInt(made.err().split(" ")[0])).isLessThan(190);
+    assertThat(names(folder.resolve("jni"))).noneMatch(name -> name.startsWith("libav"));
+    assertThat(failing(folder, "generate", "a cat"))
+        .startsWith("gossamer: The mini model is not in this bundle");
+    assertThat(failing(folder, "bench", "attention"))
+        .startsWith("gossamer: The captured queries, keys and values are not in this bundle");
+  }
+
+  private String failing(Path bundle, String... args) throws IOException, InterruptedException {
+    List<String> command = new ArrayList<>(List.of(bundle.resolve("gossamer").toString()));
+    command.addAll(List.of(args));
+    ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+    builder.environment().put("GOSSAMER_LIBTORCH", libtorch().toString());
+    Process process = builder.start();
+    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(process.waitFor()).as(said).isEqualTo(4);
+    assertThat(said.lines()).as(said).hasSize(1);
+    return said;
+  }
+
+  @Test
+  void unknownPartsAreRefused() {
+    CommandRun run = CommandRun.of("bundle", temp.resolve("x").toString(), "--without", "java");
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).contains("Use model, encoder, captures");
+  }
+
+  @Test
   void aFolderThatHoldsSomethingIsLeftAlone() throws IOException {
     Files.writeString(temp.resolve("mine.txt"), "mine");
     CommandRun run = CommandRun.of("bundle", temp.toString());

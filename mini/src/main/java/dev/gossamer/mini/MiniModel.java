@@ -1,5 +1,6 @@
 package dev.gossamer.mini;
 
+import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URISyntaxException;
@@ -16,6 +17,7 @@ public final class MiniModel {
   public static final String CACHE_PROPERTY = "gossamer.cache";
 
   private static final String MODEL = "model";
+  private static final String WEIGHTS = "transformer/diffusion_pytorch_model.safetensors";
 
   private MiniModel() {}
 
@@ -29,6 +31,12 @@ public final class MiniModel {
    */
   public static Path folder() {
     Manifest manifest = Manifest.ofThisModule();
+    if (MiniModel.class.getResource(MODEL + "/" + WEIGHTS) == null) {
+      throw new UncheckedIOException(
+          "The mini model is not in this bundle. Name a checkpoint by --model, or make the bundle"
+              + " with it",
+          new FileNotFoundException(WEIGHTS));
+    }
     URL first = MiniModel.class.getResource(MODEL + "/" + manifest.files().get(0).path());
     if (first != null && first.getProtocol().equals("file")) {
       return inPlace(first, manifest.files().get(0).path());

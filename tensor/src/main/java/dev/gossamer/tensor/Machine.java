@@ -88,6 +88,16 @@ public record Machine(
         facts.version(), facts.simd(), facts.threads(), facts.blasThreads(), facts.cuda());
   }
 
+  /**
+   * Takes libtorch from a folder in place of the one in the jars; to be called before the first
+   * tensor.
+   *
+   * @param folder {@code torch/lib} of an installed PyTorch
+   */
+  public static void useLibtorch(Path folder) {
+    Libtorch.take(folder);
+  }
+
   private static String property(String name) {
     return System.getProperty(name, "unknown");
   }

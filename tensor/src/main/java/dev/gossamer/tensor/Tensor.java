@@ -313,6 +313,16 @@ public final class Tensor implements AutoCloseable {
     return handle().address();
   }
 
+  /** As {@link #address}, for any layout: where the first element lies. */
+  public long firstAddress() {
+    return handle().address();
+  }
+
+  /** Elements between neighbours along a dimension; negative numbers count from the last. */
+  public long stride(int dim) {
+    return handle().stride(dim);
+  }
+
   // Conversion
 
   /** The elements as another type; this tensor itself (a view) if it has that type already. */

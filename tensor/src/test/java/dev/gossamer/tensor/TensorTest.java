@@ -36,6 +36,36 @@ class TensorTest {
     }
   }
 
+  @Test
+  void takesTheLargestOfRows() {
+    try (Scope scope = Scope.open()) {
+      Tensor rows = Tensor.of(new float[] {1, 9, -3, 4, 5, -6}, 3, 2);
+      Tensor index = Tensor.of(new long[] {2, 0, 1, 1}, 4);
+      Tensor starts = Tensor.of(new long[] {0, 2, 2}, 3);
+      assertThat(rows.maxRows(index, starts).toFloats()).containsExactly(5, 9, 0, 0, -3, 4);
+    }
+  }
+
+  @Test
+  void countsWhatIsBelow() {
+    try (Scope scope = Scope.open()) {
+      Tensor sorted = Tensor.of(new long[] {1, 3, 3, 7, 0, 0, 2, 2}, 2, 4);
+      Tensor numbers = Tensor.of(new long[] {3, 8, 0, 2}, 2, 2);
+      assertThat(sorted.countBelow(numbers, false).toLongs()).containsExactly(1, 4, 0, 2);
+      assertThat(sorted.countBelow(numbers, true).toLongs()).containsExactly(3, 4, 2, 4);
+    }
+  }
+
+  @Test
+  void knowsItsStrides() {
+    try (Scope scope = Scope.open()) {
+      Tensor view = Tensor.arange(24, DType.FLOAT32, Device.CPU).reshape(2, 3, 4).transpose(0, 2);
+      assertThat(view.stride(0)).isEqualTo(1);
+      assertThat(view.stride(-1)).isEqualTo(12);
+      assertThat(view.narrow(1, 1, 1).firstAddress()).isEqualTo(view.firstAddress() + 4 * 4);
+    }
+  }
+
   @ParameterizedTest
   @EnumSource(names = {"FLOAT32", "FLOAT64", "BFLOAT16"})
   void sumsRows(DType dtype) {

@@ -2,9 +2,9 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.tensor.Machine;
-import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.files.PartFile;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;

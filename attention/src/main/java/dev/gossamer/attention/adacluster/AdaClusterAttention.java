@@ -6,7 +6,6 @@ import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.vector.VectorApi;
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -74,23 +73,25 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   private Tensor onCard(Tensor query, Tensor key, Tensor value, int step, Stopwatch watch) {
     boolean explained = session.plan().explained().contains(step);
     CardHeads.Attended attended =
-        card(query.device())
-            .attend(
-                query, key, value, reclusters(step), session.plan().recallRows(), explained);
+        card(query)
+            .attend(query, key, value, reclusters(step), session.plan().recallRows(), explained);
     lastClustered = reclusters(step) ? step : lastClustered;
     session.log().add(attended.facts().call(step, layer, branch, watch.stop()));
     if (explained) {
-      session.log().add(card(query.device()).labels(step, layer, branch));
+      session.log().add(card(query).labels(step, layer, branch));
     }
     return attended.output();
   }
 
-  private CardHeads card(Device device) {
+  private CardHeads card(Tensor like) {
     if (card == null) {
       card =
           new CardHeads(
-              settings, session.plan().grid(), this::seed, session.execution(device));
-      card.restore(CARD, ofCard, device);
+              settings,
+              session.plan().grid(),
+              this::seed,
+              session.execution(like.device(), (int) like.size(3), like.dtype()));
+      card.restore(CARD, ofCard, like.device());
       ofCard.values().forEach(Tensor::close);
       ofCard.clear();
     }
@@ -157,7 +158,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       return;
     }
     if (!key.device().isCpu()) {
-      session.calibrate(layer, branch, card(key.device()).dispersion(key));
+      session.calibrate(layer, branch, card(key).dispersion(key));
       return;
     }
     int count = headCount(key);
@@ -176,8 +177,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   private void countClusters(Tensor key) {
     counted = true;
     if (!key.device().isCpu()) {
-      hard =
-          card(key.device()).countClusters(key, session.tau()) && session.mayFallBack(layer);
+      hard = card(key).countClusters(key, session.tau()) && session.mayFallBack(layer);
       return;
     }
     try (Scope scope = Scope.open()) {

@@ -6,6 +6,7 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.CallLog;
 import dev.gossamer.attention.clusters.Workspace;
+import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -72,10 +73,10 @@ final class AdaClusterSession implements AttentionSession {
     return log;
   }
 
-  /** How all heads of a layer are computed at once on a card. */
-  synchronized HeadsExecution execution(Device device) {
+  /** How all heads of a layer are computed at once on a card: by kernels where they fit it. */
+  synchronized HeadsExecution execution(Device device, int headDim, DType dtype) {
     if (execution == null) {
-      execution = new PortableHeads();
+      execution = CardExecutions.of(device, headDim, dtype, settings, plan.grid().tokens());
     }
     return execution;
   }

@@ -130,14 +130,14 @@ final class CardHeads implements AutoCloseable {
 
   /** The figures of one call, on the card until they are read. */
   static final class Facts {
-    private Tensor onCard;
+    private final Tensor onCard;
+    private double[] values = {};
 
     private Facts(Tensor facts) {
       this.onCard = Scope.detached().adopt(facts); // read and freed by whoever asks first
     }
 
-    Supplier<AttentionReport.Call> call(
-        int step, int layer, int branch, DoubleSupplier seconds) {
+    Supplier<AttentionReport.Call> call(int step, int layer, int branch, DoubleSupplier seconds) {
       return () -> {
         double[] read = read();
         return new AttentionReport.Call(
@@ -154,9 +154,11 @@ final class CardHeads implements AutoCloseable {
       };
     }
 
-    private double[] read() {
-      double[] values = onCard.toDoubles();
-      onCard.close();
+    private synchronized double[] read() {
+      if (values.length == 0) {
+        values = onCard.toDoubles();
+        onCard.close();
+      }
       return values;
     }
   }

@@ -76,8 +76,6 @@ record HeadScores(
   private static Tensor upperBound(Tensor queries, Tensor largest, Tensor smallest) {
     Tensor positive = queries.clamp(0, Double.POSITIVE_INFINITY);
     Tensor negative = queries.clamp(Double.NEGATIVE_INFINITY, 0);
-    return positive
-        .matmul(largest.transpose(1, 2))
-        .add(negative.matmul(smallest.transpose(1, 2)));
+    return positive.matmul(largest.transpose(1, 2)).add(negative.matmul(smallest.transpose(1, 2)));
   }
 }

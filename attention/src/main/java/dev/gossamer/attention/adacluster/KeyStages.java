@@ -43,9 +43,7 @@ final class KeyStages {
               .lloyd(kmeans.seeds(clusters, seeds), Optional.empty(), STAGE_ITERATIONS)
               .distances();
       double[] means =
-          Tensor.stack(
-                  0, List.of(distances.mean(), distances.square().mean()))
-              .toDoubles();
+          Tensor.stack(0, List.of(distances.mean(), distances.square().mean())).toDoubles();
       return new KeyClustering.Dispersion(means[0], means[1]);
     }
   }
@@ -100,8 +98,7 @@ final class KeyStages {
       List<Tensor> centroids,
       List<Tensor> real) {
     long[] shifts = java.util.Arrays.stream(seeds).map(seed -> seed + found).toArray();
-    HeadKMeans kmeans =
-        new HeadKMeans(keys, settings.keyPartition().metric(), Optional.of(active));
+    HeadKMeans kmeans = new HeadKMeans(keys, settings.keyPartition().metric(), Optional.of(active));
     HeadKMeans.Clustering clustering =
         kmeans.lloyd(kmeans.seeds(clusters, shifts), Optional.empty(), STAGE_ITERATIONS);
     Tensor near = clustering.distances().gt(tau).logicalNot();
@@ -130,9 +127,6 @@ final class KeyStages {
   static Tensor real(Tensor counts, Tensor centroids) {
     Device device = centroids.device();
     long clusters = centroids.size(1);
-    return Tensor.arange(clusters, DType.INT32, device)
-        .unsqueeze(0)
-        .sub(counts.unsqueeze(1))
-        .lt(0);
+    return Tensor.arange(clusters, DType.INT32, device).unsqueeze(0).sub(counts.unsqueeze(1)).lt(0);
   }
 }

@@ -5,6 +5,7 @@ import dev.gossamer.attention.cuda.HeadKMeans;
 import dev.gossamer.attention.cuda.HeadLayouts;
 import dev.gossamer.attention.cuda.HeadSelection;
 import dev.gossamer.attention.cuda.HeadStatistics;
+import dev.gossamer.attention.cuda.StageTimes;
 import dev.gossamer.attention.cuda.TiledAttention;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
@@ -126,23 +127,21 @@ final class PortableHeads implements HeadsExecution {
       Tensor query = mine(call.query());
       Tensor key = mine(call.key()).to(DType.FLOAT32);
       Tensor keyMean = video(key).mean(true, 1);
+      StageTimes.begin("cluster queries");
       HeadLayouts queries = queryLayouts(query);
+      StageTimes.begin("cluster keys");
       HeadLayouts keys = keyLayouts(key);
       Tensor sortedQueries =
-          queries
-              .sort(query)
-              .to(DType.FLOAT32)
-              .mul(1 / Math.sqrt(call.headDim()))
-              .to(products);
+          queries.sort(query).to(DType.FLOAT32).mul(1 / Math.sqrt(call.headDim())).to(products);
       Tensor sortedKeys = keys.sort(key.sub(keyMean).to(products));
       Tensor sortedValues = keys.sort(mine(call.value()).to(products));
       HeadStatistics statistics = HeadStatistics.of(sortedKeys, sortedValues, keys);
+      StageTimes.begin("select");
       HeadGroups groups = HeadGroups.clusters(queries);
       if (settings.grouping() == AdaClusterSettings.Grouping.TILE) {
         groups = groups.cuts(settings.tileQueriesFor((int) tokens));
       }
-      HeadScores scores =
-          new HeadScores(sortedQueries, sortedKeys, keys, groups, statistics);
+      HeadScores scores = new HeadScores(sortedQueries, sortedKeys, keys, groups, statistics);
       Tensor selection = select(scores, queries, keys, groups, statistics);
       TiledAttention attention =
           new TiledAttention(
@@ -153,12 +152,14 @@ final class PortableHeads implements HeadsExecution {
               groups,
               selection,
               call.tailCounts() ? Optional.of(statistics) : Optional.empty());
+      StageTimes.begin("attend");
       attention.attend(
           settings.grouping() == AdaClusterSettings.Grouping.TILE
               ? settings.tileQueriesFor((int) tokens)
               : TILE_QUERIES,
           output,
           places(queries));
+      StageTimes.begin("");
       return new Part(
           facts(queries, keys, groups, selection, attention, sortedQueries, sortedKeys),
           queries,
@@ -197,7 +198,8 @@ final class PortableHeads implements HeadsExecution {
     private HeadLayouts queryLayouts(Tensor query) {
       if (!call.recluster() && state.queryLabels().isPresent()) {
         Tensor labels = state.queryLabels().get().narrow(0, first, count);
-        return HeadLayouts.of(labels, clustersOf(settings.queryPartition(), state.queryCentroids()));
+        return HeadLayouts.of(
+            labels, clustersOf(settings.queryPartition(), state.queryCentroids()));
       }
       if (settings.queryPartition() == AdaClusterSettings.Partition.BLOCKS) {
         return blocks();
@@ -207,8 +209,7 @@ final class PortableHeads implements HeadsExecution {
           state
               .queryCentroids()
               .map(before -> before.narrow(0, first, count))
-              .orElseGet(
-                  () -> kmeans.seeds(settings.queryClustersFor(call.clustered()), seeds()));
+              .orElseGet(() -> kmeans.seeds(settings.queryClustersFor(call.clustered()), seeds()));
       HeadKMeans.Clustering clustering =
           kmeans.lloyd(from, Optional.empty(), iterations(state.queryCentroids()));
       queryCentroids = Optional.of(clustering.centroids());
@@ -224,8 +225,7 @@ final class PortableHeads implements HeadsExecution {
         return blocks();
       }
       Tensor mean = video(key).mean(true, 1);
-      HeadKMeans kmeans =
-          new HeadKMeans(video(key).sub(mean), settings.keyPartition().metric());
+      HeadKMeans kmeans = new HeadKMeans(video(key).sub(mean), settings.keyPartition().metric());
       // Centroids are kept in the keys' own coordinates: their mean moves from step to step.
       Tensor from =
           state
@@ -234,8 +234,7 @@ final class PortableHeads implements HeadsExecution {
               .orElseGet(() -> kmeans.seeds(settings.keyClustersFor(call.clustered()), seeds()));
       Optional<Tensor> real =
           state.keyCounts().map(counts -> KeyStages.real(counts.narrow(0, first, count), from));
-      HeadKMeans.Clustering clustering =
-          kmeans.lloyd(from, real, iterations(state.keyCentroids()));
+      HeadKMeans.Clustering clustering = kmeans.lloyd(from, real, iterations(state.keyCentroids()));
       keyCentroids = Optional.of(clustering.centroids().add(mean));
       return withText(clustering.labels(), clustering.centroids().size(1));
     }
@@ -305,8 +304,7 @@ final class PortableHeads implements HeadsExecution {
       Optional<Tensor> masses =
           !(rule instanceof SelectionRule.Mass)
               ? Optional.empty()
-              : Optional.of(
-                  settings.scorer() instanceof CentroidMass ? score : scores.mass());
+              : Optional.of(settings.scorer() instanceof CentroidMass ? score : scores.mass());
       Optional<Tensor> errors =
           target == 0
               ? Optional.empty()
@@ -350,19 +348,16 @@ final class PortableHeads implements HeadsExecution {
         TiledAttention attention,
         Tensor sortedQueries,
         Tensor sortedKeys) {
-      Tensor pairs =
-          groups.sizes().mul(attention.keyCounts()).to(DType.FLOAT64).sum(false, 0, 1);
+      Tensor pairs = groups.sizes().mul(attention.keyCounts()).to(DType.FLOAT64).sum(false, 0, 1);
       Tensor density = pairs.div((double) tokens * tokens).to(DType.FLOAT32);
       Tensor keyClusters = keys.nonEmpty().sum(false, 0);
-      Tensor pseudo =
-          call.tailCounts() ? keyClusters.div((double) tokens) : keyClusters.mul(0);
+      Tensor pseudo = call.tailCounts() ? keyClusters.div((double) tokens) : keyClusters.mul(0);
       Tensor recall =
           call.recallRows() > 0
               ? recall(keys, groups, selection, sortedQueries, sortedKeys)
               : keyClusters.mul(Double.NaN);
       return Tensor.stack(
-          0,
-          List.of(density, pseudo, queries.nonEmpty().sum(false, 0), keyClusters, recall));
+          0, List.of(density, pseudo, queries.nonEmpty().sum(false, 0), keyClusters, recall));
     }
 
     /** Share of exact attention inside the selection, of evenly spaced queries; sum over heads. */
@@ -393,8 +388,7 @@ final class PortableHeads implements HeadsExecution {
               .countBelow(at, true)
               .clamp(0, groups.count() - 1)
               .to(DType.INT64);
-      Tensor chosen =
-          selection.gather(1, group.unsqueeze(2).expand(count, rows, keys.clusters()));
+      Tensor chosen = selection.gather(1, group.unsqueeze(2).expand(count, rows, keys.clusters()));
       Tensor seen = chosen.gather(2, keys.sorted().unsqueeze(1).expand(count, rows, tokens));
       return mass.mul(seen.to(DType.FLOAT32)).sum(false, 2).mean(false, 1).sum(false, 0);
     }

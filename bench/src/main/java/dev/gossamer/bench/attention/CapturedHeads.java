@@ -31,7 +31,12 @@ final class CapturedHeads {
    */
   static CapturedHeads open() {
     URL resource = CapturedHeads.class.getResource(RESOURCE);
-    if (resource != null && resource.getProtocol().equals("file")) {
+    if (resource == null) {
+      throw new EnvironmentException(
+          "The captured queries, keys and values are not in this bundle",
+          "Make one without --without captures, or measure a card by --device cuda");
+    }
+    if (resource.getProtocol().equals("file")) {
       try {
         return new CapturedHeads(SafetensorsFile.open(Path.of(resource.toURI())));
       } catch (URISyntaxException e) {

@@ -15,6 +15,7 @@ import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.stream.Stream;
 
@@ -25,8 +26,9 @@ import java.util.stream.Stream;
  * packed as a whole.
  *
  * @param folder absent or empty before {@link #write}
+ * @param without what is left out
  */
-public record Bundle(Path folder) {
+public record Bundle(Path folder, Set<BundlePart> without) {
   /** The script that starts it. */
   public static final String LAUNCHER = "gossamer";
 
@@ -42,6 +44,7 @@ public record Bundle(Path folder) {
       throw new EnvironmentException(
           "Cannot make a bundle on " + machine, "Make it on Linux with an x86-64 processor");
     }
+    without = Set.copyOf(without);
     PartFolder.requireEmpty(folder);
   }
 
@@ -64,25 +67,29 @@ public record Bundle(Path folder) {
     }
   }
 
-  private static void fill(Path part, BooleanSupplier interrupted) throws IOException {
+  private void fill(Path part, BooleanSupplier interrupted) throws IOException {
     refuseInterrupted(interrupted);
     JavaRuntime.link(part.resolve("java"));
     Path libraries = Files.createDirectory(part.resolve("jni"));
-    for (NativeLibrary library :
-        Stream.concat(Libtorch.bindings().stream(), FfmpegLibraries.all().stream()).toList()) {
+    for (NativeLibrary library : Stream.concat(Libtorch.bindings().stream(), encoder()).toList()) {
       refuseInterrupted(interrupted);
       copy(library, libraries);
     }
     Path jars = Files.createDirectory(part.resolve("cp"));
     for (String entry : System.getProperty("java.class.path").split(File.pathSeparator)) {
       refuseInterrupted(interrupted);
-      new ClassPathEntry(Path.of(entry)).copyInto(jars);
+      new ClassPathEntry(Path.of(entry))
+          .copyInto(jars, name -> without.stream().anyMatch(left -> left.holds(name)));
     }
     Path launcher = part.resolve(LAUNCHER);
     try (InputStream script = Bundle.class.getResourceAsStream(SCRIPT)) {
       Files.copy(script, launcher);
     }
     Files.setPosixFilePermissions(launcher, PosixFilePermissions.fromString("rwxr-xr-x"));
+  }
+
+  private Stream<NativeLibrary> encoder() {
+    return without.contains(BundlePart.ENCODER) ? Stream.of() : FfmpegLibraries.all().stream();
   }
 
   private static void refuseInterrupted(BooleanSupplier interrupted) {

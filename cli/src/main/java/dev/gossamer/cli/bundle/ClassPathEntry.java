@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
@@ -32,18 +33,21 @@ record ClassPathEntry(Path path) {
 
   /**
    * Writes it as a jar, without compression; one that holds nothing but native code is left out.
+   *
+   * @param without names of entries that are not wanted
    */
-  void copyInto(Path folder) throws IOException {
+  void copyInto(Path folder, Predicate<String> without) throws IOException {
     if (Files.isDirectory(path)) {
-      packInto(folder);
+      packInto(folder, without);
     } else if (Files.exists(path)) {
-      repackInto(folder);
+      repackInto(folder, without);
     }
   }
 
-  private void repackInto(Path folder) throws IOException {
+  private void repackInto(Path folder, Predicate<String> without) throws IOException {
     try (ZipFile jar = new ZipFile(path.toFile())) {
-      List<? extends ZipEntry> entries = jar.stream().filter(e -> !left(e.getName())).toList();
+      List<? extends ZipEntry> entries =
+          jar.stream().filter(e -> !left(e.getName()) && !without.test(e.getName())).toList();
       if (entries.stream().map(ZipEntry::getName).noneMatch(ClassPathEntry::isClass)) {
         return;
       }
@@ -63,12 +67,16 @@ record ClassPathEntry(Path path) {
     return name.endsWith(".class") && !name.startsWith("META-INF/");
   }
 
-  private void packInto(Path folder) throws IOException {
+  private void packInto(Path folder, Predicate<String> without) throws IOException {
     Path jar = Files.createTempFile(folder, "classes-", ".jar");
     try (ZipOutputStream out = uncompressed(jar);
         Stream<Path> files = Files.walk(path)) {
       for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
-        out.putNextEntry(new ZipEntry(path.relativize(file).toString()));
+        String name = path.relativize(file).toString();
+        if (without.test(name)) {
+          continue;
+        }
+        out.putNextEntry(new ZipEntry(name));
         Files.copy(file, out);
         out.closeEntry();
       }

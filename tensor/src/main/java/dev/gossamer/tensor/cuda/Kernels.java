@@ -51,8 +51,8 @@ public final class Kernels {
    * Gives a kernel to the card.
    *
    * @param arguments in the order of its parameters: a {@link Tensor} for a pointer to its elements
-   *     (contiguous, on this card), a {@code Long}, {@code Integer} or {@code Float}, or {@code
-   *     byte[]} for a structure by value
+   *     (contiguous, on this card), a {@code Long}, {@code Integer}, {@code Float} or {@code
+   *     Double}, or {@code byte[]} for a structure by value
    * @throws IllegalArgumentException for anything else
    */
   public void launch(String kernel, Grid grid, Object... arguments) {
@@ -70,6 +70,8 @@ public final class Kernels {
         packed.add(number.intValue());
       } else if (argument instanceof Float number) {
         packed.add(number.floatValue());
+      } else if (argument instanceof Double number) {
+        packed.add(number.doubleValue());
       } else if (argument instanceof byte[] structure) {
         packed.add(structure);
       } else {

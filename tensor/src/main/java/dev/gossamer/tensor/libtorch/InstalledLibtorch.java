@@ -23,7 +23,8 @@ record InstalledLibtorch(Path folder) {
 
   /** Each needs those before it; a libtorch without CUDA lacks some. */
   private static final List<String> LIBRARIES =
-      List.of("libc10.so", PROCESSOR, "libc10_cuda.so", CARD, "libtorch.so");
+      List.of(
+          "libc10.so", PROCESSOR, "libc10_cuda.so", CARD, "libtorch_cuda_linalg.so", "libtorch.so");
 
   private static final List<NativeLibrary> BINDINGS =
       List.of(

@@ -65,6 +65,14 @@ public final class Libtorch {
     booted = true;
   }
 
+  /** Names the libtorch to load, before anything is. */
+  public static synchronized void take(Path folder) {
+    if (booted) {
+      throw new IllegalStateException("A libtorch is loaded already");
+    }
+    System.setProperty(InstalledLibtorch.PROPERTY, folder.toString());
+  }
+
   /**
    * Loads the bindings to CUDA besides, when a card is first used; later calls do nothing. Without
    * this call no class of CUDA is ever touched.

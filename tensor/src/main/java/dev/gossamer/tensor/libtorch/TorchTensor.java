@@ -209,6 +209,10 @@ public final class TorchTensor implements AutoCloseable {
     }
   }
 
+  public long stride(long dim) {
+    return at.stride(dim);
+  }
+
   public boolean isContiguous() {
     return at.is_contiguous();
   }
@@ -974,8 +978,9 @@ public final class TorchTensor implements AutoCloseable {
     String message = String.valueOf(e.getMessage());
     String first = message.lines().findFirst().orElse("no message");
     if (message.contains("can't allocate memory") || message.contains("out of memory")) {
+      // Of a card libtorch goes on about its settings.
       return new EnvironmentException(
-          "Out of memory in " + op + ": " + first,
+          "Out of memory in " + op + ": " + first.replaceAll("(?<= is free)\\..*", ""),
           "Use fewer frames, a smaller size or a smaller dtype",
           e);
     }

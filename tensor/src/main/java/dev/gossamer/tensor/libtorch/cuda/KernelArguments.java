@@ -31,6 +31,11 @@ public final class KernelArguments {
     return this;
   }
 
+  public KernelArguments add(double value) {
+    place(Double.BYTES, Double.BYTES).putDouble(value);
+    return this;
+  }
+
   public KernelArguments add(float value) {
     place(Float.BYTES, Float.BYTES).putFloat(value);
     return this;

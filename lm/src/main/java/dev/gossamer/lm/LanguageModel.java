@@ -8,6 +8,7 @@ import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.router.Choice;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -106,7 +107,7 @@ public final class LanguageModel implements AutoCloseable {
 
   private Branch experts(String name, long seed, RankGrid grid, Threads threads) {
     MoeLayer layer =
-        new MoeLayer(settings.experts().orElseThrow(), name, seed, dtype, grid, threads);
+        new MoeLayer(settings.experts().orElseThrow(), name, seed, dtype, Device.CPU, grid, threads);
     expertLayers.add(layer);
     return new ExpertBranch(layer);
   }

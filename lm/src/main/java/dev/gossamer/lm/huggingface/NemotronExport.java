@@ -78,8 +78,7 @@ public final class NemotronExport {
    * @param dtype in which the weights are stored
    * @throws UsageException that lists what that model cannot be
    */
-  public static void write(
-      LanguageModel model, TextTokenizer tokenizer, Path folder, DType dtype) {
+  public static void write(LanguageModel model, TextTokenizer tokenizer, Path folder, DType dtype) {
     List<String> obstacles = obstacles(model.settings());
     if (!obstacles.isEmpty()) {
       throw new UsageException(
@@ -89,9 +88,7 @@ public final class NemotronExport {
     try (PartFolder part = PartFolder.of(folder);
         Scope scope = Scope.open()) {
       SafetensorsWriter.write(
-          part.path().resolve("model.safetensors"),
-          tensors(model, dtype),
-          Map.of("format", "pt"));
+          part.path().resolve("model.safetensors"), tensors(model, dtype), Map.of("format", "pt"));
       text(part.path().resolve("config.json"), config(model.settings(), tokenizer, dtype));
       ObjectNode generation = new ObjectMapper().createObjectNode();
       ObjectNode words = new ObjectMapper().createObjectNode();
@@ -139,14 +136,11 @@ public final class NemotronExport {
       double[] bias = layers.get(layer).router().bias();
       String prefix = "layers." + layer + ".moe.";
       tensors.put(
-          family.nameOf(prefix + "router_bias"),
-          Tensor.of(bias, bias.length).to(DType.FLOAT32));
+          family.nameOf(prefix + "router_bias"), Tensor.of(bias, bias.length).to(DType.FLOAT32));
       if (model.settings().experts().orElseThrow().sharedInner() == 0) {
         long hidden = model.settings().hidden();
-        tensors.put(
-            family.nameOf(prefix + "shared.w1"), Tensor.zeros(dtype, ZERO_SHARED, hidden));
-        tensors.put(
-            family.nameOf(prefix + "shared.w2"), Tensor.zeros(dtype, hidden, ZERO_SHARED));
+        tensors.put(family.nameOf(prefix + "shared.w1"), Tensor.zeros(dtype, ZERO_SHARED, hidden));
+        tensors.put(family.nameOf(prefix + "shared.w2"), Tensor.zeros(dtype, hidden, ZERO_SHARED));
       }
     }
     return tensors;

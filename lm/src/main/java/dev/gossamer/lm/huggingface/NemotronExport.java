@@ -131,6 +131,9 @@ public final class NemotronExport {
             family.nameOf(parameter.name()), (shared ? value.select(0, 0) : value).to(dtype));
       }
     }
+    if (model.settings().tied()) { // transformers does not tie them in this model
+      tensors.put(family.nameOf("head"), tensors.get(family.nameOf("embedding")));
+    }
     List<MoeLayer> layers = model.expertLayers();
     for (int layer = 0; layer < layers.size(); layer++) {
       double[] bias = layers.get(layer).router().bias();
@@ -178,7 +181,7 @@ public final class NemotronExport {
     config.put("n_group", 1);
     config.put("topk_group", 1);
     config.put("layer_norm_epsilon", model.normEps());
-    config.put("tie_word_embeddings", model.tied());
+    config.put("tie_word_embeddings", false);
     config.put("vocab_size", model.vocabulary());
     config.put("max_position_embeddings", model.context());
     config.putNull("bos_token_id");

@@ -21,8 +21,8 @@ import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Training whose processes are killed at random moments, in steps, while saving, while starting, and
- * that goes on: in the end its weights are those of a run that nothing disturbed.
+ * Training whose processes are killed at random moments, in steps, while saving, while starting,
+ * and that goes on: in the end its weights are those of a run that nothing disturbed.
  */
 @EnabledOnOs(OS.LINUX)
 @Tag("slow")
@@ -127,7 +127,9 @@ class KilledTrainingTest {
                         .map(arguments -> List.of(arguments).contains("train"))
                         .orElse(false))
             .toList();
-    return ranks.isEmpty() ? Optional.empty() : Optional.of(ranks.get(random.nextInt(ranks.size())));
+    return ranks.isEmpty()
+        ? Optional.empty()
+        : Optional.of(ranks.get(random.nextInt(ranks.size())));
   }
 
   @Test

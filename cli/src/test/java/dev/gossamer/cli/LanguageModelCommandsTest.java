@@ -21,9 +21,25 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("slow")
 class LanguageModelCommandsTest {
   private static final String[] TINY = {
-    "--preset", "tiny", "--steps", "12", "--batch", "4", "--micro-batch", "2", "--sequence", "32",
-    "--model.hidden=16", "--model.heads=2", "--model.experts.latent=4", "--checkpoint.every=5",
-    "--evaluation.windows=3", "--threads", "1", "--log-every", "4"
+    "--preset",
+    "tiny",
+    "--steps",
+    "12",
+    "--batch",
+    "4",
+    "--micro-batch",
+    "2",
+    "--sequence",
+    "32",
+    "--model.hidden=16",
+    "--model.heads=2",
+    "--model.experts.latent=4",
+    "--checkpoint.every=5",
+    "--evaluation.windows=3",
+    "--threads",
+    "1",
+    "--log-every",
+    "4"
   };
 
   @TempDir private static Path folder;
@@ -39,8 +55,15 @@ class LanguageModelCommandsTest {
     data = folder.resolve("tokens");
     CommandRun tokenized =
         CommandRun.of(
-            "tokenize", "--train", text.toString(), "--validation", held.toString(), "--out",
-            data.toString(), "--vocabulary", "290");
+            "tokenize",
+            "--train",
+            text.toString(),
+            "--validation",
+            held.toString(),
+            "--out",
+            data.toString(),
+            "--vocabulary",
+            "290");
     assertThat(tokenized.exitCode()).as(tokenized.err()).isZero();
     assertThat(tokenized.out()).isEqualTo(data + System.lineSeparator());
     assertThat(tokenized.err()).contains("train").contains("2 documents").contains("validation");
@@ -94,12 +117,17 @@ class LanguageModelCommandsTest {
     Path again = folder.resolve("again");
     CommandRun second =
         CommandRun.of(
-            "train", "--config", run.resolve("config.json").toString(), "--out",
-            again.toString(), "--threads", "1", "--no-chart");
+            "train",
+            "--config",
+            run.resolve("config.json").toString(),
+            "--out",
+            again.toString(),
+            "--threads",
+            "1",
+            "--no-chart");
     assertThat(second.exitCode()).as(second.err()).isZero();
     assertThat(again.resolve("checkpoints/step-00000012/weights-dense.safetensors"))
-        .hasSameBinaryContentAs(
-            run.resolve("checkpoints/step-00000012/weights-dense.safetensors"));
+        .hasSameBinaryContentAs(run.resolve("checkpoints/step-00000012/weights-dense.safetensors"));
   }
 
   @Test
@@ -126,8 +154,7 @@ class LanguageModelCommandsTest {
         CommandRun.of(with("--data", data.toString(), "--out", stopped.toString(), "--resume"));
     assertThat(rest.exitCode()).as(rest.err()).isZero();
     assertThat(stopped.resolve("checkpoints/step-00000012/weights-dense.safetensors"))
-        .hasSameBinaryContentAs(
-            run.resolve("checkpoints/step-00000012/weights-dense.safetensors"));
+        .hasSameBinaryContentAs(run.resolve("checkpoints/step-00000012/weights-dense.safetensors"));
   }
 
   @Test
@@ -143,8 +170,16 @@ class LanguageModelCommandsTest {
     JsonNode few =
         json(
             CommandRun.of(
-                "evaluate", "--model", run.toString(), "--text", text.toString(), "--save-logits",
-                logits.toString(), "--length", "7", "--json"));
+                "evaluate",
+                "--model",
+                run.toString(),
+                "--text",
+                text.toString(),
+                "--save-logits",
+                logits.toString(),
+                "--length",
+                "7",
+                "--json"));
     long count = few.path("tokens").asLong();
     double loss = few.path("loss").asDouble();
     assertThat(few.path("perplexity").asDouble()).isCloseTo(Math.exp(loss), offset(1e-9));
@@ -166,13 +201,28 @@ class LanguageModelCommandsTest {
     JsonNode greedy =
         json(
             CommandRun.of(
-                "complete", "The sea", "--model", run.toString(), "--max-tokens", "5",
-                "--temperature", "0", "--json"));
+                "complete",
+                "The sea",
+                "--model",
+                run.toString(),
+                "--max-tokens",
+                "5",
+                "--temperature",
+                "0",
+                "--json"));
     JsonNode plain =
         json(
             CommandRun.of(
-                "complete", "The sea", "--model", run.toString(), "--max-tokens", "5",
-                "--temperature", "0", "--json", "--no-cache"));
+                "complete",
+                "The sea",
+                "--model",
+                run.toString(),
+                "--max-tokens",
+                "5",
+                "--temperature",
+                "0",
+                "--json",
+                "--no-cache"));
     assertThat(plain.path("ids")).isEqualTo(greedy.path("ids"));
   }
 
@@ -189,8 +239,13 @@ class LanguageModelCommandsTest {
     Path divided = folder.resolve("divided");
     assertThat(
             CommandRun.of(
-                    "checkpoint", "reshard", run.toString(), "--out", divided.toString(),
-                    "--experts", "3")
+                    "checkpoint",
+                    "reshard",
+                    run.toString(),
+                    "--out",
+                    divided.toString(),
+                    "--experts",
+                    "3")
                 .exitCode())
         .isZero();
     JsonNode expected =

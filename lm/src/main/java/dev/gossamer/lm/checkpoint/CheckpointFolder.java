@@ -16,6 +16,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -247,8 +248,10 @@ public final class CheckpointFolder {
 
   static StoredFile file(Path to, long step, String name, Map<String, Tensor> tensors) {
     Path path = to.resolve(name + ".safetensors");
-    SafetensorsWriter.write(
-        path, tensors, Map.of("format", "pt", Checkpoint.STEP, String.valueOf(step)));
+    Map<String, String> notes = new LinkedHashMap<>(); // in one order: files are compared by sums
+    notes.put("format", "pt");
+    notes.put(Checkpoint.STEP, String.valueOf(step));
+    SafetensorsWriter.write(path, tensors, notes);
     return StoredFile.of(path);
   }
 

@@ -99,11 +99,14 @@ public enum ModelFamily {
   }
 
   private static MoeSettings moe(
-      MoeStructure shape, ExpertActivation activation, Scores scores, boolean normalise, double by) {
+      MoeStructure shape,
+      ExpertActivation activation,
+      Scores scores,
+      boolean normalise,
+      double by) {
     return MoeSettings.of(shape)
         .withActivation(activation)
-        .withRouter(
-            RouterSettings.DEFAULT.withBalance(0).withScores(scores, normalise, by));
+        .withRouter(RouterSettings.DEFAULT.withBalance(0).withScores(scores, normalise, by));
   }
 
   private static void refuse(ModelConfig config, String... keys) {
@@ -136,7 +139,8 @@ public enum ModelFamily {
 
   private static int context(ModelConfig config) {
     int most = config.whole("max_position_embeddings", 4096);
-    boolean slides = config.flag("use_sliding_window", config.text("model_type", "").equals("mixtral"));
+    boolean slides =
+        config.flag("use_sliding_window", config.text("model_type", "").equals("mixtral"));
     return slides ? Math.min(most, config.whole("sliding_window", most)) : most;
   }
 
@@ -217,7 +221,9 @@ public enum ModelFamily {
             config.whole("moe_intermediate_size", hidden),
             ExpertBody.PLAIN);
     config.require(
-        config.has("moe_latent_size"), "moe_latent_size", "Only models with latent experts are read");
+        config.has("moe_latent_size"),
+        "moe_latent_size",
+        "Only models with latent experts are read");
     MoeSettings moe =
         moe(
                 shape,
@@ -251,10 +257,8 @@ public enum ModelFamily {
                         })
                 .collect(Collectors.joining())
             : config.text("hybrid_override_pattern", "");
-    String key =
-        config.has("layers_block_type") ? "layers_block_type" : "hybrid_override_pattern";
-    config.require(
-        pattern.matches("(\\*E)+"), key, "Only attention and experts in turn are read");
+    String key = config.has("layers_block_type") ? "layers_block_type" : "hybrid_override_pattern";
+    config.require(pattern.matches("(\\*E)+"), key, "Only attention and experts in turn are read");
     return pattern.length();
   }
 

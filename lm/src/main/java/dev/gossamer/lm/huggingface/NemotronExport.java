@@ -78,8 +78,7 @@ public final class NemotronExport {
    * @param dtype in which the weights are stored
    * @throws UsageException that lists what that model cannot be
    */
-  public static void write(
-      LanguageModel model, TextTokenizer tokenizer, Path folder, DType dtype) {
+  public static void write(LanguageModel model, TextTokenizer tokenizer, Path folder, DType dtype) {
     List<String> obstacles = obstacles(model.settings());
     if (!obstacles.isEmpty()) {
       throw new UsageException(
@@ -89,9 +88,7 @@ public final class NemotronExport {
     try (PartFolder part = PartFolder.of(folder);
         Scope scope = Scope.open()) {
       SafetensorsWriter.write(
-          part.path().resolve("model.safetensors"),
-          tensors(model, dtype),
-          Map.of("format", "pt"));
+          part.path().resolve("model.safetensors"), tensors(model, dtype), Map.of("format", "pt"));
       text(part.path().resolve("config.json"), config(model.settings(), tokenizer, dtype));
       ObjectNode generation = new ObjectMapper().createObjectNode();
       ObjectNode words = new ObjectMapper().createObjectNode();
@@ -134,19 +131,19 @@ public final class NemotronExport {
             family.nameOf(parameter.name()), (shared ? value.select(0, 0) : value).to(dtype));
       }
     }
+    if (model.settings().tied()) { // transformers does not tie them in this model
+      tensors.put(family.nameOf("head"), tensors.get(family.nameOf("embedding")));
+    }
     List<MoeLayer> layers = model.expertLayers();
     for (int layer = 0; layer < layers.size(); layer++) {
       double[] bias = layers.get(layer).router().bias();
       String prefix = "layers." + layer + ".moe.";
       tensors.put(
-          family.nameOf(prefix + "router_bias"),
-          Tensor.of(bias, bias.length).to(DType.FLOAT32));
+          family.nameOf(prefix + "router_bias"), Tensor.of(bias, bias.length).to(DType.FLOAT32));
       if (model.settings().experts().orElseThrow().sharedInner() == 0) {
         long hidden = model.settings().hidden();
-        tensors.put(
-            family.nameOf(prefix + "shared.w1"), Tensor.zeros(dtype, ZERO_SHARED, hidden));
-        tensors.put(
-            family.nameOf(prefix + "shared.w2"), Tensor.zeros(dtype, hidden, ZERO_SHARED));
+        tensors.put(family.nameOf(prefix + "shared.w1"), Tensor.zeros(dtype, ZERO_SHARED, hidden));
+        tensors.put(family.nameOf(prefix + "shared.w2"), Tensor.zeros(dtype, hidden, ZERO_SHARED));
       }
     }
     return tensors;
@@ -184,7 +181,7 @@ public final class NemotronExport {
     config.put("n_group", 1);
     config.put("topk_group", 1);
     config.put("layer_norm_epsilon", model.normEps());
-    config.put("tie_word_embeddings", model.tied());
+    config.put("tie_word_embeddings", false);
     config.put("vocab_size", model.vocabulary());
     config.put("max_position_embeddings", model.context());
     config.putNull("bos_token_id");

@@ -3,6 +3,8 @@ package dev.gossamer.lm.generate;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.data.TextTokenizer;
@@ -15,8 +17,6 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.settings.SettingsFile;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -94,8 +94,7 @@ class CompletionTest {
   void piecesAreTheText() {
     List<String> pieces = new ArrayList<>();
     Completion completion = new Completion(drawn(5), 50, List.of(), true, true);
-    Result result =
-        completion.run(model, bytes, bytes.encode("a"), pieces::add, () -> false);
+    Result result = completion.run(model, bytes, bytes.encode("a"), pieces::add, () -> false);
     assertThat(String.join("", pieces)).isEqualTo(result.text());
     assertThat(result.text()).isEqualTo(bytes.decode(result.ids()));
   }
@@ -115,8 +114,7 @@ class CompletionTest {
 
   @Test
   void theEndOfADocumentEndsIt() {
-    SamplingSettings towardsEnd =
-        new SamplingSettings(Map.of(256, 1000.0), 1, 0, 0, 0, 0, 1, 0, 1);
+    SamplingSettings towardsEnd = new SamplingSettings(Map.of(256, 1000.0), 1, 0, 0, 0, 0, 1, 0, 1);
     Result result = run(new Completion(towardsEnd, 9, List.of(), false, true), "a");
     assertThat(result.ids()).isEmpty();
     assertThat(result.finish()).isEqualTo(Finish.STOP);
@@ -189,8 +187,7 @@ class CompletionTest {
         .isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> new Completion(drawn(1), 5, List.of(""), true, true))
         .isInstanceOf(UsageException.class);
-    SamplingSettings unknown =
-        new SamplingSettings(Map.of(257, 1.0), 1, 0, 0, 0, 0, 1, 0, 1);
+    SamplingSettings unknown = new SamplingSettings(Map.of(257, 1.0), 1, 0, 0, 0, 0, 1, 0, 1);
     assertThatThrownBy(() -> run(new Completion(unknown, 5, List.of(), true, true), "a"))
         .hasMessageContaining("token 257");
   }

@@ -83,8 +83,7 @@ class SamplerTest {
   void penaltiesAndBiasesMoveLogits() {
     double[] even = {1, 1, 0.9, -1};
     Sampler biased =
-        new Sampler(
-            new SamplingSettings(Map.of(3, 5.0), 1, 0, 0, 0, 0, 1, 0, 1), NOTHING);
+        new Sampler(new SamplingSettings(Map.of(3, 5.0), 1, 0, 0, 0, 0, 1, 0, 1), NOTHING);
     assertThat(biased.next(even)).isEqualTo(3);
     Sampler repetition =
         new Sampler(new SamplingSettings(Map.of(), 2, 0, 0, 0, 0, 1, 0, 1), new int[] {0, 1});

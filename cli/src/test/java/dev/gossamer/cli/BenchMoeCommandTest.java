@@ -8,8 +8,12 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -71,6 +75,18 @@ class BenchMoeCommandTest {
       assertThat(row.path("outputOffOneRank").asDouble(1)).isLessThan(allowed);
       assertThat(row.path("gradientsOffOneRank").asDouble(1)).isLessThan(allowed);
     }
+  }
+
+  @Test
+  @Tag("slow")
+  @EnabledOnOs(OS.LINUX)
+  void processesComputeWhatOneRankDoes() {
+    List<String> words = new ArrayList<>(List.of("launch", "--nproc", "4", "--"));
+    words.addAll(List.of((SMALL + " --top-k 4 --routing gate --chunks 2 --check").split(" ")));
+    CommandRun run = CommandRun.of(words.toArray(String[]::new));
+    assertThat(run.err()).isEmpty();
+    assertThat(run.exitCode()).isZero();
+    assertThat(run.out()).contains("[0] 4 ranks, 4 per node", "gradients off");
   }
 
   @Test

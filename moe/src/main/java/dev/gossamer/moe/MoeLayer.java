@@ -370,9 +370,8 @@ public final class MoeLayer implements AutoCloseable {
       List<Gradients> home = ways.stream().map(TokenDispatch::gradients).toList();
       Tensor dz = joined(home.stream().map(Gradients::ofTokens).toList());
       Tensor dp = joined(home.stream().map(Gradients::ofWeights).toList());
-      Tensor ofGateInput = timed(ROUTE, () -> routeBack(pass, dp, lossScale));
       if (settings.gateReadsLatent()) {
-        dz = dz.add(ofGateInput);
+        dz = routeBack(pass, pass.z(), dp, dz, lossScale);
       }
       Tensor ofDescended = dz;
       Tensor dx =
@@ -380,7 +379,7 @@ public final class MoeLayer implements AutoCloseable {
               ? dz
               : timed(PROJECT, () -> descend.backward(pass.x(), ofDescended, microBatch, threads));
       if (!settings.gateReadsLatent()) {
-        dx = dx.add(ofGateInput);
+        dx = routeBack(pass, pass.x(), dp, dx, lossScale);
       }
       if (shared != null) {
         dx = dx.add(beside[0]);
@@ -396,12 +395,22 @@ public final class MoeLayer implements AutoCloseable {
     return ofInput.rows();
   }
 
-  /** Adds the gate's gradient and returns that of what it reads. */
-  private Tensor routeBack(MoePass pass, Tensor ofWeights, double lossScale) {
-    DType exact = gate.weight().value().dtype();
-    Tensor ofLogits = pass.choice().logitGradient(ofWeights.to(exact), lossScale);
-    Tensor input = (settings.gateReadsLatent() ? pass.z() : pass.x()).to(exact);
-    return gate.backward(input, ofLogits, pass.microBatch(), threads).to(dtype);
+  /** Adds the gate's gradient, and to that of what it reads its share. */
+  private Tensor routeBack(
+      MoePass pass, Tensor input, Tensor ofWeights, Tensor ofInput, double lossScale) {
+    return timed(
+        ROUTE,
+        () -> {
+          DType exact = gate.weight().value().dtype();
+          int microBatch = pass.microBatch();
+          Tensor ofLogits = pass.choice().logitGradient(ofWeights.to(exact), lossScale);
+          if (exact != dtype) {
+            Tensor share = gate.backward(input.to(exact), ofLogits, microBatch, threads);
+            return ofInput.add(share.to(dtype));
+          }
+          gate.backwardInto(ofInput, input, ofLogits, microBatch, threads);
+          return ofInput;
+        });
   }
 
   @Override

@@ -18,6 +18,7 @@ public final class MoePass {
   private final Tensor normed;
   private final Experts.Saved ofShared;
   private final Tensor output;
+  private boolean back;
 
   MoePass(
       MoeLayer layer,
@@ -55,14 +56,20 @@ public final class MoePass {
   }
 
   /**
-   * Adds the gradients of all weights of this rank and returns the input's. With several ranks,
-   * those of the experts already hold what the tokens of all ranks of the layer's group add.
+   * Adds the gradients of all weights of this rank and returns the input's; once, as it takes up
+   * what the pass has kept. With several ranks, those of the experts already hold what the tokens
+   * of all ranks of the layer's group add.
    *
    * @param ofOutput {@code [tokens, hidden]}
    * @param lossScale factor on the gradients of the auxiliary and the z-loss
    * @return {@code [tokens, hidden]}, in the caller's scope
+   * @throws IllegalStateException the second time
    */
   public Tensor backward(Tensor ofOutput, double lossScale) {
+    if (back) {
+      throw new IllegalStateException("A pass goes back only once");
+    }
+    back = true;
     return layer.backward(this, ofOutput, lossScale);
   }
 

@@ -45,15 +45,7 @@ public record Projection(Parameter weight, Optional<Parameter> bias) {
 
   /** Adds the weights' gradients and returns the input's. */
   public Tensor backward(Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
-    Tensor sums = weight.gradientOf(microBatch);
-    eachBlock(
-        ofOutput.size(1),
-        OUTPUTS,
-        threads,
-        (from, count) ->
-            sums.narrow(0, from, count)
-                .addMatmulInPlace(ofOutput.narrow(1, from, count).transpose(0, 1), x));
-    bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0), microBatch));
+    addGradients(x, ofOutput, microBatch, threads);
     Tensor ofInput = Tensor.empty(x.dtype(), x.device(), x.shape());
     eachBlock(
         x.size(0),
@@ -64,6 +56,31 @@ public record Projection(Parameter weight, Optional<Parameter> bias) {
           Tensor.matmulInto(ofInput.narrow(0, from, count), some, weight.value());
         });
     return ofInput;
+  }
+
+  /** Adds the weights' gradients, and the input's to those that it has already. */
+  void backwardInto(Tensor ofInput, Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
+    addGradients(x, ofOutput, microBatch, threads);
+    eachBlock(
+        x.size(0),
+        TOKENS,
+        threads,
+        (from, count) ->
+            ofInput
+                .narrow(0, from, count)
+                .addMatmulInPlace(ofOutput.narrow(0, from, count), weight.value()));
+  }
+
+  private void addGradients(Tensor x, Tensor ofOutput, int microBatch, Threads threads) {
+    Tensor sums = weight.gradientOf(microBatch);
+    eachBlock(
+        ofOutput.size(1),
+        OUTPUTS,
+        threads,
+        (from, count) ->
+            sums.narrow(0, from, count)
+                .addMatmulInPlace(ofOutput.narrow(1, from, count).transpose(0, 1), x));
+    bias.ifPresent(parameter -> parameter.add(ofOutput.sum(false, 0), microBatch));
   }
 
   private interface Block {

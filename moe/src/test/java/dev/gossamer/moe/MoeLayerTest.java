@@ -197,11 +197,56 @@ class MoeLayerTest {
         MoeLayer layer = layer(MoeSettings.of(all), threads)) {
       Tensor x = tokens(TOKENS, 6);
       MoePass pass = layer.forward(x);
-      assertThat(pass.choice().weights().sum(false, 1).toDoubles())
-          .containsExactly(new double[] {1, 1, 1, 1, 1, 1, 1, 1, 1}, offset(1e-12));
-      int[] sorted = pass.choice().routing().expert().clone();
-      Arrays.sort(sorted);
-      assertThat(Arrays.stream(sorted).distinct().toArray()).containsExactly(0, 1, 2, 3);
+      Tensor gate = weight(layer, "gate");
+      Tensor w1 = weight(layer, "experts.*.w1");
+      Tensor w2 = weight(layer, "experts.*.w2");
+      Tensor p = x.matmul(gate.transpose(0, 1)).softmax(-1);
+      Tensor expected = Tensor.zeros(DType.FLOAT64, TOKENS, HIDDEN);
+      for (int expert = 0; expert < 4; expert++) {
+        Tensor inner = x.matmul(w1.select(0, expert).transpose(0, 1)).gelu();
+        Tensor given = inner.matmul(w2.select(0, expert).transpose(0, 1));
+        expected.addInPlace(given.mul(p.narrow(1, expert, 1)));
+      }
+      assertThat(pass.output().toDoubles()).containsExactly(expected.toDoubles(), offset(1e-12));
+    }
+  }
+
+  private static Tensor weight(MoeLayer layer, String name) {
+    return layer.parameters().stream()
+        .filter(parameter -> parameter.name().equals("moe." + name))
+        .findFirst()
+        .orElseThrow()
+        .value();
+  }
+
+  /** Where nothing is negative, ReLU changes nothing: Wa (sum of p W2 W1) Wd x. */
+  @Test
+  void withoutTheActivationBigMacIsAProductOfMatrices() {
+    MoeSettings settings = MoeSettings.of(BIG_MAC).withActivation(ExpertActivation.RELU);
+    try (Scope scope = Scope.open();
+        Threads threads = new Threads(1);
+        MoeLayer layer = layer(settings, threads)) {
+      layer.parameters().forEach(p -> p.value().copyFrom(p.value().abs()));
+      Tensor x = tokens(TOKENS, 8).abs();
+      MoePass pass = layer.forward(x);
+      int topK = BIG_MAC.topK();
+      for (int token = 0; token < TOKENS; token++) {
+        Tensor between = null;
+        for (int k = 0; k < topK; k++) {
+          int expert = pass.choice().routing().expert()[token * topK + k];
+          Tensor product =
+              weight(layer, "experts.*.w2")
+                  .select(0, expert)
+                  .matmul(weight(layer, "experts.*.w1").select(0, expert))
+                  .mul(pass.choice().weights().narrow(0, token, 1).narrow(1, k, 1));
+          between = between == null ? product : between.add(product);
+        }
+        Tensor whole = weight(layer, "ascend").matmul(between).matmul(weight(layer, "descend"));
+        double[] expected = whole.matmul(x.narrow(0, token, 1).transpose(0, 1)).toDoubles();
+        assertThat(pass.output().narrow(0, token, 1).toDoubles())
+            .containsExactly(
+                expected, offset(1e-12 * (1 + Arrays.stream(expected).max().orElse(0))));
+      }
     }
   }
 

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
+import dev.gossamer.bench.Timing;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.parallel.Dispatch;
 import dev.gossamer.moe.router.RoutingFile;
@@ -66,6 +67,30 @@ class MoeBenchTest {
         .isEqualTo(ranks < 4 ? 0 : fine * 2 / 3);
     assertThat(MoeBenchTable.of(report)).contains(ranks + " rank", "top-2: BigMac", "bigmac");
     assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void aLayerThatIsNotFasterSaysSo() {
+    BenchReport report = run(SMALL.withRuns(1), 1);
+    BenchRow narrow = report.rows().get(1);
+    assertThat(MoeBenchTable.of(with(report, narrow, 20, 10)))
+        .endsWith(
+            "top-2: BigMac does not pay here, a step takes 2.00 times as long as fine-grained");
+    assertThat(MoeBenchTable.of(with(report, narrow, 10, 25)))
+        .endsWith("top-2: BigMac is 2.50 times as fast as fine-grained");
+  }
+
+  private static BenchReport with(BenchReport report, BenchRow row, double own, double rival) {
+    BenchRow timed =
+        new BenchRow(
+            row.benchCase(),
+            row.subject(),
+            row.rival(),
+            new Timing(List.of(own)),
+            new Timing(List.of(rival)),
+            row.relativeError(),
+            row.more());
+    return new BenchReport(report.machine(), report.settings(), List.of(timed));
   }
 
   @Test

@@ -154,7 +154,10 @@ final class FlatDispatch implements TokenDispatch {
   @Override
   public RowView room() {
     DType type = alone ? travel.compute() : travel.wire();
-    Tensor space = travel.room(type, expertRows.total(), width);
+    // On the way back what experts gave has been read for the last time: gradients take its place.
+    // New memory of that size is new pages, which cost more than the sums over them.
+    boolean reuse = alone && ofWeights != null;
+    Tensor space = reuse ? returned : travel.room(type, expertRows.total(), width);
     return new RowView(space, arrival, null, travel.compute());
   }
 

@@ -15,7 +15,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kernels import Kernels
-from pipeline import Clustered, up
+from pipeline import Clustered, attention_bytes
 
 SHAPES = {  # heads, tokens, head size
     "wan-1.3b": (12, 32760, 128),
@@ -140,7 +140,7 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
         "update k": lambda: layer.gather(k, v),
         "group": layer.group,
         "score": lambda: layer.score(q, scorer=scorer, limit=limit),
-        "score by 8": lambda: layer.score(q, scorer=scorer, limit=limit, together=8),
+        "score by 1": lambda: layer.score(q, scorer=scorer, limit=limit, together=1),
         "plan": lambda: layer.plan(tail),
     }
     parts = {stage: milliseconds(run, 3, 5, budget / 10) for stage, run in stages.items()}
@@ -189,11 +189,9 @@ def main():
         dense = flops / best / 1e9
         variants = []
         if options.variants:
-            for blocks, stages, turns in ((18, 2, 1), (18, 2, 0), (12, 3, 1)):
-                row_bytes = 2 * D
+            for blocks, stages, turns in ((16, 2, 1), (16, 2, 0), (20, 2, 1), (24, 2, 0), (12, 3, 1)):
                 tile = blocks * 8
-                shared = up(2 * 128 * row_bytes + 2 * stages * tile * row_bytes
-                            + 6 * (400 + 4 * tile + 16) + 40 + 64 + 32 * stages + 1024, 128)
+                shared = attention_bytes(2 * D, tile, stages)
                 if shared > 227 * 1024:
                     continue
                 module = Kernels(["attention_sm90.cu"], D, False, "sm_90a",

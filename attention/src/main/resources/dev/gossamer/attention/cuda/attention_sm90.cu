@@ -10,8 +10,8 @@
 #include "stream.cuh"
 #include "wgmma.cuh"
 
-#ifndef TILE_BLOCKS
-#define TILE_BLOCKS 16
+#ifndef TILE_BLOCKS // blocks of 8 keys; narrow heads leave registers for more
+#define TILE_BLOCKS (HEAD_DIM == 64 ? 24 : 16)
 #endif
 #ifndef STAGES
 #define STAGES 2

@@ -216,7 +216,7 @@ def check_selection(layer, q, labels, sizes, mean, spread, limit, scorer, rule=0
         bad += int((layer.group_keys[h, :groups] != (mine * sizes[h]).sum(1)).sum())
         bad += int((layer.group_blocks[h, :groups] != (mine * ((sizes[h] + 7) // 8)).sum(1)).sum())
         bad += int((mine & (sizes[h] == 0)).sum())
-    return [expect("select", different / count, 0.06), expect("counts", bad, 0)]
+    return [expect("select", different / count, 0.06 if layer.tokens > 2000 else 0.4), expect("counts", bad, 0)]
 
 
 def reference(layer, q, k, v, labels, sizes, mean, mean_value, tail):

@@ -140,7 +140,6 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
         "update k": lambda: layer.gather(k, v),
         "group": layer.group,
         "score": lambda: layer.score(q, scorer=scorer, limit=limit),
-        "score by 1": lambda: layer.score(q, scorer=scorer, limit=limit, together=1),
         "plan": lambda: layer.plan(tail),
     }
     parts = {stage: milliseconds(run, 3, 5, budget / 10) for stage, run in stages.items()}

@@ -110,7 +110,7 @@ class Clustered:
         labels = side.labels[:, self.video[0]:]
         arguments = (*view(part), count, side.operand, side.bias, side.C, side.CP, labels, self.tokens, closeness,
                      self.flags)
-        if self.hopper if hopper is None else hopper:
+        if self.hopper and side.C > 256 if hopper is None else hopper:  # for few centroids the other is quicker
             shared = 128 * row + 2 * (128 * row + 512) + 64 + 1024
             self.kernels.launch("nearest_centroid_sm90", ((count + 127) // 128, self.heads), 288, shared, *arguments)
         else:

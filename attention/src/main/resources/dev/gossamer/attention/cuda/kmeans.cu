@@ -299,23 +299,29 @@ __device__ __forceinline__ float reduceColumn(int how, const float* parts, int c
   return result;
 }
 
-// The farthest row of a cluster, first token among equals; written by thread 0.
-__device__ void writeFarthest(float distance, int token, float* scratch, float* farDistance,
-                              int* farToken, i64 at) {
+// The farthest row of a cluster, first token among equals; written by thread 0. scratch: 16 numbers.
+__device__ __forceinline__ void writeFarthest(float distance, int token, float* scratch,
+                                              float* farDistance, int* farToken, i64 at) {
+  int* tokens = reinterpret_cast<int*>(scratch) + 8;
+  auto keepFarther = [&](float otherDistance, int otherToken) {
+    if (otherDistance > distance || (otherDistance == distance && otherToken < token)) {
+      distance = otherDistance;
+      token = otherToken;
+    }
+  };
+#pragma unroll
+  for (int step = ROW_CHUNKS; step < 32; step <<= 1) {
+    keepFarther(__shfl_xor_sync(0xffffffffu, distance, step),
+                __shfl_xor_sync(0xffffffffu, token, step));
+  }
   __syncthreads();
-  if (threadIdx.x % ROW_CHUNKS == 0) {
-    scratch[threadIdx.x / ROW_CHUNKS] = distance;
-    reinterpret_cast<int*>(scratch)[SLOTS + threadIdx.x / ROW_CHUNKS] = token;
+  if ((threadIdx.x & 31) == 0) {
+    scratch[threadIdx.x >> 5] = distance;
+    tokens[threadIdx.x >> 5] = token;
   }
   __syncthreads();
   if (threadIdx.x == 0) {
-    for (int s = 1; s < SLOTS; s++) {
-      int other = reinterpret_cast<int*>(scratch)[SLOTS + s];
-      if (scratch[s] > distance || (scratch[s] == distance && other < token)) {
-        distance = scratch[s];
-        token = other;
-      }
-    }
+    for (int w = 1; w < 8; w++) keepFarther(scratch[w], tokens[w]);
     farDistance[at] = distance;
     farToken[at] = token;
   }

@@ -265,11 +265,11 @@ def check_attention(layer, q, k, v, found, tail, name):
 
 
 def case(shape, dtype, query_clusters, key_clusters, text=(0, 0), limit=0.2, most=128, hopper=True, layout="bhnd",
-         labels=None, across=False):
+         labels=None):
     q, k, v = made_up(shape, dtype)
     if layout == "bnhd":
         q, k, v = (x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v))
-    layer = Clustered(q, query_clusters, key_clusters, *text, most=most, hopper=hopper, extremes=True, across=across)
+    layer = Clustered(q, query_clusters, key_clusters, *text, most=most, hopper=hopper, extremes=True)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     lines = []
@@ -328,8 +328,6 @@ def main(names):
         "one cluster": dict(shape=(1, 1, 3000, 128), dtype=bf16, query_clusters=8, key_clusters=64,
                             labels=torch.full((3000,), 17).cuda()),
         "whole clusters": dict(shape=(1, 2, 5003, 128), dtype=bf16, query_clusters=20, key_clusters=412, most=1 << 30),
-        "across clusters, text": dict(shape=(1, 2, 4003, 128), dtype=bf16, query_clusters=65, key_clusters=160,
-                                      text=(0, 130), across=True),
         "small": dict(shape=(1, 2, 700, 128), dtype=bf16, query_clusters=9, key_clusters=33, text=(20, 0),
                       labels=ragged(700, [1, 7, 0, 8, 9, 127, 129])),
         "1 token": dict(shape=(1, 1, 1, 64), dtype=bf16, query_clusters=1, key_clusters=1),

@@ -55,12 +55,12 @@ class Clustered:
     """State and scratch of one layer's attention."""
 
     def __init__(self, q, query_clusters, key_clusters, text_before=0, text_after=0, most=TILE_ROWS, hopper=True,
-                 arch="sm_90a", extremes=False, across=False, defines=()):
+                 arch="sm_90a", extremes=False, defines=()):
         batch, per_batch, tokens, head_dim = q.shape
         self.heads, self.tokens, self.D = batch * per_batch, tokens, head_dim
         self.text = int(text_before + text_after > 0)
         self.video = (text_before, tokens - text_after)
-        self.hopper, self.across = hopper, int(across)
+        self.hopper = hopper
         self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch, defines)
         device, dtype = q.device, q.dtype
         self.queries = Side(self.heads, tokens, head_dim, query_clusters, self.text, dtype, device)
@@ -145,7 +145,7 @@ class Clustered:
 
     def group(self):
         self.kernels.launch("make_groups", (self.heads,), 1024, 0, self.queries.offsets, self.queries.K, self.most,
-                            self.across, self.text, self.groups, self.group_starts, self.group_counts)
+                            self.groups, self.group_starts, self.group_counts)
 
     def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=4):
         keys = self.keys

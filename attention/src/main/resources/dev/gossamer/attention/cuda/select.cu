@@ -12,34 +12,22 @@
 extern __shared__ __align__(128) char memory[];
 
 // Ranges of sorted queries that share a selection: every cluster that is not empty in the fewest
-// equal parts of at most `most` queries; or, across clusters, `most` queries after the other, which
-// fills every tile of the attention. Text is always apart.
+// equal parts of at most `most` queries.
 //
 // grid (heads), block 1024, no dynamic shared memory
 //   queryOffsets  int [heads][KQ + 1], of the sort of queries
-//   across        1: without regard to clusters
-//   text          as in score_queries
 //   groupStarts   int [heads][groups + 1]: first sorted position of each group; those behind the
 //                 last group are the number of tokens
 //   groupCounts   int [heads]
 extern "C" __global__ void __launch_bounds__(1024)
-make_groups(const int* queryOffsets, int KQ, int most, int across, int text, int groups,
-            int* groupStarts, int* groupCounts) {
+make_groups(const int* queryOffsets, int KQ, int most, int groups, int* groupStarts,
+            int* groupCounts) {
   __shared__ int scratch[33];
   int h = blockIdx.x;
   const int* offsets = queryOffsets + (i64)h * (KQ + 1);
   int* starts = groupStarts + (i64)h * (groups + 1);
   int before = 0;
-  if (across) {
-    int end = text ? offsets[KQ - 1] : offsets[KQ];
-    int parts = (end + most - 1) / most;
-    int textParts = (offsets[KQ] - end + most - 1) / most;
-    before = parts + textParts;
-    for (int i = threadIdx.x; i < before; i += 1024) {
-      starts[i] = i < parts ? i * most : end + (i - parts) * most;
-    }
-  }
-  for (int base = 0; base < KQ && !across; base += 1024) {
+  for (int base = 0; base < KQ; base += 1024) {
     int j = base + threadIdx.x;
     int start = j < KQ ? offsets[j] : 0;
     int size = j < KQ ? offsets[j + 1] - start : 0;

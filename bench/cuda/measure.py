@@ -15,7 +15,7 @@ import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from kernels import Kernels
-from pipeline import Clustered, up
+from pipeline import Clustered, attention_bytes
 
 SHAPES = {  # heads, tokens, head size
     "wan-1.3b": (12, 32760, 128),
@@ -123,14 +123,14 @@ def assignment(q, budget, counts=(65, 160, 412, 1024)):
     return rows
 
 
-def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, across=False):
+def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, passes=1):
     heads, tokens, D = q.size(1), q.size(2), q.size(3)
-    layer = Clustered(q, query_clusters, key_clusters, across=across)
+    layer = Clustered(q, query_clusters, key_clusters)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     out = torch.empty_like(q)
     for _ in range(3):
-        layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit)
+        layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit, passes=passes)
     stages = {
         "assign q": lambda: layer.assign(q, layer.queries, 0),
         "sort q": lambda: layer.sort(layer.queries),
@@ -139,8 +139,7 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
         "sort k": lambda: layer.sort(layer.keys),
         "update k": lambda: layer.gather(k, v),
         "group": layer.group,
-        "score": lambda: layer.score(q, scorer=scorer, limit=limit),
-        "score by 8": lambda: layer.score(q, scorer=scorer, limit=limit, together=8),
+        "score": lambda: layer.score(q, scorer=scorer, limit=limit, passes=passes),
         "plan": lambda: layer.plan(tail),
     }
     parts = {stage: milliseconds(run, 3, 5, budget / 10) for stage, run in stages.items()}
@@ -149,10 +148,10 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
         layer.item_count[1] = 0
         layer.attend(q, out, None, tail)
     layer.group()
-    layer.score(q, scorer=scorer, limit=limit)
+    layer.score(q, scorer=scorer, limit=limit, passes=passes)
     layer.plan(tail)
     parts["attention"] = milliseconds(attend, 3, 5, budget / 2)
-    whole = milliseconds(lambda: layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit), 3, 10, budget)
+    whole = milliseconds(lambda: layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit, passes=passes), 3, 10, budget)
     density = int(layer.pairs) / heads / tokens ** 2
     exact = torch.nn.functional.scaled_dot_product_attention(q[:, :1], k[:, :1], v[:, :1])
     error = ((out[:, :1].float() - exact.float()).norm() / exact.float().norm()).item()
@@ -189,11 +188,9 @@ def main():
         dense = flops / best / 1e9
         variants = []
         if options.variants:
-            for blocks, stages, turns in ((18, 2, 1), (18, 2, 0), (12, 3, 1)):
-                row_bytes = 2 * D
+            for blocks, stages, turns in ((16, 2, 1), (16, 2, 0), (20, 2, 1), (24, 2, 0), (12, 3, 1)):
                 tile = blocks * 8
-                shared = up(2 * 128 * row_bytes + 2 * stages * tile * row_bytes
-                            + 6 * (400 + 4 * tile + 16) + 40 + 64 + 32 * stages + 1024, 128)
+                shared = attention_bytes(2 * D, tile, stages)
                 if shared > 227 * 1024:
                     continue
                 module = Kernels(["attention_sm90.cu"], D, False, "sm_90a",
@@ -207,7 +204,7 @@ def main():
         key_clusters = min(1024, max(512, tokens // 32))
         row["calls"] = [
             warm_call(q, k, v, best, options.seconds, "default", 160, key_clusters, 0.10, True, 1),
-            warm_call(q, k, v, best, options.seconds, "across", 160, key_clusters, 0.10, True, 1, True),
+            warm_call(q, k, v, best, options.seconds, "default, 64 queries speak", 160, key_clusters, 0.10, True, 1, 4),
             warm_call(q, k, v, best, options.seconds, "cluster", min(160, max(48, tokens // 512)), 412, 0.20, False, 0),
         ]
         result["shapes"].append(row)

@@ -15,6 +15,11 @@ def up(x, step):
     return (x + step - 1) // step * step
 
 
+def attention_bytes(row, tile, stages):
+    """Shared memory of attend_sm90: two tiles of queries, stages of keys and values, 6 plans, barriers."""
+    return up(2 * 128 * row + 2 * stages * tile * row + 6 * (400 + 4 * tile + 16) + 40 + 64 + 32 * stages + 1024, 128)
+
+
 def view(x):
     """Strides of a view as the kernels take them."""
     return x, x.stride(0), x.stride(1), x.stride(2), x.size(1)
@@ -50,12 +55,12 @@ class Clustered:
     """State and scratch of one layer's attention."""
 
     def __init__(self, q, query_clusters, key_clusters, text_before=0, text_after=0, most=TILE_ROWS, hopper=True,
-                 arch="sm_90a", extremes=False, across=False, defines=()):
+                 arch="sm_90a", extremes=False, defines=()):
         batch, per_batch, tokens, head_dim = q.shape
         self.heads, self.tokens, self.D = batch * per_batch, tokens, head_dim
         self.text = int(text_before + text_after > 0)
         self.video = (text_before, tokens - text_after)
-        self.hopper, self.across = hopper, int(across)
+        self.hopper = hopper
         self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch, defines)
         device, dtype = q.device, q.dtype
         self.queries = Side(self.heads, tokens, head_dim, query_clusters, self.text, dtype, device)
@@ -105,7 +110,7 @@ class Clustered:
         labels = side.labels[:, self.video[0]:]
         arguments = (*view(part), count, side.operand, side.bias, side.C, side.CP, labels, self.tokens, closeness,
                      self.flags)
-        if self.hopper if hopper is None else hopper:
+        if self.hopper and side.C > 256 if hopper is None else hopper:  # for few centroids the other is quicker
             shared = 128 * row + 2 * (128 * row + 512) + 64 + 1024
             self.kernels.launch("nearest_centroid_sm90", ((count + 127) // 128, self.heads), 288, shared, *arguments)
         else:
@@ -140,26 +145,22 @@ class Clustered:
 
     def group(self):
         self.kernels.launch("make_groups", (self.heads,), 1024, 0, self.queries.offsets, self.queries.K, self.most,
-                            self.across, self.text, self.groups, self.group_starts, self.group_counts)
+                            self.groups, self.group_starts, self.group_counts)
 
-    def places(self):
-        return 1 << max(8, (self.keys.K - 1).bit_length())
-
-    def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=0):
+    def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=4):
         keys = self.keys
         row = 2 * self.D
-        bytes_for = lambda n: n * (16 * row + 8 * keys.KP) + 16 * row + 8 * self.places() + 4 * keys.KP + 4 * self.words
-        # Two blocks of a multiprocessor's 228 KB, with 17 KB of static and 1 KB of reserved memory each.
-        together = together or max(n for n in (1, 2, 4, 8) if n == 1 or bytes_for(n) <= 95 * 1024)
-        self.kernels.launch("score_queries", ((self.groups + together - 1) // together, self.heads), 256,
-                            bytes_for(together), *view(q), self.tokens, self.queries.order, self.group_starts,
-                            self.group_counts, self.groups, together, self.queries.offsets, self.queries.K,
-                            self.text, self.tail_keys, self.log_sizes, self.variances, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), passes, scorer,
+        shared = together * (max(16 * row, 4 * keys.KP) + 8 * keys.KP) + 16 * row + 4 * keys.KP
+        self.kernels.launch("score_queries" if together == 4 else "score_queries_one",
+                            ((self.groups + together - 1) // together, self.heads), 256, shared, *view(q), self.tokens,
+                            self.queries.order, self.group_starts, self.group_counts, self.groups,
+                            self.queries.offsets, self.queries.K, self.text, self.tail_keys, self.log_sizes,
+                            self.variances, keys.offsets, keys.K, keys.KP, 1 / math.sqrt(self.D), passes, scorer,
                             rule, limit, least, error_target, self.selection, self.group_blocks, self.group_keys)
 
     def score_vectors(self, q, kind=0, rule=2, limit=0.15, least=0.0):
         keys = self.keys
-        shared = 4 * keys.KP + 8 * self.places() + 4 * self.words
+        shared = 12 * keys.KP
         self.kernels.launch("score_vectors", (self.groups, self.heads), 256, shared, *view(q), self.tokens,
                             self.queries.order, self.group_starts, self.group_counts, self.groups,
                             self.queries.offsets, self.queries.K, self.text, kind, self.extremes, self.tail_keys,
@@ -180,7 +181,8 @@ class Clustered:
                      *view_without_heads(out), lse)
         kernels = kernels or self.kernels
         if self.hopper if hopper is None else hopper:
-            shared = shared or up(6 * 128 * row + 6 * (144 + 512 + 256 + 16) + 40 + 128 + 1024, 128)
+            tile = 128 if self.D == 128 else 192
+            shared = shared or attention_bytes(row, tile, 2)
             kernels.launch("attend_sm90", (self.processors,), 384, shared, *arguments)
         else:
             kernels.launch("attend", (self.item_bound,), 256, 384 * row, *arguments)

@@ -10,8 +10,8 @@
 #include "stream.cuh"
 #include "wgmma.cuh"
 
-#ifndef TILE_BLOCKS
-#define TILE_BLOCKS 16
+#ifndef TILE_BLOCKS // blocks of 8 keys; narrow heads leave registers for more
+#define TILE_BLOCKS (HEAD_DIM == 64 ? 24 : 16)
 #endif
 #ifndef STAGES
 #define STAGES 2
@@ -97,7 +97,7 @@ __device__ __forceinline__ void fetch(int source, int run, const T* blocks, cons
 }
 
 // grid: number of multiprocessors, block 384, dynamic shared memory sizeof(Shared) + 1,024 rounded
-// up: 201,728 bytes for 128 columns, 103,424 for 64. Arguments as attend in attention.cu.
+// up to 128: 203,392 bytes for 128 columns, 139,392 for 64. Arguments as attend in attention.cu.
 extern "C" __global__ void __launch_bounds__(384, 1)
 attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
             const int* queryOrder, const T* keyBlocks, const T* valueBlocks, i64 blocks,

@@ -266,42 +266,62 @@ sort_scatter(const u16* labels, i64 labelStride, int tokens, int videoFrom, int 
 
 // ---- new centroids --------------------------------------------------------------------------
 
-template <bool LARGEST>
-__device__ __forceinline__ float extremeOverSlots(const float (&x)[8], float* scratch) {
-  __syncthreads();
-#pragma unroll
-  for (int i = 0; i < 8; i++) {
-    scratch[(threadIdx.x / ROW_CHUNKS) * HEAD_DIM + (threadIdx.x % ROW_CHUNKS) * 8 + i] = x[i];
-  }
-  __syncthreads();
-  float best = 0;
-  if (threadIdx.x < HEAD_DIM) {
-    best = scratch[threadIdx.x];
-    for (int s = 1; s < SLOTS; s++) {
-      float other = scratch[s * HEAD_DIM + threadIdx.x];
-      best = LARGEST ? fmaxf(best, other) : fminf(best, other);
-    }
-  }
-  return best;
+// The same for several quantities at once, over a warp's rows first and then over warps.
+constexpr int ADD = 0;
+constexpr int LARGEST = 1;
+constexpr int SMALLEST = 2;
+
+__device__ __forceinline__ float combine(int how, float a, float b) {
+  return how == ADD ? a + b : how == LARGEST ? fmaxf(a, b) : fminf(a, b);
 }
 
-// The farthest row of a cluster, first token among equals; written by thread 0.
-__device__ void writeFarthest(float distance, int token, float* scratch, float* farDistance,
-                              int* farToken, i64 at) {
+// Writes a warp's part of a quantity to parts [8 warps][HEAD_DIM].
+__device__ __forceinline__ void reduceWarp(int how, float (&x)[8], float* parts) {
+  int lane = threadIdx.x & 31;
+#pragma unroll
+  for (int i = 0; i < 8; i++) {
+#pragma unroll
+    for (int step = ROW_CHUNKS; step < 32; step <<= 1) {
+      x[i] = combine(how, x[i], __shfl_xor_sync(0xffffffffu, x[i], step));
+    }
+  }
+  if (lane < ROW_CHUNKS) {
+    float* to = parts + (threadIdx.x >> 5) * HEAD_DIM + lane * 8;
+    *reinterpret_cast<float4*>(to) = make_float4(x[0], x[1], x[2], x[3]);
+    *reinterpret_cast<float4*>(to + 4) = make_float4(x[4], x[5], x[6], x[7]);
+  }
+}
+
+__device__ __forceinline__ float reduceColumn(int how, const float* parts, int column) {
+  float result = parts[column];
+#pragma unroll
+  for (int w = 1; w < 8; w++) result = combine(how, result, parts[w * HEAD_DIM + column]);
+  return result;
+}
+
+// The farthest row of a cluster, first token among equals; written by thread 0. scratch: 16 numbers.
+__device__ __forceinline__ void writeFarthest(float distance, int token, float* scratch,
+                                              float* farDistance, int* farToken, i64 at) {
+  int* tokens = reinterpret_cast<int*>(scratch) + 8;
+  auto keepFarther = [&](float otherDistance, int otherToken) {
+    if (otherDistance > distance || (otherDistance == distance && otherToken < token)) {
+      distance = otherDistance;
+      token = otherToken;
+    }
+  };
+#pragma unroll
+  for (int step = ROW_CHUNKS; step < 32; step <<= 1) {
+    keepFarther(__shfl_xor_sync(0xffffffffu, distance, step),
+                __shfl_xor_sync(0xffffffffu, token, step));
+  }
   __syncthreads();
-  if (threadIdx.x % ROW_CHUNKS == 0) {
-    scratch[threadIdx.x / ROW_CHUNKS] = distance;
-    reinterpret_cast<int*>(scratch)[SLOTS + threadIdx.x / ROW_CHUNKS] = token;
+  if ((threadIdx.x & 31) == 0) {
+    scratch[threadIdx.x >> 5] = distance;
+    tokens[threadIdx.x >> 5] = token;
   }
   __syncthreads();
   if (threadIdx.x == 0) {
-    for (int s = 1; s < SLOTS; s++) {
-      int other = reinterpret_cast<int*>(scratch)[SLOTS + s];
-      if (scratch[s] > distance || (scratch[s] == distance && other < token)) {
-        distance = scratch[s];
-        token = other;
-      }
-    }
+    for (int w = 1; w < 8; w++) keepFarther(scratch[w], tokens[w]);
     farDistance[at] = distance;
     farToken[at] = token;
   }
@@ -414,7 +434,7 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
             const int* blockStarts, const float* center, int C, int K, int KP, float* centroids,
             i64 blocks, T* keyBlocks, T* valueBlocks, T* tailKeys, T* tailValues, float* logSizes,
             T* variances, T* extremes, float* farDistance, int* farToken) {
-  __shared__ float scratch[SLOTS * HEAD_DIM];
+  __shared__ __align__(16) float parts[5][8 * HEAD_DIM];
   int h = blockIdx.y;
   int j = blockIdx.x;
   const T* keys = k + Rows{kBatch, kHead, kToken, perBatch}.at(h);
@@ -497,10 +517,18 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
   }
   int column = threadIdx.x;
   float n = max(1, size);
-  float moved = overSlots(sum, scratch) / n;
-  float spread = overSlots(squares, scratch) / n;
-  float meanValue = overSlots(valueSum, scratch) / n;
+  reduceWarp(ADD, sum, parts[0]);
+  reduceWarp(ADD, squares, parts[1]);
+  reduceWarp(ADD, valueSum, parts[2]);
+  if (extremes != nullptr) {
+    reduceWarp(LARGEST, largest, parts[3]);
+    reduceWarp(SMALLEST, smallest, parts[4]);
+  }
+  __syncthreads();
   if (column < HEAD_DIM) {
+    float moved = reduceColumn(ADD, parts[0], column) / n;
+    float spread = reduceColumn(ADD, parts[1], column) / n;
+    float meanValue = reduceColumn(ADD, parts[2], column) / n;
     float before = shift[column];
     float middle = mean[column];
     u32 inRow = imageOffset(j, column >> 3) + (column & 7) * 2;
@@ -526,16 +554,16 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
     if (column == 0) logSizes[(i64)h * KP + j] = full ? logf((float)size) : MINUS_INFINITY;
   }
   if (extremes != nullptr) {
-    float top = extremeOverSlots<true>(largest, scratch);
-    float bottom = extremeOverSlots<false>(smallest, scratch);
     if (column < HEAD_DIM) {
+      float top = reduceColumn(LARGEST, parts[3], column);
+      float bottom = reduceColumn(SMALLEST, parts[4], column);
       T* out = extremes + ((i64)h * 2 * KP + j) * HEAD_DIM + column;
       out[0] = toElement(size > 0 ? top - mean[column] : 0);
       out[(i64)KP * HEAD_DIM] = toElement(size > 0 ? bottom - mean[column] : 0);
     }
   }
   if (farDistance != nullptr && j < C) {
-    writeFarthest(distance, farthest, scratch, farDistance, farToken, (i64)h * C + j);
+    writeFarthest(distance, farthest, parts[0], farDistance, farToken, (i64)h * C + j);
   }
 }
 

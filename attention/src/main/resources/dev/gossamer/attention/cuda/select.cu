@@ -9,35 +9,25 @@
 // (A row of 1,024 clusters takes 128 bytes; as a list it would take up to 4 KB.)
 #include "common.cuh"
 
+extern __shared__ __align__(128) char memory[];
+
 // Ranges of sorted queries that share a selection: every cluster that is not empty in the fewest
-// equal parts of at most `most` queries; or, across clusters, `most` queries after the other, which
-// fills every tile of the attention. Text is always apart.
+// equal parts of at most `most` queries.
 //
 // grid (heads), block 1024, no dynamic shared memory
 //   queryOffsets  int [heads][KQ + 1], of the sort of queries
-//   across        1: without regard to clusters
-//   text          as in score_queries
 //   groupStarts   int [heads][groups + 1]: first sorted position of each group; those behind the
 //                 last group are the number of tokens
 //   groupCounts   int [heads]
 extern "C" __global__ void __launch_bounds__(1024)
-make_groups(const int* queryOffsets, int KQ, int most, int across, int text, int groups,
-            int* groupStarts, int* groupCounts) {
+make_groups(const int* queryOffsets, int KQ, int most, int groups, int* groupStarts,
+            int* groupCounts) {
   __shared__ int scratch[33];
   int h = blockIdx.x;
   const int* offsets = queryOffsets + (i64)h * (KQ + 1);
   int* starts = groupStarts + (i64)h * (groups + 1);
   int before = 0;
-  if (across) {
-    int end = text ? offsets[KQ - 1] : offsets[KQ];
-    int parts = (end + most - 1) / most;
-    int textParts = (offsets[KQ] - end + most - 1) / most;
-    before = parts + textParts;
-    for (int i = threadIdx.x; i < before; i += 1024) {
-      starts[i] = i < parts ? i * most : end + (i - parts) * most;
-    }
-  }
-  for (int base = 0; base < KQ && !across; base += 1024) {
+  for (int base = 0; base < KQ; base += 1024) {
     int j = base + threadIdx.x;
     int start = j < KQ ? offsets[j] : 0;
     int size = j < KQ ? offsets[j + 1] - start : 0;
@@ -68,127 +58,220 @@ struct Rule {
   float errorTarget; // stop before if no more error is expected of what is left out; 0: never
 };
 
-__device__ __forceinline__ u64 rank(float score, int cluster) {
+// Orders like the score; a NaN shows in the output instead of hiding. Never 0.
+__device__ __forceinline__ u32 rank(float score) {
   u32 bits = __float_as_uint(score);
-  u32 ordered = score != score ? 0xffffffffu // a NaN shows in the output instead of hiding
-                : bits >> 31   ? ~bits
-                               : bits | 0x80000000u;
-  return ((u64)ordered << 32) | (0xffffffffu - cluster);
+  return score != score ? 0xffffffffu : bits >> 31 ? ~bits : bits | 0x80000000u;
 }
 
-// Selects clusters of one group; all 256 threads of the block call.
-//   scores, masses, errors  in shared memory, by cluster; errors: expected error of the whole
-//                           cluster, read if there is a target
-//   keys                    scratch of `places` numbers, a power of two, at least K and 256
-//   bits                    scratch of KP / 32 words
-__device__ void selectRow(const Rule& rule, const float* scores, const float* masses,
-                          const float* errors, const int* offsets, int K, int KP, int text,
-                          int tokens, u64* keys, int places, u32* bits, u32* selection,
-                          int* groupBlocks, int* groupKeys) {
-  __shared__ int intScratch[33];
-  __shared__ float floatScratch[33];
+// TEAM threads, whole warps beside each other, that select for one group.
+template <int TEAM>
+struct Team {
+  int thread = threadIdx.x % TEAM;
+  int number = threadIdx.x / TEAM;
+  __device__ __forceinline__ void sync() const {
+    asm volatile("bar.sync %0, %1;" ::"r"(number + 1), "n"(TEAM) : "memory");
+  }
+};
+
+// What a team shares.
+struct Desk {
+  u32 histogram[256];
+  u32 bin;
+  u32 before;
+  u32 ties;
+  int tied;
+  int candidates;
+  int blocks;
+  int rows;
+  float total;
+};
+
+// The last cluster of the shortest prefix of a ranking whose weights reach a limit; all, if none
+// does. Clusters of one rank follow each other by number.
+struct Cut {
+  u32 rank;
+  int cluster;
+  __device__ __forceinline__ bool takes(u32 other, int j) const {
+    return other > rank || (other == rank && j <= cluster);
+  }
+};
+
+// Four passes over histograms of the ranks' bytes. Weights are whole numbers with a sum below 2^32;
+// ranks of 0 are no candidates; limit is at least 1.
+template <int TEAM, typename Weight>
+__device__ Cut findCut(const Team<TEAM>& team, Desk& desk, const u32* ranks, int K, u32 limit,
+                       Weight weight) {
+  u32 prefix = 0;
+  u32 left = limit;
+  for (int shift = 24; shift >= 0; shift -= 8) {
+    for (int i = team.thread; i < 256; i += TEAM) desk.histogram[i] = 0;
+    team.sync();
+    for (int j = team.thread; j < K; j += TEAM) {
+      u32 r = ranks[j];
+      if (r != 0 && (shift == 24 || r >> (shift + 8) == prefix)) {
+        atomicAdd(&desk.histogram[r >> shift & 255], weight(j));
+      }
+    }
+    team.sync();
+    if (team.thread < 32) {
+      int lane = team.thread;
+      u32 mine = 0; // bins from the highest down, 8 a lane
+#pragma unroll
+      for (int i = 0; i < 8; i++) mine += desk.histogram[255 - 8 * lane - i];
+      u32 sum = mine;
+#pragma unroll
+      for (int i = 1; i < 32; i <<= 1) {
+        u32 other = __shfl_up_sync(0xffffffffu, sum, i);
+        if (lane >= i) sum += other;
+      }
+      u32 crossing = __ballot_sync(0xffffffffu, sum >= left);
+      if (crossing == 0) {
+        if (lane == 0) desk.bin = 256;
+      } else if (lane == __ffs(crossing) - 1) {
+        u32 before = sum - mine;
+        int bin = 255 - 8 * lane;
+        while (before + desk.histogram[bin] < left) before += desk.histogram[bin--];
+        desk.bin = bin;
+        desk.before = before;
+      }
+    }
+    team.sync();
+    u32 bin = desk.bin;
+    if (bin == 256) return Cut{0, 0};
+    left -= desk.before;
+    prefix = prefix << 8 | bin;
+    team.sync();
+  }
+  if (team.thread == 0) desk.ties = 0;
+  team.sync();
+  for (int j = team.thread; j < K; j += TEAM) {
+    if (ranks[j] == prefix) {
+      atomicAdd(&desk.ties, 1);
+      desk.tied = j;
+    }
+  }
+  team.sync();
+  if (desk.ties > 1) {
+    if (team.thread == 0) {
+      u32 sum = 0;
+      int j = 0;
+      for (; j < K; j++) {
+        if (ranks[j] == prefix && (sum += weight(j)) >= left) break;
+      }
+      desk.tied = min(j, K - 1);
+    }
+    team.sync();
+  }
+  Cut cut{prefix, desk.tied};
+  team.sync();
+  return cut;
+}
+
+// Selects clusters of one group; all threads of the team call.
+//   ranks           in shared memory, by cluster: the scores, changed into ranks
+//   masses, errors  in shared memory, by cluster; errors: expected error of the whole cluster, read
+//                   if there is a target
+//   sizes           in shared memory, of clusters
+template <int TEAM>
+__device__ void selectRow(const Team<TEAM>& team, Desk& desk, const Rule& rule, u32* ranks,
+                          const float* masses, const float* errors, const int* sizes, int K,
+                          int KP, int text, int tokens, u32* selection, int* groupBlocks,
+                          int* groupKeys) {
+  if (team.thread == 0) desk.candidates = desk.blocks = desk.rows = 0;
+  team.sync();
   int candidates = 0;
-  float expected = 0;
-  for (int j = threadIdx.x; j < places; j += 256) {
-    bool candidate = j < K - text && offsets[j + 1] > offsets[j];
-    keys[j] = candidate ? rank(scores[j], j) : (u64)(0xffffffffu - j);
+  for (int j = team.thread; j < K; j += TEAM) {
+    bool candidate = j < K - text && sizes[j] > 0;
+    ranks[j] = candidate ? rank(__uint_as_float(ranks[j])) : 0;
     candidates += candidate;
   }
-  for (int w = threadIdx.x; w < KP / 32; w += 256) bits[w] = 0;
-  int total;
-  blockPrefix(candidates, intScratch, total);
-  candidates = total;
-  for (int size = 2; size <= places; size <<= 1) {
-    for (int stride = size >> 1; stride > 0; stride >>= 1) {
-      __syncthreads();
-      for (int i = threadIdx.x; i < places / 2; i += 256) {
-        int low = 2 * i - (i & (stride - 1));
-        u64 a = keys[low];
-        u64 b = keys[low + stride];
-        bool descending = (low & size) == 0;
-        if ((a < b) == descending) {
-          keys[low] = b;
-          keys[low + stride] = a;
-        }
+  atomicAdd(&desk.candidates, candidates);
+  team.sync();
+  candidates = desk.candidates;
+  Cut cut;
+  if (rule.kind == RULE_BUDGET) {
+    u32 limit = max(1, (int)floor(rule.limit * tokens + 0.5));
+    cut = findCut(team, desk, ranks, K, limit, [&](int j) { return (u32)sizes[j]; });
+  } else {
+    int wanted = rule.kind == RULE_TOP         ? (int)rule.limit
+                 : rule.kind == RULE_TOP_SHARE ? (int)floor(rule.limit * candidates + 0.5)
+                                               : (int)floor(rule.least * candidates + 0.5);
+    cut = findCut(team, desk, ranks, K, max(1, wanted), [](int) { return 1u; });
+  }
+  constexpr float ONE = 1 << 30;
+  if (rule.kind == RULE_MASS) { // the longer of two prefixes
+    Cut other = findCut(team, desk, ranks, K, max(1u, (u32)(rule.limit * ONE)), [&](int j) {
+      return (u32)(fminf(fmaxf(masses[j], 0.f), 1.f) * ONE); });
+    if (other.rank < cut.rank || (other.rank == cut.rank && other.cluster > cut.cluster)) {
+      cut = other;
+    }
+  }
+  if (rule.errorTarget > 0) { // the shorter
+    if (team.thread < 32) { // in a fixed order
+      float total = 0;
+      for (int j = team.thread; j < K; j += 32) total += ranks[j] != 0 ? errors[j] : 0;
+      for (int i = 16; i > 0; i >>= 1) total += __shfl_xor_sync(0xffffffffu, total, i);
+      if (team.thread == 0) desk.total = total;
+    }
+    team.sync();
+    float total = desk.total;
+    if (total < __int_as_float(0x7f800000)) { // an error of NaN is no reason to stop
+      float unit = total > 0 ? ONE / total : 0;
+      u32 limit = total > rule.errorTarget ? (u32)((total - rule.errorTarget) * unit) : 0;
+      Cut other = findCut(team, desk, ranks, K, max(1u, limit), [&](int j) {
+        return max(1u, (u32)(fmaxf(errors[j], 0.f) * unit)); });
+      if (limit == 0) {
+        other = findCut(team, desk, ranks, K, 1, [](int) { return 1u; });
+      }
+      if (other.rank > cut.rank || (other.rank == cut.rank && other.cluster < cut.cluster)) {
+        cut = other;
       }
     }
   }
-  __syncthreads();
-  int each = places / 256;
-  int mySize = 0;
-  float myMass = 0;
-  float myError = 0;
-  bool targets = rule.errorTarget > 0;
-  bool byMass = rule.kind == RULE_MASS;
-  for (int e = 0; e < each; e++) {
-    u64 key = keys[threadIdx.x * each + e];
-    if (key >> 32) {
-      int j = 0xffffffffu - (u32)key;
-      mySize += offsets[j + 1] - offsets[j];
-      if (byMass) myMass += masses[j];
-      if (targets) myError += errors[j];
-    }
-  }
-  int sizeBefore = blockPrefix(mySize, intScratch, total);
-  float massBefore = 0;
-  float errorBefore = 0;
-  if (byMass) massBefore = blockPrefix(myMass, floatScratch, expected);
-  if (targets) errorBefore = blockPrefix(myError, floatScratch, expected);
-  int wanted = rule.kind == RULE_BUDGET      ? (int)floor(rule.limit * tokens + 0.5)
-               : rule.kind == RULE_TOP       ? (int)rule.limit
-               : rule.kind == RULE_TOP_SHARE ? max(1, (int)floor(rule.limit * candidates + 0.5))
-                                             : (int)floor(rule.least * candidates + 0.5);
-  for (int e = 0; e < each; e++) {
-    int place = threadIdx.x * each + e;
-    u64 key = keys[place];
-    if (!(key >> 32)) break;
-    int j = 0xffffffffu - (u32)key;
-    bool more = rule.kind == RULE_BUDGET ? sizeBefore < wanted : place < wanted;
-    if (byMass) more = more || massBefore < rule.limit;
-    if (targets) more = more && !(expected - errorBefore <= rule.errorTarget);
-    if (place == 0 || more) atomicOr(&bits[j >> 5], 1u << (j & 31));
-    sizeBefore += offsets[j + 1] - offsets[j];
-    if (byMass) massBefore += masses[j];
-    if (targets) errorBefore += errors[j];
-  }
-  __syncthreads();
-  if (threadIdx.x == 0 && text) bits[(K - 1) >> 5] |= 1u << ((K - 1) & 31);
-  __syncthreads();
   int blocks = 0;
   int rows = 0;
-  for (int j = threadIdx.x; j < K; j += 256) {
-    if (bits[j >> 5] >> (j & 31) & 1) {
-      int size = offsets[j + 1] - offsets[j];
-      rows += size;
-      blocks += (size + 7) / 8;
+  for (int base = team.thread & ~31; base < KP; base += TEAM) {
+    int j = base + (team.thread & 31);
+    bool chosen = j < K && ((ranks[j] != 0 && cut.takes(ranks[j], j)) || (text && j == K - 1));
+    u32 word = __ballot_sync(0xffffffffu, chosen);
+    if ((team.thread & 31) == 0) selection[base >> 5] = word;
+    if (chosen) {
+      rows += sizes[j];
+      blocks += (sizes[j] + 7) / 8;
     }
   }
-  for (int w = threadIdx.x; w < KP / 32; w += 256) selection[w] = bits[w];
-  blockPrefix(blocks, intScratch, total);
-  if (threadIdx.x == 0) *groupBlocks = total;
-  blockPrefix(rows, intScratch, total);
-  if (threadIdx.x == 0) *groupKeys = total;
+  atomicAdd(&desk.blocks, blocks);
+  atomicAdd(&desk.rows, rows);
+  team.sync();
+  if (team.thread == 0) {
+    *groupBlocks = desk.blocks;
+    *groupKeys = desk.rows;
+  }
 }
 
 // Everything that is not empty, for groups of text.
-__device__ void selectAll(const int* offsets, int K, int KP, u32* selection, int* groupBlocks,
-                          int* groupKeys) {
-  __shared__ int scratch[33];
+template <int TEAM>
+__device__ void selectAll(const Team<TEAM>& team, Desk& desk, const int* sizes, int K, int KP,
+                          u32* selection, int* groupBlocks, int* groupKeys) {
+  if (team.thread == 0) desk.blocks = desk.rows = 0;
+  team.sync();
   int blocks = 0;
-  for (int w = threadIdx.x; w < KP / 32; w += 256) {
-    u32 word = 0;
-    for (int i = 0; i < 32 && w * 32 + i < K; i++) {
-      int size = offsets[w * 32 + i + 1] - offsets[w * 32 + i];
-      if (size > 0) word |= 1u << i;
-      blocks += (size + 7) / 8;
-    }
-    selection[w] = word;
+  int rows = 0;
+  for (int base = team.thread & ~31; base < KP; base += TEAM) {
+    int j = base + (team.thread & 31);
+    int size = j < K ? sizes[j] : 0;
+    u32 word = __ballot_sync(0xffffffffu, size > 0);
+    if ((team.thread & 31) == 0) selection[base >> 5] = word;
+    rows += size;
+    blocks += (size + 7) / 8;
   }
-  int total;
-  blockPrefix(blocks, scratch, total);
-  if (threadIdx.x == 0) {
-    *groupBlocks = total;
-    *groupKeys = offsets[K];
+  atomicAdd(&desk.blocks, blocks);
+  atomicAdd(&desk.rows, rows);
+  team.sync();
+  if (team.thread == 0) {
+    *groupBlocks = desk.blocks;
+    *groupKeys = desk.rows;
   }
 }
 
@@ -220,75 +303,74 @@ __device__ __forceinline__ u32 columnPlace(u32 row, u32 chunk, u32 e) {
   return imageOffset(row, 4 * (chunk >> 2) + e) + 4 * (chunk & 3);
 }
 
-// Scores key clusters by query mass or expected error and selects. A block looks after `together`
-// groups; of each, 16 evenly spaced queries a pass speak for it. W = their mean softmax over
-// clusters of scale q.c + log n; v = scale^2 sum_t mean(q_t^2) var_t(k) with the mean over all
-// queries of the group; score W or W v / n.
-//
-// grid (ceil(groups / together), heads), block 256, dynamic shared memory
-//   together * (16 * ROW_BYTES + 8 KP) + 16 * ROW_BYTES + 8 places + 4 KP + 4 words bytes,
-//   places = the power of two that is at least K and 256; together is 1, 2, 4 or 8: the largest
-//   with which two blocks fit a multiprocessor (8 on Hopper up to 1,024 clusters), else that fits
-//   q              view [heads][tokens][D]
-//   queryOrder     int [heads][tokens], of the sort of queries
-//   groupStarts, groupCounts, groups   of make_groups
-//   queryOffsets   int [heads][KQ + 1]
-//   text           1 if the last cluster of both sides is protected text: its queries select
-//                  everything, its keys are always selected; else 0
-//   tailKeys, logSizes, variances      of update_keys
-//   keyOffsets     int [heads][K + 1]
-//   scale          of logits, 1 / sqrt(D) as a rule
-//   passes         16 queries each, >= 1
-//   scorer         0 query mass, 1 expected error
-//   rule, limit, least, errorTarget    of struct Rule
-//   selection      u32 [heads][groups][words]
-//   groupBlocks    int [heads][groups]: blocks of 8 rows that a group attends to
-//   groupKeys      int [heads][groups]: keys that a group attends to
-// Entries of groups behind groupCounts are not written.
-extern "C" __global__ void __launch_bounds__(256, 2)
-score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
-              const int* queryOrder, const int* groupStarts, const int* groupCounts, int groups,
-              int together, const int* queryOffsets, int KQ, int text, const T* tailKeys,
-              const float* logSizes, const T* variances, const int* keyOffsets, int K, int KP,
-              float scale, int passes, int scorer, int rule, double limit, double least,
-              float errorTarget, u32* selection, int* groupBlocks, int* groupKeys) {
-  constexpr int MOST = 8;
-  extern __shared__ __align__(128) char memory[];
+struct ScoreArguments {
+  const T* q;
+  Rows view;
+  int tokens;
+  const int* queryOrder;
+  const int* groupStarts;
+  const int* groupCounts;
+  int groups;
+  const int* queryOffsets;
+  int KQ;
+  int text;
+  const T* tailKeys;
+  const float* logSizes;
+  const T* variances;
+  const int* keyOffsets;
+  int K;
+  int KP;
+  float scale;
+  int passes;
+  int scorer;
+  Rule rule;
+  u32* selection;
+  int* groupBlocks;
+  int* groupKeys;
+};
+
+template <int TOGETHER>
+__device__ __forceinline__ void scoreQueries(const ScoreArguments& arg) {
+  constexpr int COLUMNS = TOGETHER * SAMPLES;
   __shared__ float scratch[SLOTS * HEAD_DIM];
-  __shared__ float partMax[8][MOST * SAMPLES];
-  __shared__ float partSum[8][MOST * SAMPLES];
-  __shared__ float logs[MOST * SAMPLES];
-  int places = 256;
-  while (places < K) places <<= 1;
-  char* samples = memory;                                                  // [together * 16] rows
-  char* squares = samples + together * SAMPLES * ROW_BYTES;                // [16] rows
-  u64* keys = reinterpret_cast<u64*>(squares + SAMPLES * ROW_BYTES);       // [places]
-  float* weights = reinterpret_cast<float*>(keys + places);                // [together][KP]
-  float* errors = weights + together * KP;                                 // [together][KP]
-  float* scores = errors + together * KP;                                  // [KP]
-  u32* bits = reinterpret_cast<u32*>(scores + KP);
+  __shared__ float partMax[8][COLUMNS];
+  __shared__ float partSum[8][COLUMNS];
+  __shared__ float logs[COLUMNS];
+  __shared__ Desk desks[TOGETHER];
+  int K = arg.K;
+  int KP = arg.KP;
+  // Samples are done with when ranks are made.
+  int shared = max(SAMPLES * ROW_BYTES, 4 * KP);
+  char* samples = memory;                                      // [COLUMNS] rows
+  char* squares = samples + TOGETHER * shared;                 // [16] rows
+  float* weights = reinterpret_cast<float*>(squares + SAMPLES * ROW_BYTES); // [TOGETHER][KP]
+  float* errors = weights + TOGETHER * KP;                     // [TOGETHER][KP]
+  int* sizes = reinterpret_cast<int*>(errors + TOGETHER * KP); // [KP]
   int h = blockIdx.y;
-  int firstGroup = blockIdx.x * together;
-  int count = min(together, groupCounts[h] - firstGroup);
+  int firstGroup = blockIdx.x * TOGETHER;
+  int count = min(TOGETHER, arg.groupCounts[h] - firstGroup);
   if (count <= 0) return;
   int lane = threadIdx.x & 31;
   int warp = threadIdx.x >> 5;
-  const T* queries = q + Rows{qBatch, qHead, qToken, perBatch}.at(h);
-  const int* order = queryOrder + (i64)h * tokens;
-  const int* starts = groupStarts + (i64)h * (groups + 1) + firstGroup;
-  const int* offsets = keyOffsets + (i64)h * (K + 1);
-  const float* logSize = logSizes + (i64)h * KP;
-  int textStart = text ? queryOffsets[(i64)h * (KQ + 1) + KQ - 1] : tokens;
-  bool needsError = scorer == SCORER_EXPECTED_ERROR || errorTarget > 0;
+  const T* queries = arg.q + arg.view.at(h);
+  i64 stride = arg.view.token;
+  const int* order = arg.queryOrder + (i64)h * arg.tokens;
+  const int* starts = arg.groupStarts + (i64)h * (arg.groups + 1) + firstGroup;
+  const int* offsets = arg.keyOffsets + (i64)h * (K + 1);
+  const float* logSize = arg.logSizes + (i64)h * KP;
+  bool needsError = arg.scorer == SCORER_EXPECTED_ERROR || arg.rule.errorTarget > 0;
+  for (int j = threadIdx.x; j < KP; j += 256) {
+    sizes[j] = j < K ? offsets[j + 1] - offsets[j] : 0;
+  }
   for (int i = threadIdx.x; i < SAMPLES * ROW_BYTES / 4; i += 256) {
     reinterpret_cast<u32*>(squares)[i] = 0;
   }
+  constexpr int AHEAD = 4; // loads of a thread in flight
   for (int g = 0; g < count && needsError; g++) {
     float sum[8] = {};
     int start = starts[g];
     int size = starts[g + 1] - start;
     int chunk = threadIdx.x % ROW_CHUNKS;
-    constexpr int AHEAD = 4; // rows of a thread in flight
     for (int row = threadIdx.x / ROW_CHUNKS; row < size; row += AHEAD * SLOTS) {
       int token[AHEAD];
       uint4 x[AHEAD];
@@ -300,7 +382,7 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
       for (int u = 0; u < AHEAD; u++) {
         x[u] = make_uint4(0, 0, 0, 0);
         if (token[u] >= 0) {
-          x[u] = *reinterpret_cast<const uint4*>(queries + token[u] * qToken + chunk * 8);
+          x[u] = *reinterpret_cast<const uint4*>(queries + token[u] * stride + chunk * 8);
         }
       }
 #pragma unroll
@@ -315,34 +397,34 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
     if (threadIdx.x < HEAD_DIM) {
       int column = threadIdx.x;
       *reinterpret_cast<T*>(squares + columnPlace(g, column >> 3, column >> 1 & 3) +
-                            2 * (column & 1)) = toElement(total / size * scale * scale);
+                            2 * (column & 1)) = toElement(total / size * arg.scale * arg.scale);
     }
   }
-  for (int j = threadIdx.x; j < count * KP; j += 256) weights[j] = 0;
+  for (int j = threadIdx.x; j < TOGETHER * KP; j += 256) weights[j] = 0;
 
-  const char* points = reinterpret_cast<const char*>(tailKeys) + (i64)h * (KP + 8) * ROW_BYTES +
-                       BLOCK_BYTES;
-  const char* spread = reinterpret_cast<const char*>(variances) + (i64)h * KP * ROW_BYTES;
+  const char* points = reinterpret_cast<const char*>(arg.tailKeys) +
+                       (i64)h * (KP + 8) * ROW_BYTES + BLOCK_BYTES;
+  const char* spread = reinterpret_cast<const char*>(arg.variances) + (i64)h * KP * ROW_BYTES;
   u32 right = sharedAddress(samples);
-  float factor = scale * LOG2_E;
-  for (int pass = 0; pass < passes; pass++) {
-    constexpr int AHEAD = 4; // chunks of a thread in flight
-    int all = count * SAMPLES * ROW_CHUNKS;
-    for (int base = threadIdx.x; base < all; base += AHEAD * 256) {
+  float factor = arg.scale * LOG2_E;
+  for (int pass = 0; pass < arg.passes; pass++) {
+    constexpr int ALL = COLUMNS * ROW_CHUNKS;
+    for (int base = threadIdx.x; base < ALL; base += AHEAD * 256) {
       uint4 x[AHEAD];
 #pragma unroll
       for (int u = 0; u < AHEAD; u++) {
-        int i = min(base + u * 256, all - 1);
+        int i = min(base + u * 256, ALL - 1);
         int row = i / ROW_CHUNKS;
-        int start = starts[row / SAMPLES];
-        i64 size = starts[row / SAMPLES + 1] - start;
+        int g = min(row / SAMPLES, count - 1); // groups that are not there repeat the last
+        int start = starts[g];
+        i64 size = starts[g + 1] - start;
         i64 sample = pass * SAMPLES + row % SAMPLES;
-        int at = start + (int)((2 * sample + 1) * size / (2 * SAMPLES * passes));
-        x[u] = *reinterpret_cast<const uint4*>(queries + order[at] * qToken + i % ROW_CHUNKS * 8);
+        int at = start + (int)((2 * sample + 1) * size / (2 * SAMPLES * arg.passes));
+        x[u] = *reinterpret_cast<const uint4*>(queries + order[at] * stride + i % ROW_CHUNKS * 8);
       }
 #pragma unroll
       for (int u = 0; u < AHEAD; u++) {
-        int i = min(base + u * 256, all - 1);
+        int i = min(base + u * 256, ALL - 1);
         int row = i / ROW_CHUNKS;
         int chunk = i % ROW_CHUNKS;
         *reinterpret_cast<u32*>(samples + columnPlace(row, chunk, 0)) = x[u].x;
@@ -353,48 +435,52 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
     }
     __syncthreads();
     // A thread holds 4 columns of every group (2 of each 8) and 2 rows of a tile of 16 clusters.
-    float top[MOST][4];
-    float sum[MOST][4];
+    auto logits = [&](float (&s)[TOGETHER][2][4], const u32 (&a)[2 * SPANS][4]) {
 #pragma unroll
-    for (int g = 0; g < MOST; g++) {
+      for (int g = 0; g < TOGETHER; g++) {
 #pragma unroll
-      for (int c = 0; c < 4; c++) {
-        top[g][c] = -1e30f;
-        sum[g][c] = 0;
+        for (int i = 0; i < 8; i++) s[g][i >> 2][i & 3] = 0;
       }
+#pragma unroll
+      for (int k = 0; k < 2 * SPANS; k++) {
+#pragma unroll
+        for (int g = 0; g < TOGETHER; g++) {
+          u32 b[4];
+          rightFragments(b, right, g * SAMPLES, k);
+          multiply(s[g][0], a[k], b[0], b[1]);
+          multiply(s[g][1], a[k], b[2], b[3]);
+        }
+      }
+    };
+    float top[TOGETHER][4];
+    float sum[TOGETHER][4];
+#pragma unroll
+    for (int i = 0; i < 4 * TOGETHER; i++) {
+      top[i >> 2][i & 3] = -1e30f;
+      sum[i >> 2][i & 3] = 0;
     }
     for (int tile = warp; tile < KP / 16; tile += 8) {
       u32 a[2 * SPANS][4];
       leftClusters(a, points + (i64)tile * 2 * BLOCK_BYTES);
       float low = logSize[tile * 16 + (lane >> 2)] * LOG2_E;
       float high = logSize[tile * 16 + 8 + (lane >> 2)] * LOG2_E;
+      float s[TOGETHER][2][4];
+      logits(s, a);
 #pragma unroll
-      for (int g = 0; g < MOST; g++) {
-        if (g >= count) break;
-        float s[2][4] = {};
-#pragma unroll
-        for (int k = 0; k < 2 * SPANS; k++) {
-          u32 b[4];
-          rightFragments(b, right, g * SAMPLES, k);
-          multiply(s[0], a[k], b[0], b[1]);
-          multiply(s[1], a[k], b[2], b[3]);
-        }
+      for (int g = 0; g < TOGETHER; g++) {
 #pragma unroll
         for (int c = 0; c < 4; c++) {
-          float x = s[c >> 1][c & 1] * factor + low;
-          float y = s[c >> 1][2 + (c & 1)] * factor + high;
+          float x = s[g][c >> 1][c & 1] * factor + low;
+          float y = s[g][c >> 1][2 + (c & 1)] * factor + high;
           float higher = fmaxf(top[g][c], fmaxf(x, y));
-          if (higher > top[g][c]) { // seldom, after the first tiles
-            sum[g][c] *= exp2Fast(top[g][c] - higher);
-            top[g][c] = higher;
-          }
-          sum[g][c] += exp2Fast(x - higher) + exp2Fast(y - higher);
+          sum[g][c] = sum[g][c] * exp2Fast(top[g][c] - higher) + exp2Fast(x - higher) +
+                      exp2Fast(y - higher);
+          top[g][c] = higher;
         }
       }
     }
 #pragma unroll
-    for (int g = 0; g < MOST; g++) {
-      if (g >= count) break;
+    for (int g = 0; g < TOGETHER; g++) {
 #pragma unroll
       for (int c = 0; c < 4; c++) {
         float m = top[g][c];
@@ -411,11 +497,13 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
       }
     }
     __syncthreads();
-    if (threadIdx.x < count * SAMPLES) {
+    if (threadIdx.x < COLUMNS) {
       float m = partMax[0][threadIdx.x];
       for (int w = 1; w < 8; w++) m = fmaxf(m, partMax[w][threadIdx.x]);
       float l = 0;
-      for (int w = 0; w < 8; w++) l += partSum[w][threadIdx.x] * exp2Fast(partMax[w][threadIdx.x] - m);
+      for (int w = 0; w < 8; w++) {
+        l += partSum[w][threadIdx.x] * exp2Fast(partMax[w][threadIdx.x] - m);
+      }
       logs[threadIdx.x] = m + log2f(l);
     }
     __syncthreads();
@@ -425,30 +513,25 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
       int row = tile * 16 + (lane >> 2);
       float low = logSize[row] * LOG2_E;
       float high = logSize[row + 8] * LOG2_E;
-      for (int g = 0; g < count; g++) {
-        float s[2][4] = {};
+      float s[TOGETHER][2][4];
+      logits(s, a);
 #pragma unroll
-        for (int k = 0; k < 2 * SPANS; k++) {
-          u32 b[4];
-          rightFragments(b, right, g * SAMPLES, k);
-          multiply(s[0], a[k], b[0], b[1]);
-          multiply(s[1], a[k], b[2], b[3]);
-        }
+      for (int g = 0; g < TOGETHER; g++) {
         float first = 0;
         float second = 0;
 #pragma unroll
         for (int n = 0; n < 2; n++) {
           float2 log = *reinterpret_cast<const float2*>(logs + g * SAMPLES + n * 8 + 2 * (lane & 3));
-          first += exp2Fast(s[n][0] * factor + low - log.x) +
-                   exp2Fast(s[n][1] * factor + low - log.y);
-          second += exp2Fast(s[n][2] * factor + high - log.x) +
-                    exp2Fast(s[n][3] * factor + high - log.y);
+          first += exp2Fast(s[g][n][0] * factor + low - log.x) +
+                   exp2Fast(s[g][n][1] * factor + low - log.y);
+          second += exp2Fast(s[g][n][2] * factor + high - log.x) +
+                    exp2Fast(s[g][n][3] * factor + high - log.y);
         }
         first = sumOfQuad(first);
         second = sumOfQuad(second);
         if ((lane & 3) == 0) {
-          weights[g * KP + row] += first / (SAMPLES * passes);
-          weights[g * KP + row + 8] += second / (SAMPLES * passes);
+          weights[g * KP + row] += first / (SAMPLES * arg.passes);
+          weights[g * KP + row + 8] += second / (SAMPLES * arg.passes);
         }
       }
     }
@@ -468,28 +551,81 @@ score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
     for (int i = 0; i < 4; i++) {
       int g = 2 * (lane & 3) + (i & 1);
       int at = g * KP + tile * 16 + (lane >> 2) + 8 * (i >> 1);
-      if (g < count) errors[at] = weights[at] * v[i];
+      if (g < TOGETHER) errors[at] = weights[at] * v[i];
     }
   }
   __syncthreads();
-  for (int g = 0; g < count; g++) {
-    i64 at = (i64)h * groups + firstGroup + g;
-    u32* row = selection + at * (KP / 32);
-    if (starts[g] >= textStart) {
-      selectAll(offsets, K, KP, row, groupBlocks + at, groupKeys + at);
-      continue;
-    }
-    const float* masses = weights + g * KP;
-    const float* error = errors + g * KP;
-    for (int j = threadIdx.x; j < K; j += 256) {
-      int n = max(1, offsets[j + 1] - offsets[j]);
-      scores[j] = scorer == SCORER_EXPECTED_ERROR ? error[j] / n : masses[j];
-    }
-    __syncthreads();
-    selectRow(Rule{rule, limit, least, errorTarget}, scores, masses, error, offsets, K, KP, text,
-              tokens, keys, places, bits, row, groupBlocks + at, groupKeys + at);
-    __syncthreads();
+  Team<256 / TOGETHER> team;
+  int g = team.number;
+  if (g >= count) return;
+  i64 at = (i64)h * arg.groups + firstGroup + g;
+  u32* row = arg.selection + at * (KP / 32);
+  if (arg.text && starts[g] >= arg.queryOffsets[(i64)h * (arg.KQ + 1) + arg.KQ - 1]) {
+    selectAll(team, desks[g], sizes, K, KP, row, arg.groupBlocks + at, arg.groupKeys + at);
+    return;
   }
+  const float* masses = weights + g * KP;
+  const float* error = errors + g * KP;
+  u32* ranks = reinterpret_cast<u32*>(samples + g * shared);
+  for (int j = team.thread; j < K; j += 256 / TOGETHER) {
+    float score = arg.scorer == SCORER_EXPECTED_ERROR ? error[j] / max(1, sizes[j]) : masses[j];
+    ranks[j] = __float_as_uint(score);
+  }
+  selectRow(team, desks[g], arg.rule, ranks, masses, error, sizes, K, KP, arg.text, arg.tokens,
+            row, arg.groupBlocks + at, arg.groupKeys + at);
+}
+
+// Scores key clusters by query mass or expected error and selects. A block looks after 4 groups;
+// of each, 16 evenly spaced queries a pass speak for it. W = their mean softmax over clusters of
+// scale q.c + log n; v = scale^2 sum_t mean(q_t^2) var_t(k) with the mean over all queries of the
+// group; score W or W v / n.
+//
+// grid (ceil(groups / 4), heads), block 256, dynamic shared memory
+//   4 * (max(16 ROW_BYTES, 4 KP) + 8 KP) + 16 ROW_BYTES + 4 KP bytes
+//   q              view [heads][tokens][D]
+//   queryOrder     int [heads][tokens], of the sort of queries
+//   groupStarts, groupCounts, groups   of make_groups
+//   queryOffsets   int [heads][KQ + 1]
+//   text           1 if the last cluster of both sides is protected text: its queries select
+//                  everything, its keys are always selected; else 0
+//   tailKeys, logSizes, variances      of update_keys
+//   keyOffsets     int [heads][K + 1]
+//   scale          of logits, 1 / sqrt(D) as a rule
+//   passes         16 queries each, >= 1
+//   scorer         0 query mass, 1 expected error
+//   rule, limit, least, errorTarget    of struct Rule
+//   selection      u32 [heads][groups][words]
+//   groupBlocks    int [heads][groups]: blocks of 8 rows that a group attends to
+//   groupKeys      int [heads][groups]: keys that a group attends to
+// Entries of groups behind groupCounts are not written.
+extern "C" __global__ void __launch_bounds__(256, 2)
+score_queries(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
+              const int* queryOrder, const int* groupStarts, const int* groupCounts, int groups,
+              const int* queryOffsets, int KQ, int text, const T* tailKeys, const float* logSizes,
+              const T* variances, const int* keyOffsets, int K, int KP, float scale, int passes,
+              int scorer, int rule, double limit, double least, float errorTarget, u32* selection,
+              int* groupBlocks, int* groupKeys) {
+  scoreQueries<4>({q, {qBatch, qHead, qToken, perBatch}, tokens, queryOrder, groupStarts,
+                   groupCounts, groups, queryOffsets, KQ, text, tailKeys, logSizes, variances,
+                   keyOffsets, K, KP, scale, passes, scorer, {rule, limit, least, errorTarget},
+                   selection, groupBlocks, groupKeys});
+}
+
+// The same with one group a block, for cards on which many clusters do not fit otherwise.
+//
+// grid (groups, heads), block 256, dynamic shared memory
+//   max(16 ROW_BYTES, 4 KP) + 8 KP + 16 ROW_BYTES + 4 KP bytes
+extern "C" __global__ void __launch_bounds__(256, 2)
+score_queries_one(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
+                  const int* queryOrder, const int* groupStarts, const int* groupCounts,
+                  int groups, const int* queryOffsets, int KQ, int text, const T* tailKeys,
+                  const float* logSizes, const T* variances, const int* keyOffsets, int K, int KP,
+                  float scale, int passes, int scorer, int rule, double limit, double least,
+                  float errorTarget, u32* selection, int* groupBlocks, int* groupKeys) {
+  scoreQueries<1>({q, {qBatch, qHead, qToken, perBatch}, tokens, queryOrder, groupStarts,
+                   groupCounts, groups, queryOffsets, KQ, text, tailKeys, logSizes, variances,
+                   keyOffsets, K, KP, scale, passes, scorer, {rule, limit, least, errorTarget},
+                   selection, groupBlocks, groupKeys});
 }
 
 // ---- scores by one vector a group -----------------------------------------------------------
@@ -501,7 +637,7 @@ constexpr int VECTOR_PSEUDO = 2;  // sum of the products of same sign of q and c
 // Scores key clusters for the mean direction of a group (bound, pseudo) or its mean query (mass)
 // and selects; meant for few groups, as the paper has them.
 //
-// grid (groups, heads), block 256, dynamic shared memory 4 KP + 8 places + 4 words bytes
+// grid (groups, heads), block 256, dynamic shared memory 12 KP bytes
 //   kind      0 bound, 1 mass, 2 pseudo
 //   extremes  T [heads][2][KP][D] of update_keys (bound)
 //   tailKeys, logSizes   of update_keys (mass, pseudo)
@@ -515,15 +651,14 @@ score_vectors(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
               const T* tailKeys, const float* logSizes, const float* center,
               const int* keyOffsets, int K, int KP, float scale, int rule, double limit,
               double least, u32* selection, int* groupBlocks, int* groupKeys) {
-  extern __shared__ __align__(16) char memory[];
   __shared__ float scratch[SLOTS * HEAD_DIM];
   __shared__ float vector[HEAD_DIM];
   __shared__ float parts[8];
-  int places = 256;
-  while (places < K) places <<= 1;
-  u64* keys = reinterpret_cast<u64*>(memory);
-  float* scores = reinterpret_cast<float*>(keys + places);
-  u32* bits = reinterpret_cast<u32*>(scores + KP);
+  __shared__ Desk desk;
+  float* scores = reinterpret_cast<float*>(memory);    // [KP]
+  u32* ranks = reinterpret_cast<u32*>(scores + KP);    // [KP]
+  int* sizes = reinterpret_cast<int*>(ranks + KP);     // [KP]
+  Team<256> team;
   int h = blockIdx.y;
   int group = blockIdx.x;
   if (group >= groupCounts[h]) return;
@@ -533,8 +668,12 @@ score_vectors(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
   int size = starts[group + 1] - start;
   i64 at = (i64)h * groups + group;
   u32* row = selection + at * (KP / 32);
+  for (int j = threadIdx.x; j < KP; j += 256) {
+    sizes[j] = j < K ? offsets[j + 1] - offsets[j] : 0;
+  }
+  __syncthreads();
   if (text && start >= queryOffsets[(i64)h * (KQ + 1) + KQ - 1]) {
-    selectAll(offsets, K, KP, row, groupBlocks + at, groupKeys + at);
+    selectAll(team, desk, sizes, K, KP, row, groupBlocks + at, groupKeys + at);
     return;
   }
   const T* queries = q + Rows{qBatch, qHead, qToken, perBatch}.at(h);
@@ -601,8 +740,9 @@ score_vectors(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
     for (int j = threadIdx.x; j < K; j += 256) scores[j] = expf(scores[j] - m) / all;
     __syncthreads();
   }
-  selectRow(Rule{rule, limit, least, 0}, scores, scores, scores, offsets, K, KP, text, tokens,
-            keys, places, bits, row, groupBlocks + at, groupKeys + at);
+  for (int j = threadIdx.x; j < K; j += 256) ranks[j] = __float_as_uint(scores[j]);
+  selectRow(team, desk, Rule{rule, limit, least, 0}, ranks, scores, scores, sizes, K, KP, text,
+            tokens, row, groupBlocks + at, groupKeys + at);
 }
 
 // ---- work items -----------------------------------------------------------------------------

@@ -95,7 +95,7 @@ final class ReportDraft {
         RunReport.Memory.of(memory),
         clock.seconds(),
         PeakMemory.bytes(),
-        Card.peakBytes(engine.options().device()).orElse(0),
+        Card.takenBytes(engine.options().device()).orElse(0),
         AttentionSummary.of(attention),
         comparison,
         engine.weights(),

@@ -25,7 +25,7 @@ import java.util.Optional;
  * @param seconds per stage: load, text, transformer, decode, write, total
  * @param peakMemoryBytes largest resident size of the process so far, mapped weights included; 0
  *     where the system does not say
- * @param peakCardMemoryBytes most bytes of tensors on the card so far; 0 on a processor
+ * @param peakCardMemoryBytes bytes of the card that the process took so far; 0 on a processor
  * @param attention what the self-attentions did
  * @param compare this video against the dense one, if asked for
  * @param weights the weight files

@@ -2,6 +2,7 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -10,6 +11,7 @@ import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -150,10 +152,19 @@ public final class TextToVideo implements AutoCloseable {
   public MemoryPlan memory(VideoRequest request) {
     check(request);
     long free =
-        options().device().isCpu()
-            ? Machine.here().availableBytes()
-            : Card.of(options().device()).freeBytes();
+        options().device().isCpu() ? Machine.here().availableBytes() : free(options().device());
     return MemoryPlan.of(model(), request, options(), OptionalLong.of(free));
+  }
+
+  /** What the card has to give, and what libtorch took of it but for the weights that are there. */
+  private long free(Device device) {
+    Card card = Card.of(device);
+    long loaded =
+        Arrays.stream(VideoPart.values())
+            .filter(model()::isLoaded)
+            .mapToLong(part -> model().weightBytes(part, options()))
+            .sum();
+    return card.freeBytes() + Math.max(0, card.takenBytes() - loaded);
   }
 
   /**

@@ -91,7 +91,7 @@ public final class CardBench {
       facts.put("cardMemoryBytes", card.memoryBytes());
       facts.put("computeCapability", card.capabilityText());
       facts.put("driverCuda", card.driver());
-      facts.put("peakCardMemoryBytes", card.peakBytes());
+      facts.put("peakCardMemoryBytes", card.takenBytes());
       return new BenchReport(facts, document(settings), bench.rows);
     }
   }

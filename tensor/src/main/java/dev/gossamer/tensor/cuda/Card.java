@@ -67,23 +67,17 @@ public record Card(
         .toList();
   }
 
-  /** Bytes that can still be had. */
+  /** Bytes that the card has to give; what libtorch keeps for its next tensors is not in it. */
   public long freeBytes() {
     return CudaCard.free(index);
   }
 
-  /** Most bytes that tensors held at one time since {@link #resetPeak}. */
-  public long peakBytes() {
-    return CudaCard.peak(index);
-  }
-
-  /** Bytes that tensors hold now. */
-  public long allocatedBytes() {
-    return CudaCard.allocated(index);
-  }
-
-  public void resetPeak() {
-    CudaCard.resetPeak(index);
+  /**
+   * Bytes of the card that this process took since it first asked, tensors that are gone included:
+   * libtorch keeps their memory for the next ones.
+   */
+  public long takenBytes() {
+    return CudaCard.taken(index);
   }
 
   /** Waits until everything given to the card is done. */
@@ -98,9 +92,9 @@ public record Card(
     }
   }
 
-  /** Peak of a device's own memory; empty for a processor. */
-  public static OptionalLong peakBytes(Device device) {
-    return device.isCpu() ? OptionalLong.empty() : OptionalLong.of(CudaCard.peak(device.index()));
+  /** {@link #takenBytes} of a device; empty for a processor. */
+  public static OptionalLong takenBytes(Device device) {
+    return device.isCpu() ? OptionalLong.empty() : OptionalLong.of(CudaCard.taken(device.index()));
   }
 
   /** What NVCC and NVRTC call machine code for this card: Hopper's has instructions of its own. */

@@ -14,6 +14,9 @@ import java.util.List;
  * stream. Safe to use from several threads; keep the object, it is not cheap to make.
  */
 public final class Kernels {
+  private static final ThreadLocal<KernelArguments> ARGUMENTS =
+      ThreadLocal.withInitial(KernelArguments::new);
+
   private final Card card;
   private final String name;
   private final KernelModule module;
@@ -56,7 +59,7 @@ public final class Kernels {
    * @throws IllegalArgumentException for anything else
    */
   public void launch(String kernel, Grid grid, Object... arguments) {
-    KernelArguments packed = new KernelArguments();
+    KernelArguments packed = ARGUMENTS.get().clear();
     for (Object argument : arguments) {
       if (argument instanceof Tensor tensor) {
         if (tensor.device().isCpu() || tensor.device().index() != card.index()) {

@@ -57,7 +57,6 @@ final class CudaBindings {
     try {
       installed.ifPresent(libtorch -> loadRuntime(libtorch.besides()));
       NativeLoading.load(List.of(cudart.class, nvrtc.class, torch_cuda.class), BINDINGS);
-      torch.globalContext().lazyInitCUDA(); // before it the allocator knows no card
     } catch (UnsatisfiedLinkError e) {
       throw new EnvironmentException(
           "Cannot load the bindings to CUDA: " + e.getMessage(),

@@ -2,6 +2,7 @@ package dev.gossamer.tensor.text;
 
 import ai.djl.engine.EngineException;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.gossamer.tensor.CudaSetup;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
@@ -47,7 +48,7 @@ public final class OfflineTokenizers {
   private static HuggingFaceTokenizer offline(InputStream json) throws IOException {
     synchronized (LOADING) {
       Map<String, String> before = new HashMap<>();
-      OFFLINE.forEach((key, value) -> before.put(key, System.setProperty(key, value)));
+      switches().forEach((key, value) -> before.put(key, System.setProperty(key, value)));
       try {
         return HuggingFaceTokenizer.newInstance(
             json, Map.of("truncation", "do_not_truncate", "padding", "do_not_pad"));
@@ -62,6 +63,18 @@ public final class OfflineTokenizers {
             });
       }
     }
+  }
+
+  /**
+   * DJL asks for cards by a CUDA library of its own finding. Where there is one it must do so in
+   * another process: a second one in this would get the calls that libtorch means for the first.
+   */
+  private static Map<String, String> switches() {
+    Map<String, String> switches = new HashMap<>(OFFLINE);
+    if (CudaSetup.here().card()) {
+      switches.put("ai.djl.util.cuda.fork", "true");
+    }
+    return switches;
   }
 
   private static String firstLine(Throwable failure) {

@@ -25,7 +25,7 @@ class CardTest {
   @Test
   void aProcessorIsNoCard() {
     assertThatThrownBy(() -> Card.of(Device.CPU)).isInstanceOf(IllegalArgumentException.class);
-    assertThat(Card.peakBytes(Device.CPU)).isEmpty();
+    assertThat(Card.takenBytes(Device.CPU)).isEmpty();
     Card.synchronise(Device.CPU);
   }
 

@@ -1,14 +1,16 @@
 package dev.gossamer.tensor.libtorch.cuda;
 
 import dev.gossamer.tensor.libtorch.Libtorch;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.SizeTPointer;
-import org.bytedeco.pytorch.Stat;
-import org.bytedeco.pytorch.cuda.DeviceStats;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /** What is to be known of a card, by its number. */
 public final class CudaCard {
+  private static final Map<Integer, Long> FREE_AT_FIRST = new ConcurrentHashMap<>();
+
   private CudaCard() {}
 
   /** How many there are; 0 without CUDA. */
@@ -63,12 +65,23 @@ public final class CudaCard {
     return info(card)[1];
   }
 
-  /** Bytes that can still be had, those included that libtorch keeps for its next tensors. */
+  /**
+   * Bytes that the card still has to give. What libtorch keeps for its next tensors is not among
+   * them.
+   */
   public static long free(int card) {
-    long[] info = info(card);
-    try (DeviceStats stats = torch_cuda.getAllocator().getDeviceStats((byte) card)) {
-      return info[0] + current(stats.reserved_bytes()) - current(stats.allocated_bytes());
-    }
+    return info(card)[0];
+  }
+
+  /**
+   * Bytes that this process took of the card, and others meanwhile, since it first asked. libtorch
+   * gives nothing back of what it once took, so this is the most so far. Its own statistics would
+   * say more, but their layout differs between versions: asking for them by bindings of another one
+   * writes where it must not.
+   */
+  public static long taken(int card) {
+    long free = info(card)[0];
+    return Math.max(0, FREE_AT_FIRST.get(card) - free);
   }
 
   private static long[] info(int card) {
@@ -77,42 +90,9 @@ public final class CudaCard {
         SizeTPointer free = new SizeTPointer(1);
         SizeTPointer total = new SizeTPointer(1)) {
       Cuda.check(cudart.cuMemGetInfo(free, total), "the memory of the card");
+      FREE_AT_FIRST.putIfAbsent(card, free.get());
       return new long[] {free.get(), total.get()};
     }
-  }
-
-  /** Bytes of tensors now. */
-  public static long allocated(int card) {
-    Cuda.boot();
-    try (DeviceStats stats = torch_cuda.getAllocator().getDeviceStats((byte) card)) {
-      return current(stats.allocated_bytes());
-    }
-  }
-
-  /** Most bytes of tensors at one time, since the start or {@link #resetPeak}. */
-  public static long peak(int card) {
-    Cuda.boot();
-    try (DeviceStats stats = torch_cuda.getAllocator().getDeviceStats((byte) card);
-        Stat stat = stats.allocated_bytes()) {
-      return stat.peak();
-    }
-  }
-
-  public static void resetPeak(int card) {
-    Cuda.boot();
-    torch_cuda.getAllocator().resetPeakStats((byte) card);
-  }
-
-  private static long current(Stat stat) {
-    try (stat) {
-      return stat.current();
-    }
-  }
-
-  /** Returns memory that no tensor uses to the card. */
-  public static void emptyCache() {
-    Cuda.boot();
-    torch_cuda.getAllocator().emptyCache();
   }
 
   /** Waits until everything given to the card is done. */

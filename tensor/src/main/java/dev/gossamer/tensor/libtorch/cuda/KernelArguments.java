@@ -7,6 +7,7 @@ import java.util.List;
 
 /**
  * Arguments of one launch in the order of the kernel's parameters, each aligned as CUDA wants it.
+ * To be used again for the next launch by the same thread: a launch copies them.
  */
 public final class KernelArguments {
   /** A tensor map, which CUDA wants aligned so, is the widest. */
@@ -19,6 +20,13 @@ public final class KernelArguments {
           .alignedSlice(ALIGNMENT)
           .order(ByteOrder.nativeOrder());
   private final List<Integer> offsets = new ArrayList<>();
+
+  /** Forgets all, for the next launch. */
+  public KernelArguments clear() {
+    memory.clear();
+    offsets.clear();
+    return this;
+  }
 
   /** An address, of a tensor for example, or a 64-bit number. */
   public KernelArguments add(long value) {

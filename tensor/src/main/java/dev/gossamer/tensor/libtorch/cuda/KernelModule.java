@@ -7,13 +7,18 @@ import org.bytedeco.cuda.cudart.CUmod_st;
 import org.bytedeco.cuda.cudart.CUstream_st;
 import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
-import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.pytorch.cuda.CUDAStream;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /** Machine code on one card. Lives as long as the process: a launch may still be under way. */
 public final class KernelModule {
+  private static final int MOST_ARGUMENTS = 1024; // each takes at least 4 bytes
+  private static final Pointer NONE = null;
+  private static final ThreadLocal<LongPointer> ADDRESSES =
+      ThreadLocal.withInitial(() -> new LongPointer(MOST_ARGUMENTS));
+
   private final int card;
   private final CUmod_st module = new CUmod_st();
   private final Map<String, Kernel> kernels = new ConcurrentHashMap<>();
@@ -58,10 +63,9 @@ public final class KernelModule {
     public void launch(int[] grid, int[] block, int sharedBytes, KernelArguments arguments) {
       try (Cuda.Current current = Cuda.current(card);
           CUDAStream stream = torch_cuda.getCurrentCUDAStream((byte) card);
-          CUstream_st handle = stream.stream();
-          BytePointer memory = new BytePointer(arguments.memory());
-          PointerPointer<Pointer> addresses = addresses(memory, arguments)) {
+          CUstream_st handle = stream.stream()) {
         allow(sharedBytes);
+        LongPointer addresses = addresses(arguments);
         Cuda.check(
             cudart.cuLaunchKernel(
                 function,
@@ -74,15 +78,18 @@ public final class KernelModule {
                 sharedBytes,
                 handle,
                 addresses,
-                (PointerPointer<?>) null),
+                NONE),
             "launching kernel " + name);
       }
     }
 
-    private PointerPointer<Pointer> addresses(BytePointer memory, KernelArguments arguments) {
-      PointerPointer<Pointer> addresses = new PointerPointer<>(arguments.count());
-      for (int i = 0; i < arguments.count(); i++) {
-        addresses.put(i, memory.getPointer(BytePointer.class, arguments.offset(i)));
+    /** Where each argument lies; the memory is the thread's, as launches are many and small. */
+    private static LongPointer addresses(KernelArguments arguments) {
+      LongPointer addresses = ADDRESSES.get();
+      try (BytePointer memory = new BytePointer(arguments.memory())) {
+        for (int i = 0; i < arguments.count(); i++) {
+          addresses.put(i, memory.address() + arguments.offset(i));
+        }
       }
       return addresses;
     }

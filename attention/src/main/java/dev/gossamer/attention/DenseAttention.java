@@ -48,7 +48,8 @@ public final class DenseAttention implements AttentionMethod {
   }
 
   /**
-   * Exact attention. On a processor heads run side by side: in float32 through libtorch's own
+   * Exact attention. On a processor heads run side by side: in float32 on its vectors where Java
+   * may use them ({@link dev.gossamer.attention.vector.VectorApi}), else through libtorch's own
    * kernel; in bf16, where the processor multiplies it, in strips of queries, because that kernel
    * is 25 times slower in bf16 there, and elsewhere in float32 as well.
    *
@@ -61,6 +62,7 @@ public final class DenseAttention implements AttentionMethod {
       return query.scaledDotProductAttention(key, value, null, scale);
     }
     long heads = query.size(1);
+    boolean vectors = VectorDense.serves(query, key);
     // Tokens before heads in memory: joining the heads afterwards then costs nothing.
     Tensor output =
         Tensor.empty(query.dtype(), query.size(0), query.size(2), heads, value.size(3))
@@ -74,6 +76,8 @@ public final class DenseAttention implements AttentionMethod {
           Tensor out = output.select(0, h / heads).select(0, h % heads);
           if (query.dtype() == DType.BFLOAT16 && NATIVE_BFLOAT16) {
             inStrips(q, k.contiguous(), v.contiguous(), scale, out);
+          } else if (vectors) {
+            VectorDense.attend(q, k, v, scale, out);
           } else {
             out.copyFrom(wholeHead(q, k, v, scale));
           }

@@ -21,7 +21,14 @@ import org.junit.jupiter.params.provider.MethodSource;
 class AttentionContractTest {
   static Stream<String> methods() {
     return Stream.of(
-        "dense", "adacluster", "adacluster/paper", "adacluster/cluster", "svg2", "sparge");
+        "dense",
+        "adacluster",
+        "adacluster/paper",
+        "adacluster/cluster",
+        "svg2",
+        "sparge",
+        "adacluster/default/libtorch",
+        "adacluster/cluster/libtorch");
   }
 
   /** Options that make every method do its own work on short made-up videos. */
@@ -33,6 +40,7 @@ class AttentionContractTest {
     }
     if (!parts[0].equals("dense")) {
       options = options.withSetting("minTokens", "0").withSetting("denseLayers", "[]");
+      options = parts.length > 2 ? options.withSetting("execution", parts[2]) : options;
       options = everything ? options.withDensity(1) : options;
     }
     return AttentionCatalog.create(parts[0], options);

@@ -73,6 +73,15 @@ class ArchitectureTest {
           .resideInAPackage("org.bytedeco..");
 
   @ArchTest
+  static final ArchRule onlyOnePackageTouchesTheVectorModule =
+      noClasses()
+          .that()
+          .resideOutsideOfPackage("dev.gossamer.attention.vector..")
+          .should()
+          .dependOnClassesThat()
+          .resideInAPackage("jdk.incubator..");
+
+  @ArchTest
   static final ArchRule packagesHaveNoCycles =
       slices().matching("dev.gossamer.(**)").should().beFreeOfCycles();
 

@@ -5,6 +5,7 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.vector.VectorApi;
+import dev.gossamer.attention.vector.VectorTile;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
@@ -142,13 +143,12 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
 
   private boolean onVectors(Tensor query) {
     boolean float32 =
-        settings.products() == AdaClusterSettings.Products.AUTO
-            || products(query) == DType.FLOAT32;
+        settings.products() == AdaClusterSettings.Products.AUTO || products(query) == DType.FLOAT32;
     return settings.execution() == AdaClusterSettings.Execution.AUTO
         && float32
         && query.device().isCpu()
         && VectorApi.available()
-        && VectorExecution.fits(query.size(2), query.size(3));
+        && VectorTile.fits(query.size(2), query.size(3));
   }
 
   private void calibrate(Tensor key) {

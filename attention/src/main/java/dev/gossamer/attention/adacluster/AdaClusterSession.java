@@ -6,6 +6,7 @@ import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.CallLog;
 import dev.gossamer.attention.clusters.Workspace;
+import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;

@@ -11,7 +11,9 @@ import dev.gossamer.tensor.Tensor;
  * any device, {@link VectorExecution} on processors. Tensors belong to the current scope.
  */
 interface HeadExecution {
-  /** Mean of the clustered keys, float32 {@code [1, headDim]}; every key is less it from here on. */
+  /**
+   * Mean of the clustered keys, float32 {@code [1, headDim]}; every key is less it from here on.
+   */
   Tensor keyMean();
 
   /** The clustered tokens' queries. */

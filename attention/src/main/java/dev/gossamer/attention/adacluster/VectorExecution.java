@@ -5,10 +5,8 @@ import dev.gossamer.attention.clusters.KeySelection;
 import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.attention.kmeans.Lloyd;
 import dev.gossamer.attention.kmeans.VectorKMeans;
-import dev.gossamer.attention.vector.VectorKernels;
+import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.attention.vector.VectorTile;
-import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import java.util.function.ObjIntConsumer;
 
@@ -50,24 +48,10 @@ final class VectorExecution implements HeadExecution {
     this.chunks = chunks;
     this.tokens = (int) query.size(0);
     this.headDim = (int) query.size(1);
-    this.query = read(query, VectorMemory.Use.QUERIES);
-    this.key = read(key, VectorMemory.Use.KEYS);
-    this.value = read(value, VectorMemory.Use.VALUES);
+    this.query = memory.read(query, VectorMemory.Use.QUERIES);
+    this.key = memory.read(key, VectorMemory.Use.KEYS);
+    this.value = memory.read(value, VectorMemory.Use.VALUES);
     this.keyMean = centre();
-  }
-
-  /** Whether the arrays of a head can be indexed. */
-  static boolean fits(long tokens, long headDim) {
-    return 3 * tokens * (headDim + VectorKernels.LANES) < Integer.MAX_VALUE;
-  }
-
-  private float[] read(Tensor rows, VectorMemory.Use use) {
-    int length = tokens * headDim;
-    float[] numbers = memory.floats(use, length);
-    try (Scope scope = Scope.open()) {
-      rows.to(DType.FLOAT32).contiguous().memory().asFloatBuffer().get(numbers, 0, length);
-    }
-    return numbers;
   }
 
   /** Takes the mean of the clustered keys away from every key, which changes no softmax. */
@@ -141,7 +125,9 @@ final class VectorExecution implements HeadExecution {
                 session.withVectors(
                     own -> {
                       int end = (int) ((long) count * (chunk + 1) / chunks);
-                      for (int group = (int) ((long) count * chunk / chunks); group < end; group++) {
+                      for (int group = (int) ((long) count * chunk / chunks);
+                          group < end;
+                          group++) {
                         work.accept(own, group);
                       }
                     }));
@@ -151,11 +137,7 @@ final class VectorExecution implements HeadExecution {
   public void attend(KeySelection selection, Tensor output) {
     float[] out = memory.floats(VectorMemory.Use.OUTPUT, tokens * headDim);
     forGroups((own, group) -> attend(group, selection, own, out));
-    try (Scope scope = Scope.open()) {
-      Tensor all = Tensor.empty(DType.FLOAT32, tokens, headDim);
-      all.memory().asFloatBuffer().put(out, 0, tokens * headDim);
-      output.copyFrom(all);
-    }
+    VectorMemory.write(out, output);
   }
 
   private void attend(int group, KeySelection selection, VectorMemory own, float[] out) {

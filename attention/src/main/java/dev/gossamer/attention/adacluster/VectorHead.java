@@ -5,6 +5,7 @@ import dev.gossamer.attention.clusters.KeySelection;
 import dev.gossamer.attention.clusters.KeyStatistics;
 import dev.gossamer.attention.clusters.QueryGroups;
 import dev.gossamer.attention.vector.VectorKernels;
+import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.attention.vector.VectorTile;
 import dev.gossamer.tensor.Tensor;
 import java.util.Arrays;
@@ -132,20 +133,20 @@ record VectorHead(
     int size = groups.size(group);
     int wanted = QueryGroups.samplesOf(size, stride);
     float[] mass = new float[width];
-    float[] lanes = new float[VectorKernels.LANES];
+    float[] maxima = new float[VectorKernels.LANES];
+    float[] sums = new float[VectorKernels.LANES];
     float[] scores = own.floats(VectorMemory.Use.SCORES, STRIP * width);
     int[] rows = own.rows(STRIP);
     for (int from = 0; from < wanted; from += STRIP) {
       int count = Math.min(STRIP, wanted - from);
       for (int i = 0; i < VectorKernels.paddedRows(count); i++) {
         int sample = Math.min(from + i, wanted - 1);
-        rows[i] =
-            headDim * order[groups.start(group) + QueryGroups.sample(sample, wanted, size)];
+        rows[i] = headDim * order[groups.start(group) + QueryGroups.sample(sample, wanted, size)];
       }
       VectorKernels.products(
           query, rows, 0, VectorKernels.paddedRows(count), headDim, across, width, scores);
       for (int i = 0; i < count; i++) {
-        VectorKernels.addSoftmax(scores, i * width, width, bias, mass, lanes);
+        VectorKernels.addSoftmax(scores, i * width, width, bias, mass, maxima, sums);
       }
     }
     for (int cluster = 0; cluster < width; cluster++) {

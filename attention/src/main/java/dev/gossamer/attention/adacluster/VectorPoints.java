@@ -3,6 +3,7 @@ package dev.gossamer.attention.adacluster;
 import dev.gossamer.attention.clusters.ClusterLayout;
 import dev.gossamer.attention.clusters.KeySelection;
 import dev.gossamer.attention.clusters.KeyStatistics;
+import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.attention.vector.VectorTile;
 import dev.gossamer.tensor.Tensor;
 

@@ -53,7 +53,9 @@ public final class VectorApi {
     return Optional.empty();
   }
 
-  /** Without fused multiply-add in hardware, Java computes it in software, a thousand times slower. */
+  /**
+   * Without fused multiply-add in hardware, Java computes it in software, a thousand times slower.
+   */
   private static Optional<String> weakProcessor() {
     int lanes = VectorKernels.LANES;
     boolean arm = System.getProperty("os.arch", "").toLowerCase(Locale.ROOT).equals("aarch64");

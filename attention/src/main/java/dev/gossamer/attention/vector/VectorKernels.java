@@ -1,5 +1,6 @@
 package dev.gossamer.attention.vector;
 
+import java.util.Arrays;
 import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
@@ -10,8 +11,8 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * The loops in which a clustered attention spends its time, on float32 arrays. Two shapes of a
  * matrix product suffice: rows picked by offsets against columns that lie side by side in vectors
- * ({@link #products}), and weighted sums of picked rows ({@link #weightedSums}). Nothing needs to be
- * packed: a list of offsets says which rows take part.
+ * ({@link #products}), and weighted sums of picked rows ({@link #weightedSums}). Nothing needs to
+ * be packed: a list of offsets says which rows take part.
  *
  * <p>Each sum runs in one fixed order, so that no result depends on threads. Where a method's width
  * must be a multiple of {@link #LANES}, what lies in columns behind the last one used is free, but
@@ -22,6 +23,8 @@ import jdk.incubator.vector.VectorSpecies;
 public final class VectorKernels {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
 
+  private static final VectorSpecies<Integer> WHOLE = IntVector.SPECIES_PREFERRED;
+
   /** Floats of one vector on this processor. */
   public static final int LANES = SPECIES.length();
 
@@ -31,13 +34,15 @@ public final class VectorKernels {
   /** Stands for minus infinity where that would lead to NaN. */
   public static final float UNSEEN = -1e30f;
 
-  // exp(x) = 2^n exp(r) with x = n log 2 + r, |r| <= log 2 / 2; exp(r) = 1 + r + r^2 q(r), where q was
+  // exp(x) = 2^n exp(r) with x = n log 2 + r, |r| <= log 2 / 2; exp(r) = 1 + r + r^2 q(r), where q
+  // was
   // fitted so that the relative error of exp is nowhere above 4e-9, far below that of float32.
   private static final float LOG2_E = 1.44269504f;
   private static final float LN2_HIGH = 0.693359375f; // few bits, so that n times it is exact
   private static final float LN2_LOW = -2.12194440e-4f;
   private static final float ROUNDER = 0x1.8p23f + 127; // adding it leaves n + 127 in the low bits
-  private static final float LEAST = -87f; // exp of it is the last number with all its digits
+  // exp of -87 is about the last number with all its digits
+  private static final int LEAST_BITS = 0xc2ae0000; // of -87f
   private static final float Q0 = 0.49999994f;
   private static final float Q1 = 0.16666521f;
   private static final float Q2 = 0.04166839f;
@@ -45,16 +50,16 @@ public final class VectorKernels {
   private static final float Q4 = 0.0013814599f;
   private static final int EXPONENT = 23;
 
-  private static final FloatVector COUNT = counting();
+  private static final float[] COUNT = counting();
 
   private VectorKernels() {}
 
-  private static FloatVector counting() {
+  private static float[] counting() {
     float[] numbers = new float[LANES];
     for (int lane = 0; lane < LANES; lane++) {
       numbers[lane] = lane;
     }
-    return FloatVector.fromArray(SPECIES, numbers, 0);
+    return numbers;
   }
 
   /** The next multiple of {@link #LANES}. */
@@ -274,21 +279,28 @@ public final class VectorKernels {
     for (int i = first; i < first + count; i++) {
       check(at[i] >= 0 && at[i] <= last, "a row of values");
     }
+    scale(sums, queries, columns, keep);
     int column = 0;
     for (; column + 2 * LANES <= columns; column += 2 * LANES) {
       for (int query = 0; query < queries; query += ROWS) {
-        sums8x2(weights, width, query, values, at, first, count, column, keep, sums, columns);
+        sums8x2(weights, width, query, values, at, first, count, column, sums, columns);
       }
     }
     if (column < columns) {
       for (int query = 0; query < queries; query += ROWS) {
-        sums8x1(weights, width, query, values, at, first, count, column, keep, sums, columns);
+        sums8x1(weights, width, query, values, at, first, count, column, sums, columns);
       }
     }
   }
 
-  private static FloatVector kept(float[] sums, int at, float keep) {
-    return FloatVector.fromArray(SPECIES, sums, at).mul(keep);
+  /** In a loop of its own: inside the products, it would keep the compiler from their registers. */
+  private static void scale(float[] sums, int queries, int columns, float[] keep) {
+    for (int query = 0; query < queries; query++) {
+      FloatVector factor = FloatVector.broadcast(SPECIES, keep[query]);
+      for (int at = query * columns; at < (query + 1) * columns; at += LANES) {
+        FloatVector.fromArray(SPECIES, sums, at).mul(factor).intoArray(sums, at);
+      }
+    }
   }
 
   private static void sums8x2(
@@ -300,27 +312,26 @@ public final class VectorKernels {
       int first,
       int count,
       int column,
-      float[] keep,
       float[] sums,
       int columns) {
     int to = query * columns + column;
     int next = to + LANES;
-    FloatVector a0 = kept(sums, to, keep[query]);
-    FloatVector a1 = kept(sums, to + columns, keep[query + 1]);
-    FloatVector a2 = kept(sums, to + 2 * columns, keep[query + 2]);
-    FloatVector a3 = kept(sums, to + 3 * columns, keep[query + 3]);
-    FloatVector a4 = kept(sums, to + 4 * columns, keep[query + 4]);
-    FloatVector a5 = kept(sums, to + 5 * columns, keep[query + 5]);
-    FloatVector a6 = kept(sums, to + 6 * columns, keep[query + 6]);
-    FloatVector a7 = kept(sums, to + 7 * columns, keep[query + 7]);
-    FloatVector b0 = kept(sums, next, keep[query]);
-    FloatVector b1 = kept(sums, next + columns, keep[query + 1]);
-    FloatVector b2 = kept(sums, next + 2 * columns, keep[query + 2]);
-    FloatVector b3 = kept(sums, next + 3 * columns, keep[query + 3]);
-    FloatVector b4 = kept(sums, next + 4 * columns, keep[query + 4]);
-    FloatVector b5 = kept(sums, next + 5 * columns, keep[query + 5]);
-    FloatVector b6 = kept(sums, next + 6 * columns, keep[query + 6]);
-    FloatVector b7 = kept(sums, next + 7 * columns, keep[query + 7]);
+    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
+    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
+    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
+    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
+    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
+    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
+    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
+    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
+    FloatVector b0 = FloatVector.fromArray(SPECIES, sums, next);
+    FloatVector b1 = FloatVector.fromArray(SPECIES, sums, next + columns);
+    FloatVector b2 = FloatVector.fromArray(SPECIES, sums, next + 2 * columns);
+    FloatVector b3 = FloatVector.fromArray(SPECIES, sums, next + 3 * columns);
+    FloatVector b4 = FloatVector.fromArray(SPECIES, sums, next + 4 * columns);
+    FloatVector b5 = FloatVector.fromArray(SPECIES, sums, next + 5 * columns);
+    FloatVector b6 = FloatVector.fromArray(SPECIES, sums, next + 6 * columns);
+    FloatVector b7 = FloatVector.fromArray(SPECIES, sums, next + 7 * columns);
     for (int i = 0; i < count; i++) {
       int from = at[first + i] + column;
       int w = i * width + query;
@@ -370,18 +381,17 @@ public final class VectorKernels {
       int first,
       int count,
       int column,
-      float[] keep,
       float[] sums,
       int columns) {
     int to = query * columns + column;
-    FloatVector a0 = kept(sums, to, keep[query]);
-    FloatVector a1 = kept(sums, to + columns, keep[query + 1]);
-    FloatVector a2 = kept(sums, to + 2 * columns, keep[query + 2]);
-    FloatVector a3 = kept(sums, to + 3 * columns, keep[query + 3]);
-    FloatVector a4 = kept(sums, to + 4 * columns, keep[query + 4]);
-    FloatVector a5 = kept(sums, to + 5 * columns, keep[query + 5]);
-    FloatVector a6 = kept(sums, to + 6 * columns, keep[query + 6]);
-    FloatVector a7 = kept(sums, to + 7 * columns, keep[query + 7]);
+    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
+    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
+    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
+    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
+    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
+    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
+    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
+    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
     for (int i = 0; i < count; i++) {
       int w = i * width + query;
       FloatVector a = FloatVector.fromArray(SPECIES, values, at[first + i] + column);
@@ -404,34 +414,64 @@ public final class VectorKernels {
     a7.intoArray(sums, to + 7 * columns);
   }
 
-  /** e to the power of x for x <= 0, relative error below 2e-7; 1.6e-38 from -87 downwards. */
-  private static FloatVector exp(FloatVector logit) {
-    FloatVector x = logit.blend(LEAST, logit.compare(VectorOperators.LT, LEAST));
-    FloatVector shifted = x.fma(
-        FloatVector.broadcast(SPECIES, LOG2_E), FloatVector.broadcast(SPECIES, ROUNDER));
-    FloatVector n = shifted.sub(ROUNDER);
-    FloatVector r = n.fma(FloatVector.broadcast(SPECIES, -LN2_HIGH), x);
-    r = n.fma(FloatVector.broadcast(SPECIES, -LN2_LOW), r);
-    FloatVector q = FloatVector.broadcast(SPECIES, Q4);
-    q = q.fma(r, FloatVector.broadcast(SPECIES, Q3));
-    q = q.fma(r, FloatVector.broadcast(SPECIES, Q2));
-    q = q.fma(r, FloatVector.broadcast(SPECIES, Q1));
-    q = q.fma(r, FloatVector.broadcast(SPECIES, Q0));
-    FloatVector e = q.fma(r.mul(r), r).add(1);
-    IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, EXPONENT);
-    return e.mul(power.reinterpretAsFloats());
+  private static FloatVector all(float number) {
+    return FloatVector.broadcast(SPECIES, number); // a constant, unlike a vector in a static field
   }
 
-  /** exp of every number of an array in place; none may be above 0. For tests and short arrays. */
+  /**
+   * Replaces {@code count} vectors by e to the power of them less {@code less}, which must leave
+   * none above 0, and adds them to {@code sum}. Relative error below 2e-7; 1.6e-38 from -87
+   * downwards, NaN for NaN and minus infinity.
+   *
+   * <p>All that exponentiates calls this one loop: the compiler would not put another copy of it
+   * into a caller, and vectors that are handed to a method go through memory.
+   *
+   * @param step from one vector to the next
+   * @param less {@code [LANES]} from {@code column} on, likewise sum
+   */
+  private static void exps(
+      float[] numbers, int from, int step, int count, float[] less, float[] sums, int column) {
+    FloatVector most = FloatVector.fromArray(SPECIES, less, column);
+    FloatVector sum = FloatVector.fromArray(SPECIES, sums, column);
+    for (int i = 0; i < count; i++) {
+      int at = from + i * step;
+      FloatVector logit = FloatVector.fromArray(SPECIES, numbers, at).sub(most);
+      // Numbers with a sign are the larger as integers the further from zero they are. Comparing
+      // them so takes a fraction of the time of comparing floats, which has NaN to think of.
+      FloatVector x =
+          logit
+              .reinterpretAsInts()
+              .lanewise(VectorOperators.OR, IntVector.broadcast(WHOLE, Integer.MIN_VALUE))
+              .lanewise(VectorOperators.MIN, IntVector.broadcast(WHOLE, LEAST_BITS))
+              .reinterpretAsFloats();
+      FloatVector shifted = x.fma(all(LOG2_E), all(ROUNDER));
+      FloatVector n = shifted.sub(all(ROUNDER));
+      FloatVector r = n.fma(all(-LN2_HIGH), x);
+      r = n.fma(all(-LN2_LOW), r);
+      FloatVector q = all(Q4);
+      q = q.fma(r, all(Q3));
+      q = q.fma(r, all(Q2));
+      q = q.fma(r, all(Q1));
+      q = q.fma(r, all(Q0));
+      FloatVector e = q.fma(r.mul(r), r).add(all(1));
+      IntVector power = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, EXPONENT);
+      e = logit.fma(all(0), e.mul(power.reinterpretAsFloats())); // NaN stays NaN
+      e.intoArray(numbers, at);
+      sum = sum.add(e);
+    }
+    sum.intoArray(sums, column);
+  }
+
+  /** exp of every number of an array in place; none may be above 0. */
   static void exps(float[] numbers) {
     check(numbers.length % LANES == 0, "length");
-    for (int i = 0; i < numbers.length; i += LANES) {
-      exp(FloatVector.fromArray(SPECIES, numbers, i)).intoArray(numbers, i);
-    }
+    float[] zeros = new float[LANES];
+    exps(numbers, 0, LANES, numbers.length / LANES, zeros, new float[LANES], 0);
   }
 
   private static FloatVector larger(FloatVector a, FloatVector b) {
-    return a.blend(b, b.compare(VectorOperators.GT, a)); // b = NaN stays out, and shows in exp(b - a)
+    return a.blend(
+        b, b.compare(VectorOperators.GT, a)); // b = NaN stays out, and shows in exp(b - a)
   }
 
   /**
@@ -446,7 +486,8 @@ public final class VectorKernels {
       float[] scores, int count, int width, float[] maxima, float[] sums, float[] keep) {
     check(width % LANES == 0, "width");
     Objects.checkFromIndexSize(0, Math.multiplyExact(count, width), scores.length);
-    Objects.checkFromIndexSize(0, width, Math.min(maxima.length, Math.min(sums.length, keep.length)));
+    Objects.checkFromIndexSize(
+        0, width, Math.min(maxima.length, Math.min(sums.length, keep.length)));
     for (int column = 0; column < width; column += LANES) {
       columnExps(scores, count, width, column, maxima, sums, keep);
     }
@@ -476,18 +517,12 @@ public final class VectorKernels {
     for (; i < count; i++) {
       m0 = larger(m0, FloatVector.fromArray(SPECIES, scores, i * width + column));
     }
-    FloatVector maximum = larger(larger(m0, m1), larger(m2, m3));
-    FloatVector kept = exp(before.sub(maximum));
-    FloatVector sum = FloatVector.fromArray(SPECIES, sums, column).mul(kept);
-    for (int row = 0; row < count; row++) {
-      int at = row * width + column;
-      FloatVector e = exp(FloatVector.fromArray(SPECIES, scores, at).sub(maximum));
-      e.intoArray(scores, at);
-      sum = sum.add(e);
-    }
-    maximum.intoArray(maxima, column);
-    sum.intoArray(sums, column);
-    kept.intoArray(keep, column);
+    larger(larger(m0, m1), larger(m2, m3)).intoArray(maxima, column);
+    before.intoArray(keep, column);
+    FloatVector sum = FloatVector.fromArray(SPECIES, sums, column);
+    exps(keep, column, LANES, 1, maxima, sums, column);
+    sum.mul(FloatVector.fromArray(SPECIES, keep, column)).intoArray(sums, column);
+    exps(scores, column, width, count, maxima, sums, column);
   }
 
   /**
@@ -499,7 +534,7 @@ public final class VectorKernels {
     check(width % LANES == 0, "width");
     Objects.checkFromIndexSize(from, width, numbers.length);
     for (int i = from; i < from + width; i += LANES) {
-      FloatVector.fromArray(SPECIES, numbers, i).add(summand).intoArray(numbers, i);
+      FloatVector.fromArray(SPECIES, numbers, i).add(all(summand)).intoArray(numbers, i);
     }
   }
 
@@ -515,9 +550,9 @@ public final class VectorKernels {
     Objects.checkFromIndexSize(from, width, scores.length);
     Objects.checkFromIndexSize(0, width, bias.length);
     Objects.checkFromIndexSize(0, 2 * LANES, lanes.length);
-    FloatVector best = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-    FloatVector place = COUNT;
-    FloatVector here = COUNT;
+    FloatVector best = all(Float.NEGATIVE_INFINITY);
+    FloatVector place = FloatVector.fromArray(SPECIES, COUNT, 0);
+    FloatVector here = place;
     for (int i = 0; i < width; i += LANES) {
       FloatVector score =
           FloatVector.fromArray(SPECIES, scores, from + i)
@@ -525,7 +560,7 @@ public final class VectorKernels {
       VectorMask<Float> wins = score.compare(VectorOperators.GT, best);
       best = best.blend(score, wins);
       place = place.blend(here, wins);
-      here = here.add(LANES);
+      here = here.add(all(LANES));
     }
     best.intoArray(lanes, 0);
     place.intoArray(lanes, LANES);
@@ -546,15 +581,21 @@ public final class VectorKernels {
    *
    * @param from first score
    * @param width multiple of {@link #LANES}; a bias of {@link #UNSEEN} keeps a column out
-   * @param lanes {@code [LANES]} scratch
+   * @param maxima {@code [LANES]} scratch, likewise sums
    */
   public static void addSoftmax(
-      float[] scores, int from, int width, float[] bias, float[] mass, float[] lanes) {
+      float[] scores,
+      int from,
+      int width,
+      float[] bias,
+      float[] mass,
+      float[] maxima,
+      float[] sums) {
     check(width % LANES == 0, "width");
-    Objects.checkFromIndexSize(0, LANES, lanes.length);
+    Objects.checkFromIndexSize(0, LANES, Math.min(maxima.length, sums.length));
     Objects.checkFromIndexSize(from, width, scores.length);
     Objects.checkFromIndexSize(0, width, Math.min(bias.length, mass.length));
-    FloatVector most = FloatVector.broadcast(SPECIES, UNSEEN);
+    FloatVector most = all(UNSEEN);
     for (int i = 0; i < width; i += LANES) {
       FloatVector logit =
           FloatVector.fromArray(SPECIES, scores, from + i)
@@ -562,24 +603,22 @@ public final class VectorKernels {
       logit.intoArray(scores, from + i);
       most = larger(most, logit);
     }
-    float maximum = most.reduceLanes(VectorOperators.MAX);
-    FloatVector sum = FloatVector.zero(SPECIES);
-    for (int i = 0; i < width; i += LANES) {
-      FloatVector e = exp(FloatVector.fromArray(SPECIES, scores, from + i).sub(maximum));
-      e.intoArray(scores, from + i);
-      sum = sum.add(e);
+    most.intoArray(maxima, 0);
+    float maximum = maxima[0];
+    for (int lane = 1; lane < LANES; lane++) {
+      maximum = Math.max(maximum, maxima[lane]);
     }
-    sum.intoArray(lanes, 0);
+    Arrays.fill(maxima, 0, LANES, maximum);
+    Arrays.fill(sums, 0, LANES, 0);
+    exps(scores, from, LANES, width / LANES, maxima, sums, 0);
     float total = 0; // in order: Java's own sum over lanes takes any order that it likes
     for (int lane = 0; lane < LANES; lane++) {
-      total += lanes[lane];
+      total += sums[lane];
     }
     float share = 1 / total;
     for (int i = 0; i < width; i += LANES) {
       FloatVector.fromArray(SPECIES, scores, from + i)
-          .fma(
-              FloatVector.broadcast(SPECIES, share),
-              FloatVector.fromArray(SPECIES, mass, i))
+          .fma(all(share), FloatVector.fromArray(SPECIES, mass, i))
           .intoArray(mass, i);
     }
   }

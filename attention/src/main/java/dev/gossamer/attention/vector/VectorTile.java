@@ -37,6 +37,13 @@ public final class VectorTile {
     this.sums = new float[MOST_QUERIES * columns];
   }
 
+  /**
+   * Whether the arrays of a head of so many tokens, and one point for each of them, can be indexed.
+   */
+  public static boolean fits(long tokens, long headDim) {
+    return 2 * tokens * (headDim + VectorKernels.LANES) < Integer.MAX_VALUE;
+  }
+
   /** Distance from one row of keys or values to the next: {@code headDim}, padded with zeros. */
   public static int stride(int headDim) {
     return VectorKernels.padded(headDim);

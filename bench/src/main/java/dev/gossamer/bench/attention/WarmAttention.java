@@ -19,6 +19,9 @@ final class WarmAttention implements AutoCloseable {
   /** A call that calibrates, one that counts clusters, one that starts from centroids. */
   static final int COLD_CALLS = 3;
 
+  /** Calls until Java's compiler has seen enough of loops that are written in Java. */
+  private static final int WARM_CALLS = 8;
+
   private static final int MANY_STEPS = 1_000_000;
 
   private final AttentionSession session;
@@ -41,7 +44,7 @@ final class WarmAttention implements AutoCloseable {
 
   /** Goes so far that the next call is like any later one. */
   WarmAttention warmedUp(QueryKeyValue inputs) {
-    for (int call = 0; call < COLD_CALLS; call++) {
+    for (int call = 0; call < WARM_CALLS; call++) {
       try (Scope scope = Scope.open()) {
         attend(inputs);
       }

@@ -40,4 +40,5 @@ export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
 
 # shellcheck disable=SC2086
 exec "$here/java/bin/java" -XX:+UseSerialGC -XX:-UsePerfData -Djava.awt.headless=true \
+  --add-modules jdk.incubator.vector -Djdk.incubator.vector.VECTOR_ACCESS_OOB_CHECK=0 \
   -Dgossamer.jni="$here/jni" ${JAVA_OPTIONS:-} -cp "$here/cp/*" dev.gossamer.cli.Gossamer "$@"

@@ -114,6 +114,7 @@ final class ReportDraft {
         request.height(),
         request.steps(),
         request.guidance(),
+        request.trueGuidance(),
         model.defaults().framesPerSecond(),
         RunReport.Attention.of(request.attention()),
         options.dtype().optionName(),

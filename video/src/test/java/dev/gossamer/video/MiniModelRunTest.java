@@ -25,6 +25,7 @@ class MiniModelRunTest {
   private static final double TOLERANCE = 5e-3;
 
   private static final int[] KEPT = {0, 1, 2, 3, 4, 8, 16, 24, 32};
+  private static final int[] KEPT_STEPS = {0, 2, 4, 6, 7};
   private static final Golden GOLDEN = Golden.open("/goldens/mini/io.safetensors");
   private static final TextToVideo MODEL = TextToVideo.open(MiniModel.folder());
 
@@ -52,7 +53,7 @@ class MiniModelRunTest {
               .withSavedFrames(frames);
       MODEL.generate(request, run, Progress.NONE);
       SafetensorsFile saved = SafetensorsFile.open(latents);
-      for (int step = 0; step < 8; step++) {
+      for (int step : KEPT_STEPS) {
         double difference =
             Golden.maxDifference(
                 saved.tensor("step_00" + step), GOLDEN.tensor(index + ".latents." + (step + 1)));

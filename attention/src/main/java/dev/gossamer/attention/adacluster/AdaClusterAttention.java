@@ -53,7 +53,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     }
     if (!reason.isEmpty()) {
       Tensor output = DenseAttention.attend(query, key, value, session.threads());
-      if (step == settings.firstSparseStep(session.plan().steps()) - 1) {
+      if (step == firstSparseStep(query) - 1) {
         calibrate(key);
       }
       session.log().dense(step, layer, branch, reason, start);
@@ -66,7 +66,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     if (query.size(2) < settings.minTokens()) {
       return "short";
     }
-    if (step < settings.firstSparseStep(session.plan().steps())) {
+    if (step < firstSparseStep(query)) {
       return "first steps";
     }
     if (settings.denseLayers().contains(layer)) {
@@ -77,6 +77,10 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       return "nearly all keys";
     }
     return hard ? "hard layer" : "";
+  }
+
+  private int firstSparseStep(Tensor query) {
+    return settings.firstSparseStep(session.plan().steps(), (int) query.size(2));
   }
 
   /** The type in which this call multiplies. */
@@ -158,6 +162,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
                   new HeadAttention(
                       session,
                       this.heads[h],
+                      session.plan().grid(branch),
                       owner,
                       products,
                       recluster,
@@ -242,7 +247,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   }
 
   private TokenGrid grid() {
-    TokenGrid grid = session.plan().grid();
+    TokenGrid grid = session.plan().grid(branch);
     return settings.text() == AdaClusterSettings.Text.ALWAYS
         ? grid
         : new TokenGrid(1, 1, grid.tokens(), 0, 0);

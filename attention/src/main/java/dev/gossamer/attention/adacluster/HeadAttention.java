@@ -34,12 +34,14 @@ final class HeadAttention {
   private final int headDim;
 
   /**
+   * @param grid roles of the tokens
    * @param owner scope of the layer, for centroids that live on
    * @param recluster whether labels are made anew or those of an earlier step serve again
    */
   HeadAttention(
       AdaClusterSession session,
       HeadState state,
+      TokenGrid grid,
       Scope owner,
       DType products,
       boolean recluster,
@@ -53,7 +55,7 @@ final class HeadAttention {
     this.recluster = recluster;
     this.seed = seed;
     this.headDim = headDim;
-    this.grid = session.plan().grid();
+    this.grid = grid;
   }
 
   /** What happened, for the report. */

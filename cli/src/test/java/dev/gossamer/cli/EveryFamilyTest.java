@@ -70,16 +70,14 @@ class EveryFamilyTest {
 
   static Stream<Arguments> types() {
     return FAMILIES.stream()
-        .flatMap(
-            family -> Stream.of("fp32", "bf16").map(type -> Arguments.of(family, type)));
+        .flatMap(family -> Stream.of("fp32", "bf16").map(type -> Arguments.of(family, type)));
   }
 
   @ParameterizedTest
   @MethodSource("types")
   void drawsDenselyInEveryTypeOfAProcessor(String family, String type) throws IOException {
     JsonNode report =
-        report(
-            generate(family, "--attention=dense", "--dtype=" + type, "--decoder-dtype=" + type));
+        report(generate(family, "--attention=dense", "--dtype=" + type, "--decoder-dtype=" + type));
     assertThat(report.at("/settings/dtype").asText()).isEqualTo(type);
     assertThat(report.at("/settings/decoderDtype").asText()).isEqualTo(type);
     assertThat(report.at("/attention/density").asDouble()).isEqualTo(1);

@@ -36,8 +36,8 @@ import java.util.function.Function;
  * @param grouping what shares one selection
  * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
- * @param denseSteps share of the first steps that attend in full; {@link #AUTO_STEPS} for a fifth, and
- *     from 50,000 tokens on a tenth
+ * @param denseSteps share of the first steps that attend in full; {@link #AUTO_STEPS} for a fifth,
+ *     and from 50,000 tokens on a tenth
  * @param denseLayers layers that always attend in full
  * @param text whether text tokens of the same sequence are protected
  * @param minTokens sequences shorter than this attend in full

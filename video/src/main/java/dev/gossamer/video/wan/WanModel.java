@@ -57,8 +57,8 @@ final class WanModel implements VideoModel {
   private static final int ROWS_AT_WORK = 14;
 
   /**
-   * The presets fit: self-attention sees the video only. The released code: 100 clusters of queries,
-   * 500 of keys, the 128 best by the mass between centroids, from the first step on.
+   * The presets fit: self-attention sees the video only. The released code: 100 clusters of
+   * queries, 500 of keys, the 128 best by the mass between centroids, from the first step on.
    */
   private static final AttentionAdvice ADVICE =
       new AttentionAdvice(

@@ -50,6 +50,13 @@ public record AttentionOptions(
     return new AttentionOptions(preset, density, more);
   }
 
+  /** These options with further settings where they say nothing. */
+  public AttentionOptions withDefaults(Map<String, String> further) {
+    Map<String, String> all = new TreeMap<>(further);
+    all.putAll(settings);
+    return new AttentionOptions(preset, density, all);
+  }
+
   /**
    * Refuses a preset that a method does not have.
    *

@@ -4,6 +4,7 @@ import dev.gossamer.attention.AttentionCatalog;
 import dev.gossamer.attention.AttentionMethod;
 import dev.gossamer.attention.AttentionOptions;
 import dev.gossamer.attention.AttentionProvider;
+import dev.gossamer.video.TextToVideo;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.TreeMap;
@@ -30,8 +31,9 @@ final class AttentionArguments {
       names = "--preset",
       paramLabel = "NAME",
       description =
-          "Named settings of the method; adacluster has default, cluster and paper (default: the"
-              + " method's own).")
+          "Named settings of the method; adacluster has default, cluster, paper and, as the paper's"
+              + " released code has them for the model's family, release (default: the method's"
+              + " own).")
   private String preset;
 
   @Option(
@@ -50,10 +52,12 @@ final class AttentionArguments {
   private final Map<String, String> settings = new TreeMap<>();
 
   /**
+   * The method as it suits a model.
+   *
    * @throws dev.gossamer.tensor.failure.UsageException if the method does not exist or does not
    *     know an option
    */
-  AttentionMethod method() {
+  AttentionMethod method(TextToVideo model) {
     AttentionOptions options = AttentionOptions.defaults();
     if (preset != null) {
       options = options.withPreset(preset);
@@ -64,6 +68,6 @@ final class AttentionArguments {
     for (Map.Entry<String, String> setting : settings.entrySet()) {
       options = options.withSetting(setting.getKey(), setting.getValue());
     }
-    return AttentionCatalog.create(method, options);
+    return model.attention(method, options);
   }
 }

@@ -81,10 +81,10 @@ final class GenerateCommand implements Callable<Integer> {
           prompt == null ? "There is nothing to draw" : "Both a prompt and --prompts are given",
           "Give a prompt, as in: gossamer generate \"a cat bounces\", or --prompts FILE");
     }
-    AttentionMethod method = attention.method();
     ModelOptions options = model.options();
     PromptList list = prompts == null ? null : PromptList.read(prompts);
     try (TextToVideo opened = TextToVideo.open(model.folder(), options)) {
+      AttentionMethod method = attention.method(opened);
       if (list != null) {
         makeAll(opened, method, list);
       } else if (dryRun) {

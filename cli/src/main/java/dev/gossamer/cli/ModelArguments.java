@@ -28,6 +28,15 @@ final class ModelArguments {
   private String dtype = ModelOptions.defaults().dtype().optionName();
 
   @Option(
+      names = "--decoder-dtype",
+      paramLabel = "TYPE",
+      description =
+          "Decode in fp32, as the reference does, bf16 or fp16: two to three times as fast where the"
+              + " processor multiplies bf16, half the memory, slightly other pixels (default:"
+              + " ${DEFAULT-VALUE}).")
+  private String decoderDtype = ModelOptions.defaults().decoderDtype().optionName();
+
+  @Option(
       names = "--device",
       paramLabel = "DEVICE",
       description = "cpu, cuda or cuda:N (default: ${DEFAULT-VALUE}).")
@@ -75,6 +84,7 @@ final class ModelArguments {
   private ModelOptions parsed() {
     return ModelOptions.defaults()
         .withDtype(DType.ofOption(dtype))
+        .withDecoderDtype(DType.ofOption(decoderDtype))
         .withDevice(Device.of(device))
         .withThreads(threads)
         .withResidency(Choice.of(Residency.class, "residency", residency))

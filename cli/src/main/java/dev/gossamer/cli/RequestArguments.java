@@ -40,9 +40,18 @@ final class RequestArguments {
   private Double guidance;
 
   @Option(
+      names = "--true-guidance",
+      paramLabel = "WEIGHT",
+      description =
+          "HunyuanVideo only: weight of the prompt against the negative one in a pass of its own,"
+              + " which doubles the work; 1 leaves that out (default: ${DEFAULT-VALUE}).")
+  private double trueGuidance = 1;
+
+  @Option(
       names = "--negative",
       paramLabel = "TEXT",
-      description = "What not to draw (default: nothing).")
+      description =
+          "What not to draw (default: nothing); HunyuanVideo looks at it with --true-guidance.")
   private String negative = "";
 
   @Option(
@@ -56,7 +65,12 @@ final class RequestArguments {
    */
   VideoRequest request(TextToVideo model, String prompt, AttentionMethod attention) {
     VideoRequest request =
-        model.request(prompt).withNegative(negative).withSeed(seed).withAttention(attention);
+        model
+            .request(prompt)
+            .withNegative(negative)
+            .withTrueGuidance(trueGuidance)
+            .withSeed(seed)
+            .withAttention(attention);
     if (frames != null) {
       request = request.withFrames(frames);
     }

@@ -10,7 +10,8 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * The tiny random Wan checkpoint of golden wan_pipeline: as it is, or a copy with something wrong.
+ * The tiny random checkpoints of goldens wan_pipeline, cogvideox_pipeline and hunyuan_pipeline: as
+ * they are, or a copy with something wrong. Wan's where none is named.
  */
 final class TinyCheckpoint {
   static final String TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors";
@@ -20,11 +21,21 @@ final class TinyCheckpoint {
   private TinyCheckpoint() {}
 
   static Path folder() {
-    return Golden.path("/goldens/wan_pipeline/checkpoint");
+    return folder("wan");
+  }
+
+  /**
+   * @param family wan, cogvideox or hunyuan
+   */
+  static Path folder(String family) {
+    return Golden.path("/goldens/" + family + "_pipeline/checkpoint");
   }
 
   static Path copyTo(Path target) throws IOException {
-    Path source = folder();
+    return copy(folder(), target);
+  }
+
+  static Path copy(Path source, Path target) throws IOException {
     try (Stream<Path> paths = Files.walk(source)) {
       for (Path path : paths.toList()) {
         Path copy = target.resolve(source.relativize(path).toString());

@@ -69,6 +69,25 @@ public record Checkpoint(Path folder, ModelConfig index) {
     return path;
   }
 
+  /**
+   * Refuses a component that the index says is of another class.
+   *
+   * @throws BadInputException that names both classes
+   */
+  public void requireClass(String component, String expected) {
+    String found = componentClass(component);
+    if (!found.isEmpty() && !found.equals(expected)) {
+      throw new BadInputException(
+          "Cannot open the model "
+              + folder
+              + ": its model_index.json says that "
+              + component
+              + " is a "
+              + found,
+          pipeline() + " has a " + expected + " there; are its parts of one model?");
+    }
+  }
+
   /** A component's configuration, for example {@code config.json}. */
   public ModelConfig config(String component, String file) {
     return ModelConfig.read(component(component).resolve(file));

@@ -109,6 +109,7 @@ public final class Replay {
               whole("height"),
               whole("steps"),
               setting("guidance").asDouble(),
+              report.at("/settings/trueGuidance").asDouble(1), // absent from older reports
               report.path("seed").asLong(),
               AttentionCatalog.create(attention.path("method").asText(), options));
         });

@@ -116,6 +116,7 @@ final class ReportDraft {
         request.height(),
         request.steps(),
         request.guidance(),
+        request.trueGuidance(),
         model.defaults().framesPerSecond(),
         RunReport.Attention.of(request.attention()),
         options.dtype().optionName(),

@@ -36,6 +36,7 @@ record RunIdentity(Map<String, String> facts) {
     facts.put("size", request.width() + "x" + request.height());
     facts.put("steps", "" + request.steps());
     facts.put("guidance", "" + request.guidance());
+    facts.put("true guidance", "" + request.trueGuidance());
     facts.put("seed", "" + request.seed());
     facts.put("dtype", options.dtype().optionName());
     facts.put("device", options.device().toString());

@@ -74,6 +74,7 @@ public record RunReport(
       int height,
       int steps,
       double guidance,
+      double trueGuidance,
       int framesPerSecond,
       Attention attention,
       String dtype,

@@ -1,5 +1,8 @@
 package dev.gossamer.video;
 
+import dev.gossamer.attention.AttentionCatalog;
+import dev.gossamer.attention.AttentionMethod;
+import dev.gossamer.attention.AttentionOptions;
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Device;
@@ -132,6 +135,17 @@ public final class TextToVideo implements AutoCloseable {
   /** A request with the checkpoint's own defaults, dense attention and seed 0. */
   public VideoRequest request(String prompt) {
     return model().defaults().request(prompt, new DenseAttention());
+  }
+
+  /**
+   * An attention method as it suits this model: its presets know what the family departs in.
+   *
+   * @param method for example {@code adacluster}
+   * @throws dev.gossamer.tensor.failure.UsageException if there is no such method, or it does not
+   *     know an option
+   */
+  public AttentionMethod attention(String method, AttentionOptions options) {
+    return AttentionCatalog.create(method, model().attentionAdvice().apply(method, options));
   }
 
   /**

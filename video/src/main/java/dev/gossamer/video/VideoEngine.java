@@ -135,9 +135,8 @@ final class VideoEngine implements AutoCloseable {
             options.device(),
             new AttentionPlan(
                 model.attentionLayers(),
-                model.branches(request),
+                model.grids(request),
                 request.steps(),
-                model.tokens(request),
                 request.seed(),
                 draft.explained(),
                 AttentionPlan.FEW_ROWS),

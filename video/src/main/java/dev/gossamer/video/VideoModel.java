@@ -4,8 +4,10 @@ import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.video.schedulers.Schedule;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -29,6 +31,11 @@ public interface VideoModel extends AutoCloseable {
 
   /** All weight files, for the report. */
   List<Path> weightFiles();
+
+  /** What this family knows about AdaCluster on it. */
+  default AttentionAdvice attentionAdvice() {
+    return AttentionAdvice.NONE;
+  }
 
   CostPlan cost(VideoRequest request);
 
@@ -98,8 +105,22 @@ public interface VideoModel extends AutoCloseable {
   /** Roles of the tokens in the self-attentions. */
   TokenGrid tokens(VideoRequest request);
 
-  /** Predictions per step: 2 where guidance needs a pass of its own for the negative prompt. */
+  /** {@link #tokens} of each prediction of a step; texts of different length make them differ. */
+  default List<TokenGrid> grids(VideoRequest request) {
+    return Collections.nCopies(branches(request), tokens(request));
+  }
+
+  /**
+   * Predictions per step: 2 where guidance needs a pass of its own for the negative prompt.
+   *
+   * @throws UsageException if the model does not know a kind of guidance that is asked for
+   */
   default int branches(VideoRequest request) {
+    if (request.trueGuidance() > 1) {
+      throw new UsageException(
+          name() + " has no true guidance: its guidance is that already",
+          "Use --guidance, and leave --true-guidance out");
+    }
     return request.guided() ? 2 : 1;
   }
 

@@ -18,6 +18,8 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param steps denoising steps
  * @param guidance weight of the prompt against the negative; 1 or less leaves the negative out and
  *     halves the work
+ * @param trueGuidance for models whose guidance is an input: weight of the prompt against the
+ *     negative in a second pass; 1 or less makes no second pass
  * @param seed of the starting noise and of everything else that is random
  * @param attention how the transformer's self-attention is computed
  */
@@ -29,6 +31,7 @@ public record VideoRequest(
     int height,
     int steps,
     double guidance,
+    double trueGuidance,
     long seed,
     AttentionMethod attention) {
   private static final int MAX_STEPS = 1000;
@@ -50,6 +53,9 @@ public record VideoRequest(
     if (steps > MAX_STEPS) {
       throw new UsageException(
           "Cannot make " + steps + " denoising steps", "Use at most " + MAX_STEPS);
+    }
+    if (!Double.isFinite(trueGuidance) || trueGuidance < 0) {
+      throw new UsageException("True guidance is " + trueGuidance, "Use 0 or more; 1 is none");
     }
     if (!Double.isFinite(guidance) || guidance < 0) {
       throw new UsageException(
@@ -91,39 +97,47 @@ public record VideoRequest(
 
   public VideoRequest withPrompt(String text) {
     return new VideoRequest(
-        text, negative, frames, width, height, steps, guidance, seed, attention);
+        text, negative, frames, width, height, steps, guidance, trueGuidance, seed, attention);
   }
 
   public VideoRequest withNegative(String text) {
-    return new VideoRequest(prompt, text, frames, width, height, steps, guidance, seed, attention);
+    return new VideoRequest(
+        prompt, text, frames, width, height, steps, guidance, trueGuidance, seed, attention);
   }
 
   public VideoRequest withFrames(int count) {
     return new VideoRequest(
-        prompt, negative, count, width, height, steps, guidance, seed, attention);
+        prompt, negative, count, width, height, steps, guidance, trueGuidance, seed, attention);
   }
 
   /** Width and height in pixels. */
   public VideoRequest withSize(int wide, int high) {
-    return new VideoRequest(prompt, negative, frames, wide, high, steps, guidance, seed, attention);
+    return new VideoRequest(
+        prompt, negative, frames, wide, high, steps, guidance, trueGuidance, seed, attention);
   }
 
   public VideoRequest withSteps(int count) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, count, guidance, seed, attention);
+        prompt, negative, frames, width, height, count, guidance, trueGuidance, seed, attention);
   }
 
   public VideoRequest withGuidance(double weight) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, weight, seed, attention);
+        prompt, negative, frames, width, height, steps, weight, trueGuidance, seed, attention);
+  }
+
+  public VideoRequest withTrueGuidance(double weight) {
+    return new VideoRequest(
+        prompt, negative, frames, width, height, steps, guidance, weight, seed, attention);
   }
 
   public VideoRequest withSeed(long number) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, number, attention);
+        prompt, negative, frames, width, height, steps, guidance, trueGuidance, number, attention);
   }
 
   public VideoRequest withAttention(AttentionMethod method) {
-    return new VideoRequest(prompt, negative, frames, width, height, steps, guidance, seed, method);
+    return new VideoRequest(
+        prompt, negative, frames, width, height, steps, guidance, trueGuidance, seed, method);
   }
 }

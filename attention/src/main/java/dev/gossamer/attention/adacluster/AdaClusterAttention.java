@@ -60,7 +60,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     }
     if (!reason.isEmpty()) {
       Tensor output = DenseAttention.attend(query, key, value, session.threads());
-      if (step == settings.firstSparseStep(session.plan().steps()) - 1) {
+      if (step == firstSparseStep(query) - 1) {
         calibrate(key);
       }
       session.log().dense(step, layer, branch, reason, watch);
@@ -89,7 +89,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       card =
           new CardHeads(
               settings,
-              session.plan().grid(),
+              session.plan().grid(branch),
               this::seed,
               session.execution(like.device(), (int) like.size(3), like.dtype()));
       card.restore(CARD, ofCard, like.device());
@@ -107,7 +107,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
     if (query.size(2) < settings.minTokens()) {
       return "short";
     }
-    if (step < settings.firstSparseStep(session.plan().steps())) {
+    if (step < firstSparseStep(query)) {
       return "first steps";
     }
     if (settings.denseLayers().contains(layer)) {
@@ -118,6 +118,10 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
       return "nearly all keys";
     }
     return hard ? "hard layer" : "";
+  }
+
+  private int firstSparseStep(Tensor query) {
+    return settings.firstSparseStep(session.plan().steps(), (int) query.size(2));
   }
 
   /** The type in which this call multiplies. */
@@ -308,7 +312,7 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
   }
 
   private ClusteredTokens clusteredTokens() {
-    TokenGrid grid = session.plan().grid();
+    TokenGrid grid = session.plan().grid(branch);
     return settings.text() == AdaClusterSettings.Text.ALWAYS
         ? new ClusteredTokens(grid.textBefore(), grid.videoTokens(), grid.tokens())
         : new ClusteredTokens(0, grid.tokens(), grid.tokens());

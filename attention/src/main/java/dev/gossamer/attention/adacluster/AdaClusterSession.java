@@ -5,6 +5,7 @@ import dev.gossamer.attention.AttentionPlan;
 import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.CallLog;
+import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.attention.clusters.Workspace;
 import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.tensor.DType;
@@ -77,7 +78,8 @@ final class AdaClusterSession implements AttentionSession {
   /** How all heads of a layer are computed at once on a card: by kernels where they fit it. */
   synchronized HeadsExecution execution(Device device, int headDim, DType dtype) {
     if (execution == null) {
-      execution = CardExecutions.of(device, headDim, dtype, settings, plan.grid().tokens());
+      int tokens = plan.grids().stream().mapToInt(TokenGrid::tokens).max().orElseThrow();
+      execution = CardExecutions.of(device, headDim, dtype, settings, tokens);
     }
     return execution;
   }

@@ -36,7 +36,8 @@ import java.util.function.Function;
  * @param grouping what shares one selection
  * @param tileQueries most queries of a tile, if tiles share a selection
  * @param tail whether clusters that are not selected count as one point each
- * @param denseSteps share of the first steps that attend in full
+ * @param denseSteps share of the first steps that attend in full; {@link #AUTO_STEPS} for a fifth,
+ *     and from 50,000 tokens on a tenth
  * @param denseLayers layers that always attend in full
  * @param text whether text tokens of the same sequence are protected
  * @param minTokens sequences shorter than this attend in full
@@ -69,6 +70,11 @@ public record AdaClusterSettings(
     int minTokens,
     Products products,
     Execution execution) {
+
+  /** {@link #denseSteps} by the number of tokens; {@code auto} as a setting. */
+  public static final double AUTO_STEPS = -1;
+
+  private static final int MANY_TOKENS = 50_000;
 
   /** How tokens are grouped. */
   public enum Partition {
@@ -151,7 +157,9 @@ public record AdaClusterSettings(
     atLeast(0, tileQueries, "tileQueries");
     atLeast(0, minTokens, "minTokens");
     share(maxDenseLayerShare, "maxDenseLayerShare");
-    share(denseSteps, "denseSteps");
+    if (denseSteps != AUTO_STEPS) {
+      share(denseSteps, "denseSteps");
+    }
     if (!(errorTarget >= 0 && errorTarget < Double.POSITIVE_INFINITY)) {
       throw new UsageException("errorTarget is " + errorTarget, "Use a number of at least 0");
     }
@@ -215,7 +223,7 @@ public record AdaClusterSettings(
           .withQueryClusters(0)
           .withScorer(new QueryMass())
           .withRule(new SelectionRule.Graded(List.of(40_000, 100_000), List.of(0.25, 0.20, 0.12)))
-          .withDenseSteps(0.2)
+          .withDenseSteps(AUTO_STEPS)
           .withDenseLayers(List.of(0))
           .withText(Text.ALWAYS);
 
@@ -275,9 +283,11 @@ public record AdaClusterSettings(
     return Math.min(maxKeyClusters > 0 ? maxKeyClusters : auto, Math.max(1, tokens / 2));
   }
 
-  /** First step that is not computed in full, of a number of steps. */
-  int firstSparseStep(int steps) {
-    int dense = (int) Math.ceil(denseSteps * steps - 1e-9);
+  /** First step that is not computed in full, of a number of steps, for a sequence. */
+  int firstSparseStep(int steps, int tokens) {
+    double auto = tokens < MANY_TOKENS ? 0.2 : 0.1;
+    double share = denseSteps == AUTO_STEPS ? auto : denseSteps;
+    int dense = (int) Math.ceil(share * steps - 1e-9);
     return Math.max(dense, keyCounts == KeyCounts.ADAPTIVE ? 1 : 0);
   }
 
@@ -330,7 +340,10 @@ public record AdaClusterSettings(
     setting("grouping", s -> word(s.grouping), (s, v) -> s.withGrouping(choice(Grouping.class, v)));
     setting("tileQueries", s -> s.tileQueries, (s, v) -> s.withTileQueries(whole(v)));
     setting("tail", s -> word(s.tail), (s, v) -> s.withTail(choice(Tail.class, v)));
-    setting("denseSteps", s -> s.denseSteps, (s, v) -> s.withDenseSteps(real(v)));
+    setting(
+        "denseSteps",
+        s -> s.denseSteps == AUTO_STEPS ? "auto" : (Object) s.denseSteps,
+        (s, v) -> s.withDenseSteps(v.equals("auto") ? AUTO_STEPS : real(v)));
     setting("denseLayers", s -> s.denseLayers.toString(), (s, v) -> s.withDenseLayers(wholes(v)));
     setting("text", s -> word(s.text), (s, v) -> s.withText(choice(Text.class, v)));
     setting("minTokens", s -> s.minTokens, (s, v) -> s.withMinTokens(whole(v)));

@@ -247,11 +247,19 @@ class AdaClusterSettingsTest {
 
   @Test
   void adaptiveCountsNeedOneFullStepToCalibrate() {
-    assertThat(AdaClusterSettings.PAPER.firstSparseStep(20)).isEqualTo(1);
-    assertThat(AdaClusterSettings.PAPER.withKeyCounts(KeyCounts.FIXED).firstSparseStep(20))
+    assertThat(AdaClusterSettings.PAPER.firstSparseStep(20, 4096)).isEqualTo(1);
+    assertThat(AdaClusterSettings.PAPER.withKeyCounts(KeyCounts.FIXED).firstSparseStep(20, 4096))
         .isZero();
-    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(0.2).firstSparseStep(20)).isEqualTo(4);
-    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(0.21).firstSparseStep(20)).isEqualTo(5);
-    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(1).firstSparseStep(20)).isEqualTo(20);
+    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(0.2).firstSparseStep(20, 4096))
+        .isEqualTo(4);
+    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(0.21).firstSparseStep(20, 4096))
+        .isEqualTo(5);
+    assertThat(AdaClusterSettings.DEFAULT.withDenseSteps(1).firstSparseStep(20, 4096))
+        .isEqualTo(20);
+    assertThat(AdaClusterSettings.DEFAULT.firstSparseStep(50, 49_999)).isEqualTo(10);
+    assertThat(AdaClusterSettings.DEFAULT.firstSparseStep(50, 50_000)).isEqualTo(5);
+    assertThat(AdaClusterSettings.DEFAULT.asMap()).containsEntry("denseSteps", "auto");
+    assertThat(AdaClusterSettings.PAPER.with("denseSteps", "auto").firstSparseStep(10, 3000))
+        .isEqualTo(2);
   }
 }

@@ -33,9 +33,11 @@ for folder in "$GOSSAMER_LIBTORCH"/../../nvidia/*/lib; do
   [ -d "$folder" ] && libraries=$libraries:$folder
 done
 export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-# So are these: libgomp's threads sleep soon while they wait, as others may need the core; and should
-# that libtorch have OpenBLAS, one thread, as libtorch has its own.
+# So are these: libgomp's threads sleep soon while they wait, as others may need the core; should that
+# libtorch have OpenBLAS, one thread, as libtorch has its own; and glibc asks for huge pages, as large
+# activations are mapped anew for every operation.
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000}
+export GLIBC_TUNABLES=${GLIBC_TUNABLES:-glibc.malloc.hugetlb=1}
 export OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
 
 # shellcheck disable=SC2086

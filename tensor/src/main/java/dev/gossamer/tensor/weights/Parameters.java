@@ -28,6 +28,8 @@ import java.util.function.UnaryOperator;
  * what the model asks for; {@link #outline} has no checkpoint at all and only notes what is asked.
  */
 public final class Parameters {
+  private static final long PIECE = 1 << 20; // stays in a core's cache
+
   private final Optional<TensorFiles> files;
   private final Optional<DType> dtype; // empty: nothing is read
   private final Device device;
@@ -135,7 +137,7 @@ public final class Parameters {
       if (!entry.dtype().isFloating()) {
         return owner.adopt(stored.to(device));
       }
-      if (!stored.isFinite().all().isTrue()) {
+      if (!isFinite(stored)) {
         throw new BadInputException(
             "Tensor '" + entry.name() + "' in " + from.folder() + " holds NaN or infinite numbers",
             "Download the weights again");
@@ -143,6 +145,19 @@ public final class Parameters {
       DType wanted = keepFloat32.test(entry.name()) ? DType.FLOAT32 : floating;
       return owner.adopt(arrangement.apply(stored).to(wanted).to(device));
     }
+  }
+
+  /** A piece at a time: a large table would need half its memory once more. */
+  private static boolean isFinite(Tensor stored) {
+    Tensor all = stored.flatten(0, -1);
+    for (long from = 0; from < all.count(); from += PIECE) {
+      try (Scope scope = Scope.open()) {
+        if (!all.narrow(0, from, Math.min(PIECE, all.count() - from)).isFinite().all().isTrue()) {
+          return false;
+        }
+      }
+    }
+    return true;
   }
 
   /** Declares tensors that may be in the files though nothing reads them. */

@@ -57,6 +57,9 @@ public final class CogVideoXFamily implements VideoFamily {
 
   private static Configs configs(Checkpoint checkpoint) {
     checkpoint.component("tokenizer");
+    checkpoint.requireClass(TEXT_ENCODER, "T5EncoderModel");
+    checkpoint.requireClass(TRANSFORMER, "CogVideoXTransformer3DModel");
+    checkpoint.requireClass(VAE, "AutoencoderKLCogVideoX");
     CogVideoXTransformerConfig transformer =
         CogVideoXTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
     T5Config text = T5Config.read(checkpoint.config(TEXT_ENCODER, "config.json"));

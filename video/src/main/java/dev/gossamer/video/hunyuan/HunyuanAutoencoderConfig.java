@@ -107,13 +107,16 @@ public record HunyuanAutoencoderConfig(
     return channels.get(levels() - 1 - level);
   }
 
-  /** Whether a level of the decoder ends by doubling rows and columns. */
-  boolean doublesSpace(int level) {
+  /**
+   * Whether a level ends by doubling rows and columns (decoder, levels counted from the latents) or
+   * halving them (encoder, counted from the picture).
+   */
+  boolean changesSpace(int level) {
     return level < Integer.numberOfTrailingZeros(spatialRatio);
   }
 
-  /** Whether a level of the decoder ends by doubling frames but the first. */
-  boolean doublesTime(int level) {
+  /** Whether a level ends by doubling or halving the frames but the first; counted likewise. */
+  boolean changesTime(int level) {
     int last = levels() - 1;
     return level < last && level >= last - Integer.numberOfTrailingZeros(temporalRatio);
   }

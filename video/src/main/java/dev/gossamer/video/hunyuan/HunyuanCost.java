@@ -85,9 +85,9 @@ final class HunyuanCost {
         total += block(in, out, frames * pixels);
         in = out;
       }
-      frames = config.doublesTime(level) ? 2 * frames - 1 : frames;
-      pixels *= config.doublesSpace(level) ? 4 : 1;
-      if (config.doublesTime(level) || config.doublesSpace(level)) {
+      frames = config.changesTime(level) ? 2 * frames - 1 : frames;
+      pixels *= config.changesSpace(level) ? 4 : 1;
+      if (config.changesTime(level) || config.changesSpace(level)) {
         total += 2 * frames * pixels * TAPS * in * in;
       }
     }
@@ -111,8 +111,8 @@ final class HunyuanCost {
     for (int level = 0; level < config.levels(); level++) {
       int out = config.decoderChannels(level);
       most = Math.max(most, frames * area * (2L * in + 2L * Math.max(in, out)));
-      frames = config.doublesTime(level) ? 2 * frames - 1 : frames;
-      area *= config.doublesSpace(level) ? 4 : 1;
+      frames = config.changesTime(level) ? 2 * frames - 1 : frames;
+      area *= config.changesSpace(level) ? 4 : 1;
       most = Math.max(most, frames * area * 3L * out);
       in = out;
     }

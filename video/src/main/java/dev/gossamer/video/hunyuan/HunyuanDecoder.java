@@ -23,12 +23,7 @@ final class HunyuanDecoder {
     int widest = config.decoderChannels(0);
     fromMoments = EdgeConv3d.plain(parameters, "post_quant_conv", latents, latents, 1);
     input = EdgeConv3d.of(parameters, "decoder.conv_in", latents, widest, KERNEL);
-    String middle = "decoder.mid_block.";
-    layers.add(ResidualBlock.of(parameters, middle + "resnets.0", groups, widest, widest));
-    if (config.attention()) {
-      layers.add(FrameCausalAttention.of(parameters, middle + "attentions.0", groups, widest));
-    }
-    layers.add(ResidualBlock.of(parameters, middle + "resnets.1", groups, widest, widest));
+    VideoLayer.addMiddle(layers, parameters, "decoder.mid_block.", config);
     int in = widest;
     for (int level = 0; level < config.levels(); level++) {
       String prefix = "decoder.up_blocks." + level;
@@ -37,11 +32,11 @@ final class HunyuanDecoder {
         layers.add(ResidualBlock.of(parameters, prefix + ".resnets." + block, groups, in, out));
         in = out;
       }
-      if (config.doublesSpace(level) || config.doublesTime(level)) {
+      if (config.changesSpace(level) || config.changesTime(level)) {
         layers.add(
             new Upsample(
-                config.doublesTime(level) ? 2 : 1,
-                config.doublesSpace(level) ? 2 : 1,
+                config.changesTime(level) ? 2 : 1,
+                config.changesSpace(level) ? 2 : 1,
                 EdgeConv3d.of(parameters, prefix + ".upsamplers.0.conv", out, out, KERNEL)));
       }
     }
@@ -55,12 +50,7 @@ final class HunyuanDecoder {
    */
   Tensor decode(Tensor latents) {
     try (Scope scope = Scope.open()) {
-      Tensor x = input.apply(fromMoments.apply(latents));
-      for (VideoLayer layer : layers) {
-        Tensor next = layer.apply(x);
-        x.close();
-        x = next;
-      }
+      Tensor x = VideoLayer.through(layers, input.apply(fromMoments.apply(latents)));
       return scope.keep(output.apply(outputNorm.activated(x)));
     }
   }

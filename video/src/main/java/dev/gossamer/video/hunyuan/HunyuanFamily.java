@@ -68,6 +68,10 @@ public final class HunyuanFamily implements VideoFamily {
   private static Configs configs(Checkpoint checkpoint) {
     checkpoint.component(LLAMA_TOKENIZER);
     checkpoint.component(CLIP_TOKENIZER);
+    checkpoint.requireClass(LLAMA, "LlamaModel");
+    checkpoint.requireClass(CLIP, "CLIPTextModel");
+    checkpoint.requireClass(TRANSFORMER, "HunyuanVideoTransformer3DModel");
+    checkpoint.requireClass(VAE, "AutoencoderKLHunyuanVideo");
     HunyuanTransformerConfig transformer =
         HunyuanTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
     LlamaConfig llama = LlamaConfig.read(checkpoint.config(LLAMA, "config.json"));

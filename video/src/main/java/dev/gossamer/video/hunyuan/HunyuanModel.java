@@ -5,6 +5,7 @@ import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.video.AttentionAdvice;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.CostPlan;
 import dev.gossamer.video.Denoiser;
@@ -26,6 +27,7 @@ import dev.gossamer.video.text.LlamaEncoder;
 import dev.gossamer.video.text.TokenIds;
 import dev.gossamer.video.text.Tokenizer;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,8 +36,9 @@ import java.util.Map;
  * A HunyuanVideo text-to-video checkpoint at work: the steps of diffusers' {@code
  * HunyuanVideoPipeline}.
  *
- * <p>The guidance is an input of the transformer, so that a step is one pass; there is no pass for
- * a negative prompt. Latents are float32 between steps. The autoencoder has its own type.
+ * <p>The guidance is an input of the transformer, so that a step is one pass; true guidance adds
+ * one for a negative prompt, in which the transformer hears of the same guidance. Latents are
+ * float32 between steps. The autoencoder has its own type.
  */
 final class HunyuanModel implements VideoModel {
   private static final int FRAMES_PER_SECOND = 24;
@@ -51,6 +54,26 @@ final class HunyuanModel implements VideoModel {
   /** Rows of a token that are held at once, those of a clustered attention included. */
   private static final int ROWS_AT_WORK = 14;
 
+  /**
+   * The presets fit: text is seen by all, and its padding is cut before. The released code: 250
+   * clusters of queries, 1243 of keys, 94 chosen; 8 of 30 steps and 21 of 60 layers in full.
+   */
+  private static final AttentionAdvice ADVICE =
+      new AttentionAdvice(
+          Map.of(),
+          Map.ofEntries(
+              Map.entry("queryMetric", "euclidean"),
+              Map.entry("keyCounts", "fixed"),
+              Map.entry("itersFirst", "3"),
+              Map.entry("itersStep", "1"),
+              Map.entry("text", "clustered"),
+              Map.entry("kq", "250"),
+              Map.entry("kk", "1243"),
+              Map.entry("scorer", "pseudoQuest"),
+              Map.entry("rule", "topK(94)"),
+              Map.entry("denseSteps", "0.267"),
+              Map.entry("denseLayers", "0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,33,37,38,59")));
+
   private final HunyuanFamily.Configs configs;
   private final PromptTemplate template;
   private final ModelOptions options;
@@ -58,7 +81,7 @@ final class HunyuanModel implements VideoModel {
   private final LoadedOnDemand<HunyuanText> text;
   private final LoadedOnDemand<HunyuanTransformer> transformer;
   private final LoadedOnDemand<HunyuanAutoencoder> autoencoder;
-  private final Map<String, TokenIds> lastPrompt = new LinkedHashMap<>(); // one at most
+  private final Map<String, TokenIds> lastTexts = new LinkedHashMap<>(); // of one video
 
   HunyuanModel(HunyuanFamily.Configs configs, PromptTemplate template, ModelOptions options) {
     this.configs = configs;
@@ -83,7 +106,8 @@ final class HunyuanModel implements VideoModel {
                 HunyuanAutoencoder.load(
                     configs.checkpoint().files(HunyuanFamily.VAE),
                     options.decoderDtype(),
-                    options.device()));
+                    options.device(),
+                    HunyuanAutoencoder.Parts.DECODER));
   }
 
   @Override
@@ -145,18 +169,25 @@ final class HunyuanModel implements VideoModel {
   }
 
   @Override
+  public AttentionAdvice attentionAdvice() {
+    return ADVICE;
+  }
+
+  @Override
   public CostPlan cost(VideoRequest request) {
     HunyuanTransformerConfig shape = configs.transformer();
     VideoGeometry geometry = geometry();
-    TokenGrid grid = tokens(request);
+    List<TokenGrid> grids = grids(request);
     double area =
         (double) geometry.latentSize(request.height()) * geometry.latentSize(request.width());
+    TokenGrid grid = grids.get(0);
+    int texts = grids.stream().mapToInt(TokenGrid::textAfter).sum();
     return new CostPlan(
         grid.videoTokens(),
-        request.steps() * branches(request),
+        request.steps() * grids.size(),
         HunyuanCost.transformer(shape, grid.tokens(), grid.textAfter()),
         HunyuanCost.attention(shape, grid.tokens()),
-        HunyuanCost.text(configs.llama()) * (template.crop() + grid.textAfter()),
+        HunyuanCost.text(configs.llama()) * (grids.size() * template.crop() + texts),
         HunyuanCost.decode(configs.autoencoder(), geometry.latentFrames(request.frames()), area));
   }
 
@@ -177,7 +208,7 @@ final class HunyuanModel implements VideoModel {
           ComponentInspection.bytesAs(
               wanted.decoderDtype(),
               configs.checkpoint().files(HunyuanFamily.VAE),
-              HunyuanAutoencoder::loads);
+              HunyuanAutoencoder::ofDecoder);
     };
   }
 
@@ -240,32 +271,47 @@ final class HunyuanModel implements VideoModel {
   /** The prompt's tokens stand behind the video, without padding. */
   @Override
   public TokenGrid tokens(VideoRequest request) {
-    long[] latents = latentShape(request);
-    return HunyuanTransformer.grid(
-        configs.transformer(),
-        latents[2],
-        latents[3],
-        latents[4],
-        template.kept(ids(request.prompt())));
+    return tokens(request, request.prompt());
   }
 
-  private synchronized TokenIds ids(String prompt) {
-    if (!lastPrompt.containsKey(prompt)) {
-      lastPrompt.clear();
-      lastPrompt.put(prompt, tokenizer.get().encode(template.around(prompt), template.longest()));
+  private TokenGrid tokens(VideoRequest request, String text) {
+    long[] latents = latentShape(request);
+    return HunyuanTransformer.grid(
+        configs.transformer(), latents[2], latents[3], latents[4], template.kept(ids(text)));
+  }
+
+  @Override
+  public List<TokenGrid> grids(VideoRequest request) {
+    TokenGrid grid = tokens(request);
+    return branches(request) == 1
+        ? List.of(grid)
+        : List.of(grid, tokens(request, request.negative()));
+  }
+
+  private synchronized TokenIds ids(String text) {
+    if (!lastTexts.containsKey(text)) {
+      if (lastTexts.size() == 2) {
+        lastTexts.clear();
+      }
+      lastTexts.put(text, tokenizer.get().encode(template.around(text), template.longest()));
     }
-    return lastPrompt.get(prompt);
+    return lastTexts.get(text);
   }
 
   /**
-   * @throws UsageException if there is a negative prompt
+   * One, or two with true guidance.
+   *
+   * @throws UsageException if there is a negative prompt that nothing would look at
    */
   @Override
   public int branches(VideoRequest request) {
+    if (request.trueGuidance() > 1) {
+      return 2;
+    }
     if (!request.negative().isBlank()) {
       throw new UsageException(
-          "HunyuanVideo has no pass for a negative prompt: its guidance is an input of the model",
-          "Leave the negative prompt out");
+          "HunyuanVideo's guidance is an input of the model, without a pass for a negative prompt",
+          "Leave the negative prompt out, or ask for that pass with --true-guidance 6");
     }
     return 1;
   }
@@ -285,27 +331,32 @@ final class HunyuanModel implements VideoModel {
       VideoRequest request, List<PromptEncoding> prompts, AttentionSession session) {
     HunyuanTransformer loaded = transformer.get();
     Scope owner = Scope.detached();
+    List<HunyuanPrompt> texts = new ArrayList<>();
     try (Scope scope = Scope.open()) {
-      Tensor rows = prompts.get(0).tensor("rows").to(loaded.dtype()).to(options.device());
-      Tensor pooled = prompts.get(0).tensor("pooled").to(loaded.dtype()).to(options.device());
-      HunyuanPrompt prompt =
-          new HunyuanPrompt(
-              owner.adopt(rows.copy()), (int) rows.size(1), owner.adopt(pooled.copy()));
-      return new HunyuanDenoiser(loaded, prompt, session, request.guidance(), owner);
+      for (PromptEncoding prompt : prompts) {
+        Tensor rows = prompt.tensor("rows").to(loaded.dtype()).to(options.device());
+        Tensor pooled = prompt.tensor("pooled").to(loaded.dtype()).to(options.device());
+        texts.add(
+            new HunyuanPrompt(
+                owner.adopt(rows.copy()), (int) rows.size(1), owner.adopt(pooled.copy())));
+      }
+      return new HunyuanDenoiser(
+          loaded, texts, session, request.guidance(), request.trueGuidance(), owner);
     }
   }
 
-  /** The transformer with the prompt of one video. */
+  /** The transformer with the prompts of one video. */
   private record HunyuanDenoiser(
       HunyuanTransformer model,
-      HunyuanPrompt prompt,
+      List<HunyuanPrompt> prompts,
       AttentionSession session,
+      double embedded,
       double weight,
       Scope owner)
       implements Denoiser {
     @Override
     public int branches() {
-      return 1;
+      return prompts.size();
     }
 
     @Override
@@ -313,14 +364,20 @@ final class HunyuanModel implements VideoModel {
       try (Scope scope = Scope.open()) {
         return scope.keep(
             model.predict(
-                latents.to(model.dtype()), timestep, weight, prompt, session, branch, step));
+                latents.to(model.dtype()),
+                timestep,
+                embedded,
+                prompts.get(branch),
+                session,
+                branch,
+                step));
       }
     }
 
-    /** Not asked for: there is one branch. */
+    /** Of the second branch; not asked for where there is one. */
     @Override
     public double guidance(int step, double timestep) {
-      return 1;
+      return weight;
     }
 
     @Override

@@ -70,6 +70,9 @@ public final class WanFamily implements VideoFamily {
       index.require(!checkpoint.has(unknown), unknown, ONLY);
     }
     checkpoint.component("tokenizer");
+    checkpoint.requireClass(TEXT_ENCODER, "UMT5EncoderModel");
+    checkpoint.requireClass(TRANSFORMER, "WanTransformer3DModel");
+    checkpoint.requireClass(VAE, "AutoencoderKLWan");
     WanTransformerConfig transformer =
         WanTransformerConfig.of(checkpoint.config(TRANSFORMER, "config.json"));
     T5Config text = T5Config.read(checkpoint.config(TEXT_ENCODER, "config.json"));

@@ -7,6 +7,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.video.AttentionAdvice;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.CostPlan;
 import dev.gossamer.video.Denoiser;
@@ -54,6 +55,25 @@ final class WanModel implements VideoModel {
 
   /** Rows of a token that a branch holds at once, those of a clustered attention included. */
   private static final int ROWS_AT_WORK = 14;
+
+  /**
+   * The presets fit: self-attention sees the video only. The released code: 100 clusters of
+   * queries, 500 of keys, the 128 best by the mass between centroids, from the first step on.
+   */
+  private static final AttentionAdvice ADVICE =
+      new AttentionAdvice(
+          Map.of(),
+          Map.ofEntries(
+              Map.entry("queryMetric", "euclidean"),
+              Map.entry("keyCounts", "fixed"),
+              Map.entry("itersFirst", "3"),
+              Map.entry("itersStep", "1"),
+              Map.entry("text", "clustered"),
+              Map.entry("kq", "100"),
+              Map.entry("kk", "500"),
+              Map.entry("scorer", "centroidMass"),
+              Map.entry("rule", "topK(128)"),
+              Map.entry("denseSteps", "0")));
 
   private final WanFamily.Configs configs;
   private final ModelOptions options;
@@ -142,6 +162,11 @@ final class WanModel implements VideoModel {
     return configs
         .checkpoint()
         .weightFiles(WanFamily.TEXT_ENCODER, WanFamily.TRANSFORMER, WanFamily.VAE);
+  }
+
+  @Override
+  public AttentionAdvice attentionAdvice() {
+    return ADVICE;
   }
 
   @Override

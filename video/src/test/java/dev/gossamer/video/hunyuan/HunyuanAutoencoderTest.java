@@ -9,6 +9,7 @@ import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.autoencoder.Tiling;
@@ -23,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Golden {@code hunyuan_vae}: whole, in runs of frames, and in tiles of the picture as well. */
+/** Golden {@code hunyuan_vae}, both ways: whole, in runs of frames, and in tiles as well. */
 class HunyuanAutoencoderTest {
   /** float32; the reference differs from itself by 7e-6. */
   private static final double TOLERANCE = 5e-5;
@@ -36,7 +37,8 @@ class HunyuanAutoencoderTest {
   @TempDir Path folder;
 
   private static HunyuanAutoencoder load(DType dtype) {
-    return HunyuanAutoencoder.load(TensorFiles.in(FOLDER), dtype, Device.CPU);
+    return HunyuanAutoencoder.load(
+        TensorFiles.in(FOLDER), dtype, Device.CPU, HunyuanAutoencoder.Parts.ENCODER_AND_DECODER);
   }
 
   @AfterAll
@@ -87,6 +89,69 @@ class HunyuanAutoencoderTest {
     }
   }
 
+  private static void assertEncodes(String name, Tiling tiling) {
+    try (Scope scope = Scope.open()) {
+      Tensor moments = MODEL.encode(GOLDEN.tensor(name + "video"), tiling);
+      Tensor expected = GOLDEN.tensor(name + "moments");
+      assertThat(moments.shape()).isEqualTo(expected.shape());
+      assertThat(Golden.maxDifference(moments, expected)).isLessThan(TOLERANCE);
+    }
+  }
+
+  @Test
+  void fewFramesAreEncodedAtOnce() {
+    assertEncodes("", Tiling.OFF);
+  }
+
+  @Test
+  void manyFramesAreEncodedInRunsThatAreBlended() {
+    assertEncodes("temporal.", Tiling.OFF);
+  }
+
+  @Test
+  void largePicturesAreEncodedInTilesThatAreBlended() {
+    assertEncodes("tiled.", SMALL_TILES);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1,1", "5,2", "16,4", "17,5", "21,6"})
+  void everyNumberOfFramesHasItsLatents(int frames, int latentFrames) {
+    try (Scope scope = Scope.open()) {
+      Tensor video = GOLDEN.tensor("temporal.video").narrow(2, 0, frames);
+      assertThat(MODEL.encode(video, Tiling.OFF).size(2)).isEqualTo(latentFrames);
+    }
+  }
+
+  @Test
+  void encodingInLowPrecisionStaysNearTheGolden() {
+    try (Scope scope = Scope.open();
+        HunyuanAutoencoder model = load(DType.BFLOAT16)) {
+      assertThat(
+              Golden.relativeError(
+                  model.encode(GOLDEN.tensor("video"), Tiling.OFF), GOLDEN.tensor("moments")))
+          .isBetween(1e-6, 0.06);
+    }
+  }
+
+  @Test
+  void refusesVideosThatItCannotEncode() {
+    try (Scope scope = Scope.open();
+        HunyuanAutoencoder decoderOnly =
+            HunyuanAutoencoder.load(
+                TensorFiles.in(FOLDER),
+                DType.FLOAT32,
+                Device.CPU,
+                HunyuanAutoencoder.Parts.DECODER)) {
+      Tensor odd = Tensor.zeros(DType.FLOAT32, 1, 3, 1, 12, 16);
+      assertThatThrownBy(() -> MODEL.encode(odd, Tiling.OFF))
+          .isInstanceOf(BadInputException.class)
+          .hasMessageContaining("[1, 3, 1, 12, 16]");
+      assertThatThrownBy(() -> decoderOnly.encode(GOLDEN.tensor("video"), Tiling.OFF))
+          .isInstanceOf(UsageException.class)
+          .hasMessageContaining("without its encoder");
+    }
+  }
+
   /** Every number of latent frames gives its number of frames, none of them twice or missing. */
   @ParameterizedTest
   @CsvSource({"1,1", "4,13", "5,17", "6,21", "7,25", "8,29", "9,33"})
@@ -116,6 +181,7 @@ class HunyuanAutoencoderTest {
     long before = Tensor.live();
     try (Scope scope = Scope.open()) {
       MODEL.decode(GOLDEN.tensor("temporal.z"), SMALL_TILES, frames -> {});
+      MODEL.encode(GOLDEN.tensor("temporal.video"), SMALL_TILES);
     }
     assertThat(Tensor.live()).isEqualTo(before);
   }

@@ -10,6 +10,7 @@ import dev.gossamer.attention.AttentionOptions;
 import dev.gossamer.attention.AttentionPlan;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.DenseAttention;
+import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -111,9 +112,43 @@ class HunyuanPipelineTest {
       return new DenseAttention();
     }
     AttentionOptions options = AttentionOptions.defaults().withSetting("minTokens", "1");
-    options = options.withSetting("denseSteps", "0");
+    options = options.withSetting("denseSteps", "0").withSetting("products", "float32");
     return AttentionCatalog.create(
         method, method.equals("adacluster") ? options.withSetting("rule", "topK(1000)") : options);
+  }
+
+  /** Texts of different length in the two passes, each with a grid of its own. */
+  @ParameterizedTest
+  @ValueSource(strings = {"dense", "adacluster"})
+  void trueGuidanceIsThatOfTheReference(String method) {
+    VideoRequest request = request(everything(method)).withNegative("blurry").withTrueGuidance(2);
+    List<TokenGrid> grids = MODEL.grids(request);
+    assertThat(grids).doesNotHaveDuplicates().hasSize(2);
+    AttentionPlan plan =
+        new AttentionPlan(
+            MODEL.attentionLayers(), grids, request.steps(), request.seed(), Set.of(), 0);
+    Schedule schedule = MODEL.schedule(request.steps());
+    try (Scope scope = Scope.open();
+        PromptEncoding prompt = MODEL.encode(request.prompt());
+        PromptEncoding negative = MODEL.encode(request.negative());
+        AttentionSession session = request.attention().open(plan, THREADS);
+        Denoiser denoiser = MODEL.denoiser(request, List.of(prompt, negative), session);
+        Stepper stepper = schedule.stepper()) {
+      Tensor latents = GOLDEN.tensor("latents_init");
+      for (int step = 0; step < request.steps(); step++) {
+        double timestep = schedule.timesteps()[step];
+        Tensor wanted = denoiser.predict(latents, timestep, step, 0);
+        Tensor unwanted = denoiser.predict(latents, timestep, step, 1);
+        double weight = denoiser.guidance(step, timestep);
+        Tensor velocity = unwanted.add(wanted.sub(unwanted).mul(weight));
+        latents = stepper.step(step, velocity, latents);
+        assertThat(
+                Golden.maxDifference(
+                    latents, GOLDEN.tensor("true_cfg.latents_steps").select(0, step)))
+            .as("latents after step %d", step)
+            .isLessThan(TOLERANCE);
+      }
+    }
   }
 
   /** Dense, AdaCluster with every cluster selected, and AdaCluster as it is: short, so dense. */

@@ -56,6 +56,9 @@ final class GenerateCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nThe model%n")
   private ModelArguments model = new ModelArguments();
 
+  @ArgGroup(validate = false, heading = "%nParts of the model in files of their own%n")
+  private PartArguments parts = new PartArguments();
+
   @ArgGroup(validate = false, heading = "%nThe run%n")
   private RunArguments run = new RunArguments();
 
@@ -84,7 +87,7 @@ final class GenerateCommand implements Callable<Integer> {
     AttentionMethod method = attention.method();
     ModelOptions options = model.options();
     PromptList list = prompts == null ? null : PromptList.read(prompts);
-    try (TextToVideo opened = TextToVideo.open(model.folder(), options)) {
+    try (TextToVideo opened = TextToVideo.open(parts.source(model.model()), options)) {
       if (list != null) {
         makeAll(opened, method, list);
       } else if (dryRun) {

@@ -3,21 +3,25 @@ package dev.gossamer.cli;
 import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.video.LoraFile;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.Residency;
 import dev.gossamer.video.Tiles;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** Which model, and where and how it computes. */
 final class ModelArguments {
   @Option(
       names = "--model",
-      paramLabel = "DIR",
+      paramLabel = "PATH",
       description =
-          "Wan 2.1, CogVideoX or HunyuanVideo text-to-video checkpoint in diffusers layout"
-              + " (default: the mini model).")
+          "Wan 2.1, CogVideoX or HunyuanVideo text-to-video checkpoint in diffusers layout, a"
+              + " folder of single safetensors files, or one such file (default: the mini model).")
   private Path model;
 
   @Option(
@@ -50,9 +54,22 @@ final class ModelArguments {
       names = "--tiles",
       paramLabel = "WHEN",
       description =
-          "on: decode large frames in overlapping tiles, with less memory and slightly other pixels;"
-              + " off (default: ${DEFAULT-VALUE}).")
+          "on: decode large frames in overlapping tiles, with less memory and slightly other"
+              + " pixels; off (default: ${DEFAULT-VALUE}).")
   private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
+
+  @Option(
+      names = "--lora",
+      paramLabel = "FILE[:SCALE]",
+      description =
+          "Change the transformer's weights by a LoRA when they are loaded; may be given several"
+              + " times (scale: 1).")
+  private List<String> loras = new ArrayList<>();
+
+  /** What was named, if anything. */
+  Optional<Path> model() {
+    return Optional.ofNullable(model);
+  }
 
   /** The checkpoint's folder; unpacks the mini model if it is the one. */
   Path folder() {
@@ -68,6 +85,7 @@ final class ModelArguments {
         .withDevice(Device.of(device))
         .withThreads(threads)
         .withResidency(Choice.of(Residency.class, "residency", residency))
-        .withTiles(Choice.of(Tiles.class, "tiles", tiles));
+        .withTiles(Choice.of(Tiles.class, "tiles", tiles))
+        .withLoras(loras.stream().map(LoraFile::parse).toList());
   }
 }

@@ -6,6 +6,7 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -18,6 +19,7 @@ import java.util.function.Predicate;
  *
  * @param name of its folder, for example {@code transformer}
  * @param className what it says it is
+ * @param place its folder or file
  * @param files safetensors files that hold it
  * @param tensors in these files
  * @param parameters numbers in these files
@@ -27,6 +29,7 @@ import java.util.function.Predicate;
 public record ComponentInspection(
     String name,
     String className,
+    String place,
     int files,
     int tensors,
     long parameters,
@@ -49,7 +52,14 @@ public record ComponentInspection(
       parameters += entry.bytes() / entry.dtype().bytes();
     }
     return new ComponentInspection(
-        name, className, files.files().size(), files.entries().size(), parameters, bytes, problems);
+        name,
+        className,
+        files.origin().toString(),
+        files.files().size(),
+        files.entries().size(),
+        parameters,
+        bytes,
+        problems);
   }
 
   /**
@@ -73,16 +83,19 @@ public record ComponentInspection(
    *
    * @throws BadInputException that lists the first problems, if there are any
    */
-  public void check(Path checkpoint) {
+  public void check() {
     if (!problems.isEmpty()) {
       int shown = Math.min(problems.size(), SHOWN);
       throw new BadInputException(
           "The weights in "
-              + checkpoint.resolve(name)
-              + " do not fit the model that its config.json describes: "
+              + place
+              + " do not fit the model that its "
+              + (Files.isDirectory(Path.of(place))
+                  ? "config.json describes: "
+                  : "sizes are those of: ")
               + String.join("; ", problems.subList(0, shown))
               + (problems.size() > shown ? "; and " + (problems.size() - shown) + " more" : ""),
-          "'gossamer models inspect' lists everything; is the config from another model?");
+          "'gossamer models inspect' lists everything; is a part of another model?");
     }
   }
 

@@ -4,6 +4,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import java.util.List;
 
 /**
  * How a model is loaded and where it runs.
@@ -15,15 +16,23 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param threads processor threads that compute
  * @param residency how long weights stay in memory
  * @param tiles whether frames are decoded in tiles
+ * @param loras changes to the transformer's weights, made in their order when they are loaded
  */
 public record ModelOptions(
-    DType dtype, DType decoderDtype, Device device, int threads, Residency residency, Tiles tiles) {
+    DType dtype,
+    DType decoderDtype,
+    Device device,
+    int threads,
+    Residency residency,
+    Tiles tiles,
+    List<LoraFile> loras) {
   private static final int MAX_THREADS = 1024;
 
   /**
    * @throws UsageException if a type is not one to compute in, or the threads are none or too many
    */
   public ModelOptions {
+    loras = List.copyOf(loras);
     checkCompute("dtype", dtype, device);
     checkCompute("decoder dtype", decoderDtype, device);
     if (threads < 1 || threads > MAX_THREADS) {
@@ -46,31 +55,42 @@ public record ModelOptions(
   /** float32 on the processor, with all its threads. */
   public static ModelOptions defaults() {
     return new ModelOptions(
-        DType.FLOAT32, DType.FLOAT32, Device.CPU, Threads.available(), Residency.AUTO, Tiles.OFF);
+        DType.FLOAT32,
+        DType.FLOAT32,
+        Device.CPU,
+        Threads.available(),
+        Residency.AUTO,
+        Tiles.OFF,
+        List.of());
   }
 
   /** Type of the transformer and the text encoder. */
   public ModelOptions withDtype(DType type) {
-    return new ModelOptions(type, decoderDtype, device, threads, residency, tiles);
+    return new ModelOptions(type, decoderDtype, device, threads, residency, tiles, loras);
   }
 
   public ModelOptions withDecoderDtype(DType type) {
-    return new ModelOptions(dtype, type, device, threads, residency, tiles);
+    return new ModelOptions(dtype, type, device, threads, residency, tiles, loras);
   }
 
   public ModelOptions withDevice(Device where) {
-    return new ModelOptions(dtype, decoderDtype, where, threads, residency, tiles);
+    return new ModelOptions(dtype, decoderDtype, where, threads, residency, tiles, loras);
   }
 
   public ModelOptions withThreads(int count) {
-    return new ModelOptions(dtype, decoderDtype, device, count, residency, tiles);
+    return new ModelOptions(dtype, decoderDtype, device, count, residency, tiles, loras);
   }
 
   public ModelOptions withResidency(Residency policy) {
-    return new ModelOptions(dtype, decoderDtype, device, threads, policy, tiles);
+    return new ModelOptions(dtype, decoderDtype, device, threads, policy, tiles, loras);
   }
 
   public ModelOptions withTiles(Tiles choice) {
-    return new ModelOptions(dtype, decoderDtype, device, threads, residency, choice);
+    return new ModelOptions(dtype, decoderDtype, device, threads, residency, choice, loras);
+  }
+
+  /** With these changes to the transformer's weights, in place of others. */
+  public ModelOptions withLoras(List<LoraFile> changes) {
+    return new ModelOptions(dtype, decoderDtype, device, threads, residency, tiles, changes);
   }
 }

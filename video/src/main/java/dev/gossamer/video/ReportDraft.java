@@ -16,7 +16,7 @@ import java.util.TreeMap;
 
 /** A {@link RunReport} while its run goes on: told of each thing as it happens. */
 final class ReportDraft {
-  private final Path folder;
+  private final CheckpointSource source;
   private final VideoEngine engine;
   private final MemoryPlan memory;
   private final VideoRequest request;
@@ -29,8 +29,12 @@ final class ReportDraft {
   private String frames = "";
 
   ReportDraft(
-      Path folder, VideoEngine engine, MemoryPlan memory, VideoRequest request, RunOptions run) {
-    this.folder = folder;
+      CheckpointSource source,
+      VideoEngine engine,
+      MemoryPlan memory,
+      VideoRequest request,
+      RunOptions run) {
+    this.source = source;
     this.engine = engine;
     this.memory = memory;
     this.request = request;
@@ -38,7 +42,7 @@ final class ReportDraft {
   }
 
   Path folder() {
-    return folder;
+    return source.place();
   }
 
   ReportDraft noise(Tensor start) {
@@ -107,7 +111,9 @@ final class ReportDraft {
     ModelOptions options = engine.options();
     VideoModel model = engine.model();
     return new RunReport.Settings(
-        folder.toAbsolutePath().normalize().toString(),
+        source.model().map(ReportDraft::absolute).orElse(""),
+        parts(),
+        options.loras().stream().map(RunReport.Lora::of).toList(),
         model.name(),
         request.frames(),
         request.width(),
@@ -122,8 +128,19 @@ final class ReportDraft {
         options.threads(),
         engine.residency().name().toLowerCase(Locale.ROOT),
         options.tiles().name().toLowerCase(Locale.ROOT),
+        request.image().map(ReportDraft::absolute).orElse(""),
         run.noise().map(path -> path.toAbsolutePath().normalize().toString()).orElse(""),
         model.settings());
+  }
+
+  private Map<String, String> parts() {
+    Map<String, String> parts = new TreeMap<>();
+    source.parts().forEach((component, file) -> parts.put(component, absolute(file)));
+    return parts;
+  }
+
+  private static String absolute(Path path) {
+    return path.toAbsolutePath().normalize().toString();
   }
 
   private static Map<String, String> versions() {

@@ -8,6 +8,8 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
+import dev.gossamer.video.media.Resampling;
+import dev.gossamer.video.media.VideoFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,6 +32,7 @@ final class VideoEngine implements AutoCloseable {
   private final ModelOptions options;
   private final Threads threads;
   private final Map<String, PromptEncoding> prompts = new LinkedHashMap<>(16, 0.75f, true);
+  private final Map<String, PromptEncoding> lastImage = new LinkedHashMap<>(); // one at most
   private List<FileFingerprint> weights = List.of();
   private Residency residency = Residency.KEEP;
 
@@ -120,6 +123,7 @@ final class VideoEngine implements AutoCloseable {
       return new Drawn(
           state.latents(), state.attention(), state.seconds(), steps(state.under("step_")), true);
     }
+    Optional<PromptEncoding> image = request.image().map(file -> image(file, request, clock));
     loadAll(clock);
     List<PromptEncoding> branches = encode(request, clock);
     if (draft.stage() == Stage.TRANSFORMER) {
@@ -142,7 +146,7 @@ final class VideoEngine implements AutoCloseable {
                 draft.explained(),
                 AttentionPlan.FEW_ROWS),
             draft.trajectory());
-    try (Denoising denoising = new Denoising(setting, branches, noise)) {
+    try (Denoising denoising = new Denoising(setting, branches, image, noise)) {
       saved.ifPresent(denoising::restore);
       denoising.run(
           draft.stage(),
@@ -241,6 +245,35 @@ final class VideoEngine implements AutoCloseable {
     return encodings;
   }
 
+  /** What the model makes of a request's picture; that of the last one is not made again. */
+  private PromptEncoding image(Path file, VideoRequest request, StageClock clock) {
+    String identity =
+        Sha256.of(file) + " " + request.frames() + " " + request.width() + " " + request.height();
+    if (!lastImage.containsKey(identity)) {
+      forgetImage();
+      if (residency == Residency.STAGED) {
+        for (VideoPart part : VideoPart.values()) {
+          model.release(part);
+        }
+      }
+      clock.time(
+          Stage.IMAGE,
+          () ->
+              lastImage.put(
+                  identity,
+                  model.encodeImage(
+                      Resampling.LANCZOS.cover(
+                          VideoFile.firstFrame(file), request.width(), request.height()),
+                      request)));
+    }
+    return lastImage.get(identity);
+  }
+
+  private void forgetImage() {
+    lastImage.values().forEach(PromptEncoding::close);
+    lastImage.clear();
+  }
+
   private static void noteDropped(List<PromptEncoding> branches, Progress progress) {
     for (int i = 0; i < branches.size(); i++) {
       int dropped = branches.get(i).dropped();
@@ -313,6 +346,7 @@ final class VideoEngine implements AutoCloseable {
   public void close() {
     prompts.values().forEach(PromptEncoding::close);
     prompts.clear();
+    forgetImage();
     model.close();
     threads.close();
   }

@@ -61,8 +61,21 @@ public final class HunyuanAutoencoder implements AutoCloseable {
    *     fit it
    */
   public static HunyuanAutoencoder load(TensorFiles files, DType dtype, Device device) {
-    HunyuanAutoencoderConfig config =
-        HunyuanAutoencoderConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        HunyuanAutoencoderConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static HunyuanAutoencoder load(
+      HunyuanAutoencoderConfig config, TensorFiles files, DType dtype, Device device) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);

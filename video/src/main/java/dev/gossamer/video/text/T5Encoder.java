@@ -63,10 +63,11 @@ public final class T5Encoder implements AutoCloseable {
       blocks.add(block(parameters, i));
     }
     finalNorm = parameters.get("encoder.final_layer_norm.weight", config.width());
-    // The token table under its other name, and what only a whole T5 has.
+    // The token table under its other name, a tokenizer, and what only a whole T5 has.
     parameters.ignore(
         name ->
             name.equals("shared.weight")
+                || name.equals(Tokenizer.CARRIED)
                 || name.startsWith("decoder.")
                 || name.startsWith("lm_head."));
   }
@@ -79,12 +80,25 @@ public final class T5Encoder implements AutoCloseable {
    * @throws BadInputException if config or weights are missing, damaged or do not fit
    */
   public static T5Encoder open(Path folder, DType dtype, Device device) {
+    return open(
+        T5Config.read(ModelConfig.read(folder.resolve("config.json"))),
+        TensorFiles.in(folder),
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads a text encoder of this shape.
+   *
+   * @param files under transformers' names
+   * @throws UsageException if {@code dtype} is neither FLOAT32 nor BFLOAT16
+   * @throws BadInputException if the weights are damaged or do not fit
+   */
+  public static T5Encoder open(T5Config config, TensorFiles files, DType dtype, Device device) {
     refuseHalf(dtype);
-    T5Config config = T5Config.read(ModelConfig.read(folder.resolve("config.json")));
     Scope weights = Scope.detached();
     try {
-      Parameters parameters =
-          Parameters.load(TensorFiles.in(folder), dtype, device, weights, name -> false);
+      Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
       T5Encoder encoder = new T5Encoder(config, parameters, weights);
       parameters.check();
       return encoder;

@@ -26,11 +26,21 @@ record ManyKeys(WanCrossAttention layer, Tensor key, Tensor value, Tensor bias)
 
   @Override
   public Tensor apply(Tensor rows) {
-    Tensor query = layer.split(layer.queryNorm().apply(layer.toQuery().apply(rows)));
-    Tensor attended =
-        query
-            .to(key.dtype())
-            .scaledDotProductAttention(key, value, bias, 1 / Math.sqrt(key.size(-1)));
+    return output(attend(query(rows)));
+  }
+
+  /** {@code [batch, rows, width]} to {@code [batch, heads, rows, headDim]}. */
+  Tensor query(Tensor rows) {
+    return layer.split(layer.queryNorm().apply(layer.toQuery().apply(rows))).to(key.dtype());
+  }
+
+  /** {@code [batch, heads, rows, headDim]}. */
+  Tensor attend(Tensor query) {
+    return query.scaledDotProductAttention(key, value, bias, 1 / Math.sqrt(key.size(-1)));
+  }
+
+  /** {@code [batch, heads, rows, headDim]} to {@code [batch, rows, width]}. */
+  Tensor output(Tensor attended) {
     return layer.toOut().apply(attended.transpose(1, 2).flatten(2, 3));
   }
 

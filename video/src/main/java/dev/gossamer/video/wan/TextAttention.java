@@ -4,7 +4,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
 /** The cross-attention of one layer to one prompt, output projection included. */
-sealed interface TextAttention permits FewKeys, ManyKeys {
+sealed interface TextAttention permits FewKeys, ManyKeys, TextAndImage {
   /**
    * @param rows normalised tokens, {@code [batch, rows, width]}
    * @return {@code [batch, rows, width]} in the model's type

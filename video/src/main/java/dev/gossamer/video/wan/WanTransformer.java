@@ -17,6 +17,7 @@ import dev.gossamer.video.transformer.Patches;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -72,8 +73,21 @@ public final class WanTransformer implements AutoCloseable {
    *     weights do not fit
    */
   public static WanTransformer load(TensorFiles files, DType dtype, Device device) {
-    WanTransformerConfig config =
-        WanTransformerConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        WanTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static WanTransformer load(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters =
@@ -144,6 +158,19 @@ public final class WanTransformer implements AutoCloseable {
    * @return owns its tensors; close it after the video
    */
   public TextContext prepare(Tensor prompt, int validRows) {
+    return prepare(prompt, validRows, Optional.empty());
+  }
+
+  /**
+   * As {@link #prepare(Tensor, int)}, with an image for a transformer of image-to-video.
+   *
+   * @param picture image encoder's output {@code [1, rows, imageWidth]}
+   */
+  public TextContext prepare(Tensor prompt, int validRows, Optional<Tensor> picture) {
+    if (picture.isPresent() != config.seesImage()) {
+      throw new IllegalArgumentException(
+          "A transformer of " + (config.seesImage() ? "image" : "text") + "-to-video");
+    }
     long rows = prompt.size(1);
     if (prompt.dims() != 3
         || prompt.size(0) != 1
@@ -164,8 +191,17 @@ public final class WanTransformer implements AutoCloseable {
       Device device = output.weight().device();
       Tensor text = conditioning.text().apply(prompt.narrow(1, 0, keys).to(device));
       Tensor logits = Tensor.of(bias, keys).to(device);
+      Optional<Tensor> image =
+          picture.map(seen -> conditioning.image().orElseThrow().apply(seen.to(device)));
       return new TextContext(
-          blocks.stream().map(block -> block.crossAttention().prepare(text, logits)).toList(),
+          blocks.stream()
+              .map(WanBlock::crossAttention)
+              .map(
+                  cross ->
+                      image.isEmpty()
+                          ? cross.prepare(text, logits)
+                          : cross.prepare(text, logits, image.get()))
+              .toList(),
           keys);
     }
   }
@@ -173,7 +209,7 @@ public final class WanTransformer implements AutoCloseable {
   /**
    * One pass.
    *
-   * @param latents {@code [batch, channels, frames, height, width]}
+   * @param latents {@code [batch, inChannels, frames, height, width]}
    * @param timestep of the scheduler, 0 to 1000
    * @param session attentions of this video
    * @param branch guidance branch, for the session
@@ -202,13 +238,14 @@ public final class WanTransformer implements AutoCloseable {
             .apply(
                 x, modulation, rotation, text.layer(i), session.attention(i, branch), step, runs);
       }
-      return scope.keep(patches().join(project(x, embedding), grid, Patches.Channel.LAST));
+      return scope.keep(
+          patches(config.outChannels()).join(project(x, embedding), grid, Patches.Channel.LAST));
     }
   }
 
   /** Latents to tokens, {@code [batch, tokens, width]}: a linear map of each patch. */
   Tensor embed(Tensor latents, TokenGrid grid) {
-    return patchEmbedding.apply(patches().cut(latents, grid));
+    return patchEmbedding.apply(patches(config.inChannels()).cut(latents, grid));
   }
 
   /** The last normalisation and projection, {@code [batch, tokens, patch]}. */
@@ -225,9 +262,8 @@ public final class WanTransformer implements AutoCloseable {
     return result;
   }
 
-  private Patches patches() {
-    return new Patches(
-        config.inChannels(), config.patchFrames(), config.patchHeight(), config.patchWidth());
+  private Patches patches(int channels) {
+    return new Patches(channels, config.patchFrames(), config.patchHeight(), config.patchWidth());
   }
 
   /** Frees the weights. */

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.video.LoraFile;
 import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.Residency;
 import dev.gossamer.video.Tiles;
 import java.nio.file.Path;
@@ -16,6 +17,8 @@ import picocli.CommandLine.Option;
 
 /** Which model, and where and how it computes. */
 final class ModelArguments {
+  private static final String OFF = "off";
+
   @Option(
       names = "--model",
       paramLabel = "PATH",
@@ -59,6 +62,22 @@ final class ModelArguments {
   private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
 
   @Option(
+      names = "--offload",
+      paramLabel = "WHAT",
+      description =
+          "blocks: only the block that runs is in memory, slower and far smaller (Wan; CogVideoX:"
+              + " the text encoder); none (default: ${DEFAULT-VALUE}).")
+  private String offload = ModelOptions.defaults().offload().name().toLowerCase(Locale.ROOT);
+
+  @Option(
+      names = "--prompt-cache",
+      paramLabel = "WHERE",
+      description =
+          "Keep encoded prompts for later runs, which then need no text encoder: a folder, on (in"
+              + " the user's cache folder) or off (default: ${DEFAULT-VALUE}).")
+  private String promptCache = OFF;
+
+  @Option(
       names = "--lora",
       paramLabel = "FILE[:SCALE]",
       description =
@@ -80,12 +99,31 @@ final class ModelArguments {
    * @throws dev.gossamer.tensor.failure.UsageException if a value is not one of the known
    */
   ModelOptions options() {
+    ModelOptions options = loaded();
+    return promptCache.equals(OFF) ? options : options.withPromptCache(promptFolder());
+  }
+
+  /** The folder of kept prompts; {@code XDG_CACHE_HOME} is obeyed. */
+  private Path promptFolder() {
+    if (!promptCache.equals("on")) {
+      return new PathConverter().convert(promptCache);
+    }
+    String caches = System.getenv("XDG_CACHE_HOME");
+    Path home =
+        caches == null || caches.isBlank()
+            ? Path.of(System.getProperty("user.home"), ".cache")
+            : Path.of(caches);
+    return home.resolve("gossamer").resolve("prompts");
+  }
+
+  private ModelOptions loaded() {
     return ModelOptions.defaults()
         .withDtype(DType.ofOption(dtype))
         .withDevice(Device.of(device))
         .withThreads(threads)
         .withResidency(Choice.of(Residency.class, "residency", residency))
         .withTiles(Choice.of(Tiles.class, "tiles", tiles))
+        .withOffload(Choice.of(Offload.class, "offload", offload))
         .withLoras(loras.stream().map(LoraFile::parse).toList());
   }
 }

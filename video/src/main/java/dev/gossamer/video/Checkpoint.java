@@ -1,11 +1,13 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.text.Tokenizer;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -15,6 +17,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /**
  * A model as it lies on disk. In diffusers' layout {@code model_index.json} names the pipeline's
@@ -197,6 +201,34 @@ public final class Checkpoint {
               + found,
           "Are its parts of one model?");
     }
+  }
+
+  /**
+   * What tells some components from all others: digests of their configurations and tokenizers, and
+   * of samples of their weights.
+   */
+  public String identity(String... components) {
+    Sha256 sha = new Sha256();
+    for (String name : components) {
+      Path at = component(name);
+      Set<Path> files = new TreeSet<>();
+      if (Files.isDirectory(at)) {
+        try (Stream<Path> inside = Files.list(at)) {
+          inside.filter(Files::isRegularFile).forEach(files::add);
+        } catch (IOException e) {
+          throw new BadInputException(
+              "Cannot read " + at + ": " + PartFile.reason(e), "Check that it may be read", e);
+        }
+      } else {
+        files.add(at);
+        files.add(at.resolveSibling("config.json"));
+      }
+      files.stream()
+          .filter(Files::isRegularFile)
+          .forEach(
+              file -> sha.add(name + " " + file.getFileName() + " " + Sha256.sampled(file) + "\n"));
+    }
+    return sha.hex();
   }
 
   /** The weight files of some components, in their order. */

@@ -8,6 +8,7 @@ import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -104,6 +105,33 @@ public record ComponentInspection(
     return bytesAs(
         dtype,
         files.entries().values().stream().filter(entry -> names.test(entry.name())).toList());
+  }
+
+  /**
+   * Bytes of all tensors once their floating numbers are of a type, where only some blocks are
+   * there at once.
+   *
+   * @param blocks how the names of a block's tensors begin, before its number
+   * @param atOnce blocks that are there
+   */
+  public static long bytesAs(DType dtype, TensorFiles files, String blocks, int atOnce) {
+    Map<String, Long> byBlock = new TreeMap<>();
+    long rest = 0;
+    for (SafetensorsFile.Entry entry : files.entries().values()) {
+      long bytes = bytesAs(dtype, List.of(entry));
+      if (entry.name().startsWith(blocks)) {
+        String behind = entry.name().substring(blocks.length());
+        byBlock.merge(behind.substring(0, Math.max(0, behind.indexOf('.'))), bytes, Long::sum);
+      } else {
+        rest += bytes;
+      }
+    }
+    return rest
+        + byBlock.values().stream()
+            .sorted(Comparator.reverseOrder())
+            .limit(atOnce)
+            .mapToLong(Long::longValue)
+            .sum();
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

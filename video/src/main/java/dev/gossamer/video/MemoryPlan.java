@@ -133,6 +133,14 @@ public record MemoryPlan(
         return Optional.of(String.join(" ", changes));
       }
     }
+    ModelOptions passing = tried.withOffload(Offload.BLOCKS);
+    if (needed(model, request, passing) < needed(model, request, tried)) {
+      tried = passing;
+      changes.add("--offload blocks");
+      if (fits(model, request, tried)) {
+        return Optional.of(String.join(" ", changes));
+      }
+    }
     if (tried.tiles() == Tiles.OFF) {
       tried = tried.withTiles(Tiles.ON);
       changes.add("--tiles on");
@@ -166,9 +174,17 @@ public record MemoryPlan(
   }
 
   private boolean fits(VideoModel model, VideoRequest request, ModelOptions options) {
+    return least(model, request, options).fits();
+  }
+
+  private long needed(VideoModel model, VideoRequest request, ModelOptions options) {
+    return least(model, request, options).needed();
+  }
+
+  private MemoryPlan least(VideoModel model, VideoRequest request, ModelOptions options) {
     MemoryPlan plan = of(model, request, options, OptionalLong.empty());
     Residency least = options.residency() == Residency.KEEP ? Residency.KEEP : Residency.STAGED;
-    return new MemoryPlan(plan.parts(), plan.image(), least, plan.base(), free).fits();
+    return new MemoryPlan(plan.parts(), plan.image(), least, plan.base(), free);
   }
 
   /** Bytes as people read them, for example {@code 11.4 GB}. */

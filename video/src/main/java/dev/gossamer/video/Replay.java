@@ -100,6 +100,7 @@ public final class Replay {
                 .withDevice(Device.of(text("device")))
                 .withThreads(whole("threads"))
                 .withTiles(Tiles.valueOf(text("tiles").toUpperCase(Locale.ROOT)))
+                .withOffload(Offload.valueOf(text("offload").toUpperCase(Locale.ROOT)))
                 .withLoras(loras()));
   }
 

@@ -128,6 +128,7 @@ final class ReportDraft {
         options.threads(),
         engine.residency().name().toLowerCase(Locale.ROOT),
         options.tiles().name().toLowerCase(Locale.ROOT),
+        options.offload().name().toLowerCase(Locale.ROOT),
         request.image().map(ReportDraft::absolute).orElse(""),
         run.noise().map(path -> path.toAbsolutePath().normalize().toString()).orElse(""),
         model.settings());

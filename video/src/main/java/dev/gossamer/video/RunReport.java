@@ -85,6 +85,7 @@ public record RunReport(
       int threads,
       String residency,
       String tiles,
+      String offload,
       String image,
       String noise,
       Map<String, Object> sampling) {}

@@ -105,6 +105,14 @@ public interface VideoModel extends AutoCloseable {
     return request.guided() ? 2 : 1;
   }
 
+  /**
+   * What tells its text encoders and tokenizers from all others, so that encoded prompts may be
+   * kept from run to run; empty where they may not.
+   */
+  default Optional<String> textIdentity() {
+    return Optional.empty();
+  }
+
   /** Runs the text encoders on a prompt. */
   PromptEncoding encode(String prompt);
 

@@ -74,7 +74,8 @@ final class CogVideoXModel implements VideoModel {
                     configs.text(),
                     configs.checkpoint().files(CogVideoXFamily.TEXT_ENCODER),
                     T5Text.dtype(options.dtype()),
-                    options.device()));
+                    options.device(),
+                    options.offload().ofT5()));
     this.transformer =
         new LoadedOnDemand<>(
             () ->

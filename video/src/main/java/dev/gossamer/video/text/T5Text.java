@@ -12,10 +12,14 @@ import java.util.function.Supplier;
  * @param encoder ids to rows
  */
 public record T5Text(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
+  /** How the names of a block's weights begin, before its number. */
+  public static final String BLOCKS = "encoder.block.";
+
   /**
    * Opens a checkpoint's tokenizer and text encoder.
    *
    * @param tokenizer opens the tokenizer
+   * @param stay how long the weights of the encoder's blocks do
    * @param files the encoder's weights, under transformers' names
    */
   public static T5Text open(
@@ -23,10 +27,11 @@ public record T5Text(Tokenizer tokenizer, T5Encoder encoder) implements AutoClos
       T5Config config,
       TensorFiles files,
       DType dtype,
-      Device device) {
+      Device device,
+      T5Encoder.Blocks stay) {
     Tokenizer opened = tokenizer.get();
     try {
-      return new T5Text(opened, T5Encoder.open(config, files, dtype, device));
+      return new T5Text(opened, T5Encoder.open(config, files, dtype, device, stay));
     } catch (RuntimeException | Error e) {
       opened.close();
       throw e;

@@ -12,9 +12,9 @@ import dev.gossamer.tensor.Tensor;
  */
 record TextAndImage(ManyKeys text, ManyKeys image) implements TextAttention {
   @Override
-  public Tensor apply(Tensor rows) {
-    Tensor query = text.query(rows);
-    return text.output(text.attend(query).add(image.attend(query)));
+  public Tensor apply(WanCrossAttention layer, Tensor rows) {
+    Tensor query = text.query(layer, rows);
+    return ManyKeys.output(layer, text.attend(query).add(image.attend(query)));
   }
 
   @Override

@@ -1,7 +1,5 @@
 package dev.gossamer.video.wan;
 
-import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
@@ -157,7 +155,12 @@ public final class WanFamily implements VideoFamily {
   }
 
   /** The transformer of a checkpoint, as a video needs it. */
-  static WanTransformer transformer(Configs configs, DType dtype, Device device) {
-    return WanTransformer.load(configs.transformer(), configs.files(TRANSFORMER), dtype, device);
+  static WanTransformer transformer(Configs configs, ModelOptions options) {
+    return WanTransformer.load(
+        configs.transformer(),
+        configs.files(TRANSFORMER),
+        options.dtype(),
+        options.device(),
+        options.offload());
   }
 }

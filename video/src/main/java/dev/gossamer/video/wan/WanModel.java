@@ -12,6 +12,7 @@ import dev.gossamer.video.Denoiser;
 import dev.gossamer.video.FrameSink;
 import dev.gossamer.video.LoadedOnDemand;
 import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.PromptEncoding;
 import dev.gossamer.video.Tiles;
 import dev.gossamer.video.VideoDefaults;
@@ -69,9 +70,7 @@ final class WanModel implements VideoModel {
     this.options = options;
     this.threads = threads;
     this.text = new LoadedOnDemand<>(this::openText);
-    this.transformer =
-        new LoadedOnDemand<>(
-            () -> WanFamily.transformer(configs, options.dtype(), options.device()));
+    this.transformer = new LoadedOnDemand<>(() -> WanFamily.transformer(configs, options));
     this.autoencoder =
         new LoadedOnDemand<>(
             () ->
@@ -90,7 +89,8 @@ final class WanModel implements VideoModel {
         configs.text(),
         configs.files(WanFamily.TEXT_ENCODER),
         T5Text.dtype(options.dtype()),
-        options.device());
+        options.device(),
+        options.offload().ofT5());
   }
 
   @Override
@@ -171,8 +171,19 @@ final class WanModel implements VideoModel {
   @Override
   public long weightBytes(VideoPart part, ModelOptions wanted) {
     return switch (part) {
-      case TEXT -> bytes(WanFamily.TEXT_ENCODER, T5Text.dtype(wanted.dtype()), name -> true);
-      case TRANSFORMER -> bytes(WanFamily.TRANSFORMER, wanted.dtype(), name -> true);
+      case TEXT ->
+          ComponentInspection.bytesAs(
+              T5Text.dtype(wanted.dtype()),
+              configs.files(WanFamily.TEXT_ENCODER),
+              T5Text.BLOCKS,
+              wanted.offload() == Offload.BLOCKS ? 1 : Integer.MAX_VALUE);
+      case TRANSFORMER ->
+          ComponentInspection.bytesAs(
+              wanted.dtype(),
+              configs.files(WanFamily.TRANSFORMER),
+              WanTransformer.BLOCKS,
+              // both branches of guidance may hold one
+              wanted.offload() == Offload.BLOCKS ? 2 : Integer.MAX_VALUE);
       case DECODER ->
           bytes(
               WanFamily.VAE,
@@ -237,6 +248,11 @@ final class WanModel implements VideoModel {
   @Override
   public Schedule schedule(int steps) {
     return configs.scheduler().plan(steps);
+  }
+
+  @Override
+  public Optional<String> textIdentity() {
+    return Optional.of(configs.checkpoint().identity(WanFamily.TOKENIZER, WanFamily.TEXT_ENCODER));
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.gossamer.video.wan;
 
+import dev.gossamer.attention.Attention;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
@@ -8,11 +9,13 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.LayerRow;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.transformer.Patches;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,6 +31,8 @@ import java.util.Set;
  * number of threads at once, each with its own scopes. It owns its weights until it is closed.
  */
 public final class WanTransformer implements AutoCloseable {
+  static final String BLOCKS = "blocks.";
+
   private static final Set<String> KEPT_FLOAT32 =
       Set.of("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3");
 
@@ -35,12 +40,14 @@ public final class WanTransformer implements AutoCloseable {
   private final Scope owner;
   private final Linear patchEmbedding; // a convolution whose kernel is its stride
   private final WanConditioning conditioning;
-  private final List<WanBlock> blocks = new ArrayList<>();
+  private final LayerRow<WanBlock> blocks;
   private final Tensor table; // [1, 2, width]
   private final Linear output;
   private final RowRuns runs;
 
-  private WanTransformer(WanTransformerConfig config, Parameters parameters, Scope owner) {
+  private WanTransformer(
+      WanTransformerConfig config, Parameters parameters, Scope owner, LayerRow<WanBlock> blocks) {
+    this.blocks = blocks;
     this.config = config;
     this.owner = owner;
     int width = config.width();
@@ -56,9 +63,6 @@ public final class WanTransformer implements AutoCloseable {
         Linear.of(
             owner.adopt(patchWeight.flatten(1, 4)), parameters.get("patch_embedding.bias", width));
     this.conditioning = WanConditioning.of(parameters, config);
-    for (int i = 0; i < config.layers(); i++) {
-      blocks.add(new WanBlock(parameters, "blocks." + i, config));
-    }
     this.table = parameters.get("scale_shift_table", 1, 2, width);
     this.output = Linear.of(parameters, "proj_out", width, config.patchSize());
     this.runs = RowRuns.of(patchWeight.device(), config.inner());
@@ -88,11 +92,26 @@ public final class WanTransformer implements AutoCloseable {
    */
   public static WanTransformer load(
       WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+    return load(config, files, dtype, device, Offload.NONE);
+  }
+
+  /**
+   * As {@link #load(WanTransformerConfig, TensorFiles, DType, Device)}, with all blocks in memory
+   * or each only while it runs.
+   */
+  public static WanTransformer load(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device, Offload offload) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters =
           Parameters.load(files, dtype, device, owner, WanTransformer::keepsFloat32);
-      WanTransformer model = new WanTransformer(config, parameters, owner);
+      boolean pass = offload == Offload.BLOCKS;
+      LayerRow<WanBlock> blocks =
+          pass ? passing(config, files, dtype, device) : resident(config, parameters);
+      WanTransformer model = new WanTransformer(config, parameters, owner, blocks);
+      if (pass) {
+        parameters.ignore(name -> name.startsWith(BLOCKS)); // each is checked when it is loaded
+      }
       parameters.check();
       return model;
     } catch (RuntimeException | Error e) {
@@ -107,8 +126,34 @@ public final class WanTransformer implements AutoCloseable {
    */
   public static WanTransformer of(WanTransformerConfig config, Parameters parameters) {
     try (Scope scope = Scope.open()) {
-      return new WanTransformer(config, parameters, Scope.detached());
+      return new WanTransformer(config, parameters, Scope.detached(), resident(config, parameters));
     }
+  }
+
+  private static LayerRow<WanBlock> resident(WanTransformerConfig config, Parameters parameters) {
+    List<WanBlock> blocks = new ArrayList<>();
+    for (int i = 0; i < config.layers(); i++) {
+      blocks.add(new WanBlock(parameters, BLOCKS + i, config));
+    }
+    return LayerRow.resident(blocks);
+  }
+
+  private static LayerRow<WanBlock> passing(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+    return LayerRow.passing(
+        config.layers(),
+        (index, owner) -> {
+          Parameters own =
+              Parameters.load(
+                  files.under(BLOCKS + index + "."),
+                  dtype,
+                  device,
+                  owner,
+                  WanTransformer::keepsFloat32);
+          WanBlock block = new WanBlock(own, "", config);
+          own.check();
+          return block;
+        });
   }
 
   /** Whether a weight stays in float32 in a model of a lower type. */
@@ -193,16 +238,17 @@ public final class WanTransformer implements AutoCloseable {
       Tensor logits = Tensor.of(bias, keys).to(device);
       Optional<Tensor> image =
           picture.map(seen -> conditioning.image().orElseThrow().apply(seen.to(device)));
-      return new TextContext(
-          blocks.stream()
-              .map(WanBlock::crossAttention)
-              .map(
-                  cross ->
-                      image.isEmpty()
-                          ? cross.prepare(text, logits)
-                          : cross.prepare(text, logits, image.get()))
-              .toList(),
-          keys);
+      List<TextAttention> layers = new ArrayList<>();
+      for (int i = 0; i < blocks.count(); i++) {
+        layers.add(
+            blocks.with(
+                i,
+                block ->
+                    image.isEmpty()
+                        ? block.crossAttention().prepare(text, logits)
+                        : block.crossAttention().prepare(text, logits, image.get())));
+      }
+      return new TextContext(layers, keys);
     }
   }
 
@@ -232,11 +278,11 @@ public final class WanTransformer implements AutoCloseable {
       Tensor modulation = conditioning.modulate(embedding);
       Tensor rotation =
           config.rotaryEmbedding().table(grid.frames(), grid.height(), grid.width()).to(device);
-      for (int i = 0; i < blocks.size(); i++) {
-        blocks
-            .get(i)
-            .apply(
-                x, modulation, rotation, text.layer(i), session.attention(i, branch), step, runs);
+      for (int i = 0; i < blocks.count(); i++) {
+        TextAttention prepared = text.layer(i);
+        Attention attention = session.attention(i, branch);
+        blocks.run(
+            i, block -> block.apply(x, modulation, rotation, prepared, attention, step, runs));
       }
       return scope.keep(
           patches(config.outChannels()).join(project(x, embedding), grid, Patches.Channel.LAST));

@@ -47,6 +47,9 @@ final class DecodeCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nThe model%n")
   private ModelArguments model = new ModelArguments();
 
+  @ArgGroup(validate = false, heading = "%nParts of the model in files of their own%n")
+  private PartArguments parts = new PartArguments();
+
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
 
@@ -71,7 +74,7 @@ final class DecodeCommand implements Callable<Integer> {
     if (saveFrames != null) {
       run = run.withSavedFrames(saveFrames);
     }
-    try (TextToVideo opened = TextToVideo.open(model.folder(), model.options());
+    try (TextToVideo opened = TextToVideo.open(parts.source(model.model()), model.options());
         TerminalProgress progress = new TerminalProgress(terminal, interrupted, "")) {
       DecodedVideo video = opened.decode(latents, run, progress);
       if (json) {

@@ -56,6 +56,9 @@ final class GenerateCommand implements Callable<Integer> {
   @ArgGroup(validate = false, heading = "%nThe model%n")
   private ModelArguments model = new ModelArguments();
 
+  @ArgGroup(validate = false, heading = "%nParts of the model in files of their own%n")
+  private PartArguments parts = new PartArguments();
+
   @ArgGroup(validate = false, heading = "%nThe run%n")
   private RunArguments run = new RunArguments();
 
@@ -83,7 +86,7 @@ final class GenerateCommand implements Callable<Integer> {
     }
     ModelOptions options = model.options();
     PromptList list = prompts == null ? null : PromptList.read(prompts);
-    try (TextToVideo opened = TextToVideo.open(model.folder(), options)) {
+    try (TextToVideo opened = TextToVideo.open(parts.source(model.model()), options)) {
       AttentionMethod method = attention.method(opened);
       if (list != null) {
         makeAll(opened, method, list);

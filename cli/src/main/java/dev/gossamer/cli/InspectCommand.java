@@ -1,8 +1,9 @@
 package dev.gossamer.cli;
 
-import dev.gossamer.mini.MiniModel;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -22,9 +23,14 @@ final class InspectCommand implements Callable<Integer> {
 
   @Parameters(
       arity = "0..1",
-      paramLabel = "DIR",
-      description = "A model folder in diffusers layout (default: the mini model).")
-  private Path folder;
+      paramLabel = "PATH",
+      description =
+          "A model folder in diffusers layout, a folder of single files, or a file (default: the"
+              + " mini model).")
+  private Path model;
+
+  @ArgGroup(validate = false, heading = "%nParts of the model in files of their own%n")
+  private PartArguments parts = new PartArguments();
 
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
@@ -37,7 +43,7 @@ final class InspectCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Inspection inspection = Inspection.of(folder == null ? MiniModel.folder() : folder);
+    Inspection inspection = Inspection.of(parts.source(Optional.ofNullable(model)));
     if (json) {
       Json.print(terminal.out(), inspection.document());
     } else {

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.video.Checkpoint;
+import dev.gossamer.video.CheckpointSource;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.TextToVideo;
@@ -25,7 +26,7 @@ import java.util.stream.Collectors;
 /**
  * What a checkpoint holds, without its weights being loaded.
  *
- * @param folder the model folder
+ * @param folder the model's folder, or its transformer's file
  * @param family the architecture
  * @param name what the checkpoint is
  * @param components its parts
@@ -45,13 +46,14 @@ record Inspection(
   /**
    * @throws BadInputException if the folder is no checkpoint, or its files cannot be read
    */
-  static Inspection of(Path folder) {
-    Checkpoint checkpoint = Checkpoint.open(folder);
+  static Inspection of(CheckpointSource source) {
+    Checkpoint checkpoint = Checkpoint.open(source);
     VideoFamily family = TextToVideo.family(checkpoint);
     List<ComponentInspection> components = family.inspect(checkpoint);
     try (Threads threads = new Threads(1);
         VideoModel model = family.open(checkpoint, ModelOptions.defaults(), threads)) {
-      return new Inspection(folder, family.name(), model.name(), components, tokens(model));
+      return new Inspection(
+          checkpoint.folder(), family.name(), model.name(), components, tokens(model));
     }
   }
 
@@ -121,6 +123,11 @@ record Inspection(
                   .entrySet().stream()
                       .map(type -> type.getKey() + " " + Amounts.bytes(type.getValue()))
                       .collect(Collectors.joining(", "))));
+    }
+    if (components.stream().anyMatch(part -> !part.place().endsWith(part.name()))) {
+      text.append(String.format("%nwhere they lie%n"));
+      components.forEach(
+          part -> text.append(String.format("  %-14s%s%n", part.name(), part.place())));
     }
     text.append(String.format("%ntokens in each self-attention%n"));
     tokens.forEach((size, count) -> text.append(String.format("  %-24s%,d%n", size, count)));

@@ -4,21 +4,28 @@ import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.cuda.Card;
+import dev.gossamer.video.LoraFile;
 import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.Residency;
 import dev.gossamer.video.Tiles;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /** Which model, and where and how it computes. */
 final class ModelArguments {
+  private static final String OFF = "off";
+
   @Option(
       names = "--model",
-      paramLabel = "DIR",
+      paramLabel = "PATH",
       description =
-          "Wan 2.1, CogVideoX or HunyuanVideo text-to-video checkpoint in diffusers layout"
-              + " (default: the mini model).")
+          "Wan 2.1, CogVideoX or HunyuanVideo text-to-video checkpoint in diffusers layout, a"
+              + " folder of single safetensors files, or one such file (default: the mini model).")
   private Path model;
 
   @Option(
@@ -64,6 +71,35 @@ final class ModelArguments {
               + " pixels; off (default: ${DEFAULT-VALUE}).")
   private String tiles = ModelOptions.defaults().tiles().name().toLowerCase(Locale.ROOT);
 
+  @Option(
+      names = "--offload",
+      paramLabel = "WHAT",
+      description =
+          "blocks: only the block that runs is in memory, slower and far smaller (Wan; CogVideoX:"
+              + " the text encoder); none (default: ${DEFAULT-VALUE}).")
+  private String offload = ModelOptions.defaults().offload().name().toLowerCase(Locale.ROOT);
+
+  @Option(
+      names = "--prompt-cache",
+      paramLabel = "WHERE",
+      description =
+          "Keep encoded prompts for later runs, which then need no text encoder: a folder, on (in"
+              + " the user's cache folder) or off (default: ${DEFAULT-VALUE}).")
+  private String promptCache = OFF;
+
+  @Option(
+      names = "--lora",
+      paramLabel = "FILE[:SCALE]",
+      description =
+          "Change the transformer's weights by a LoRA when they are loaded; may be given several"
+              + " times (scale: 1).")
+  private List<String> loras = new ArrayList<>();
+
+  /** What was named, if anything. */
+  Optional<Path> model() {
+    return Optional.ofNullable(model);
+  }
+
   /** The checkpoint's folder; unpacks the mini model if it is the one. */
   Path folder() {
     return model == null ? MiniModel.folder() : model;
@@ -74,20 +110,35 @@ final class ModelArguments {
    * @throws dev.gossamer.tensor.failure.EnvironmentException if there is no such card
    */
   ModelOptions options() {
-    ModelOptions options = parsed();
+    ModelOptions options = loaded();
     if (!options.device().isCpu()) {
       Card.of(options.device());
     }
-    return options;
+    return promptCache.equals(OFF) ? options : options.withPromptCache(promptFolder());
   }
 
-  private ModelOptions parsed() {
+  /** The folder of kept prompts; {@code XDG_CACHE_HOME} is obeyed. */
+  private Path promptFolder() {
+    if (!promptCache.equals("on")) {
+      return new PathConverter().convert(promptCache);
+    }
+    String caches = System.getenv("XDG_CACHE_HOME");
+    Path home =
+        caches == null || caches.isBlank()
+            ? Path.of(System.getProperty("user.home"), ".cache")
+            : Path.of(caches);
+    return home.resolve("gossamer").resolve("prompts");
+  }
+
+  private ModelOptions loaded() {
     return ModelOptions.defaults()
         .withDtype(DType.ofOption(dtype))
         .withDecoderDtype(DType.ofOption(decoderDtype))
         .withDevice(Device.of(device))
         .withThreads(threads)
         .withResidency(Choice.of(Residency.class, "residency", residency))
-        .withTiles(Choice.of(Tiles.class, "tiles", tiles));
+        .withTiles(Choice.of(Tiles.class, "tiles", tiles))
+        .withOffload(Choice.of(Offload.class, "offload", offload))
+        .withLoras(loras.stream().map(LoraFile::parse).toList());
   }
 }

@@ -74,6 +74,12 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory, String r
             100 * cost.attentionFlops() / cost.passFlops(),
             Amounts.flops(cost.decodeFlops())));
     line(text, "Memory", needed());
+    if (memory.image() > 0) {
+      line(
+          text,
+          "  image",
+          Amounts.bytes(memory.image()) + " to encode the picture, before the rest");
+    }
     for (MemoryPlan.Part part : memory.parts()) {
       line(
           text,
@@ -125,6 +131,9 @@ record PlanText(VideoRequest request, CostPlan cost, MemoryPlan memory, String r
     bytes.put("freeBytes", memory.free().orElse(-1));
     bytes.put("fits", memory.fits());
     bytes.put("remedy", remedy);
+    if (memory.image() > 0) {
+      bytes.put("imageBytes", memory.image());
+    }
     memory.parts().forEach(part -> bytes.put(part.part().label() + "Bytes", part.total()));
     document.put("memory", bytes);
     return document;

@@ -113,7 +113,8 @@ record PromptBatch(Terminal terminal, BooleanSupplier interrupted, boolean print
           && request.attention().name().equals(wanted.attention().name())
           && request.attention().settings().equals(wanted.attention().settings())
           && earlier.options().dtype() == model.options().dtype()
-          && earlier.model().toAbsolutePath().equals(model.folder().toAbsolutePath());
+          && earlier.options().loras().equals(model.options().loras())
+          && earlier.source().isSame(model.source());
     } catch (BadInputException e) {
       return false; // damaged, or of another version: made again
     }

@@ -60,7 +60,9 @@ final class ReplayCommand implements Callable<Integer> {
     Path file = out == null ? OutputName.beside(report, stem) : out.file(stem);
     Replay.Outcome outcome;
     try (TextToVideo opened =
-            TextToVideo.open(model == null ? replay.model() : model, replay.options());
+            TextToVideo.open(
+                model == null ? replay.source() : replay.source().withModel(model),
+                replay.options());
         TerminalProgress progress = new TerminalProgress(terminal, interrupted, "")) {
       outcome = replay.replay(opened, file, progress);
     }

@@ -3,6 +3,7 @@ package dev.gossamer.cli;
 import dev.gossamer.attention.AttentionMethod;
 import dev.gossamer.video.TextToVideo;
 import dev.gossamer.video.VideoRequest;
+import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** What to draw, beside the prompt; what is not given is as the checkpoint draws best. */
@@ -35,8 +36,8 @@ final class RequestArguments {
       paramLabel = "WEIGHT",
       description =
           "Weight of the prompt against the negative one; 1 leaves that out and halves the work"
-              + " (default: mini model 4, Wan 2.1 5, CogVideoX 6, HunyuanVideo 6, where it is an input"
-              + " of the model).")
+              + " (default: mini model 4, Wan 2.1 5, CogVideoX 6, HunyuanVideo 6, where it is an"
+              + " input of the model).")
   private Double guidance;
 
   @Option(
@@ -60,13 +61,20 @@ final class RequestArguments {
       description = "Seed of everything random (default: ${DEFAULT-VALUE}).")
   private long seed;
 
+  @Option(
+      names = "--image",
+      paramLabel = "FILE",
+      description =
+          "The picture that the video begins with, for image-to-video models: PNG, JPEG, .. It"
+              + " fills the frame; without --size the frame takes its shape.")
+  private Path image;
+
   /**
    * @throws dev.gossamer.tensor.failure.UsageException if a value is out of its range
    */
   VideoRequest request(TextToVideo model, String prompt, AttentionMethod attention) {
     VideoRequest request =
-        model
-            .request(prompt)
+        (image == null ? model.request(prompt) : model.request(prompt, image))
             .withNegative(negative)
             .withTrueGuidance(trueGuidance)
             .withSeed(seed)

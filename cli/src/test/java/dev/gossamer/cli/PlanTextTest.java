@@ -18,7 +18,7 @@ class PlanTextTest {
 
   private static PlanText plan(long free, String remedy) {
     MemoryPlan memory =
-        new MemoryPlan(List.of(), Residency.STAGED, 2_000_000_000, OptionalLong.of(free));
+        new MemoryPlan(List.of(), 0, Residency.STAGED, 2_000_000_000, OptionalLong.of(free));
     return new PlanText(REQUEST, new CostPlan(18, 3, 1, 1, 1, 1), memory, remedy);
   }
 

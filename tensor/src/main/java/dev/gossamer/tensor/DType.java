@@ -14,7 +14,11 @@ public enum DType {
   FLOAT32(6, 4, "F32"),
   FLOAT64(7, 8, "F64"),
   BOOL(11, 1, "BOOL"),
-  BFLOAT16(15, 2, "BF16");
+  BFLOAT16(15, 2, "BF16"),
+  /** Only for weights on disk: libtorch converts it, and computes nothing in it. */
+  FLOAT8_E5M2(23, 1, "F8_E5M2"),
+  /** Only for weights on disk: libtorch converts it, and computes nothing in it. */
+  FLOAT8_E4M3(24, 1, "F8_E4M3");
 
   private final int torchCode;
   private final int bytes;
@@ -37,7 +41,12 @@ public enum DType {
   }
 
   public boolean isFloating() {
-    return this == FLOAT16 || this == FLOAT32 || this == FLOAT64 || this == BFLOAT16;
+    return this == FLOAT16 || this == FLOAT32 || this == FLOAT64 || this == BFLOAT16 || isFloat8();
+  }
+
+  /** Whether it is one of the types of 8 bits that are only stored. */
+  public boolean isFloat8() {
+    return this == FLOAT8_E4M3 || this == FLOAT8_E5M2;
   }
 
   /** The number that libtorch gives this type ({@code c10::ScalarType}). */

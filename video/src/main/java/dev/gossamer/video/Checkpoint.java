@@ -1,39 +1,123 @@
 package dev.gossamer.video;
 
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.SafetensorsFile;
+import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.text.Tokenizer;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /**
- * A model folder in diffusers' layout: {@code model_index.json} names the pipeline's class and, for
- * each component, its class; the component's files lie in the folder of its name.
- *
- * @param folder the model folder
- * @param index its {@code model_index.json}
+ * A model as it lies on disk. In diffusers' layout {@code model_index.json} names the pipeline's
+ * class and, for each component, its class, and the component's files lie in the folder of its
+ * name. Components may also come from single files ({@link LooseFiles}); the families see no
+ * difference.
  */
-public record Checkpoint(Path folder, ModelConfig index) {
+public final class Checkpoint {
+  private final Path folder;
+  private final ModelConfig index;
+  private final Map<String, Component> elsewhere;
+  private final List<LoraFile> loras;
+
   /**
+   * A component that does not lie in the folder of its name.
+   *
+   * @param place the file or folder that a person knows it by
+   * @param config its configuration; empty if that lies in {@code place}
+   * @param files its weights; empty if they lie in {@code place}, or it has none
+   */
+  record Component(Path place, Optional<ModelConfig> config, Optional<TensorFiles> files) {}
+
+  Checkpoint(Path folder, ModelConfig index, Map<String, Component> elsewhere) {
+    this(folder, index, elsewhere, List.of());
+  }
+
+  private Checkpoint(
+      Path folder, ModelConfig index, Map<String, Component> elsewhere, List<LoraFile> loras) {
+    this.folder = folder;
+    this.index = index;
+    this.elsewhere = Map.copyOf(elsewhere);
+    this.loras = List.copyOf(loras);
+  }
+
+  /**
+   * Opens a folder in diffusers' layout, a folder of single files, or one file.
+   *
    * @throws BadInputException if the folder or its {@code model_index.json} is missing or broken
    */
-  public static Checkpoint open(Path folder) {
-    if (!Files.isDirectory(folder)) {
-      throw new BadInputException(
-          "Cannot open the model " + folder + ": no such folder",
-          "Name a folder in diffusers' layout, the one that holds model_index.json");
-    }
+  public static Checkpoint open(Path model) {
+    return open(CheckpointSource.of(model));
+  }
+
+  /**
+   * @throws BadInputException if something that is named is missing or broken, or a component is
+   *     there twice or not at all
+   */
+  public static Checkpoint open(CheckpointSource source) {
+    return new CheckpointAssembly(source, TextToVideo.families()).open();
+  }
+
+  /**
+   * Opens a folder in diffusers' layout.
+   *
+   * @throws BadInputException if the folder or its {@code model_index.json} is missing or broken
+   */
+  static Checkpoint diffusers(Path folder) {
     Checkpoint checkpoint =
-        new Checkpoint(folder, ModelConfig.read(folder.resolve("model_index.json")));
+        new Checkpoint(folder, ModelConfig.read(folder.resolve("model_index.json")), Map.of());
     if (checkpoint.pipeline().isEmpty()) {
       throw new BadInputException(
           "Cannot open the model " + folder + ": its model_index.json has no _class_name",
           "Download the file again");
     }
     return checkpoint;
+  }
+
+  /**
+   * The same with changes to its transformer's weights, made when they are loaded.
+   *
+   * @param family that runs it
+   * @throws BadInputException if a file is damaged or does not fit
+   */
+  Checkpoint with(List<LoraFile> changes, VideoFamily family) {
+    if (changes.isEmpty()) {
+      return this;
+    }
+    String name = CheckpointSource.TRANSFORMER;
+    TensorFiles files = files(name);
+    Map<String, StoredAs> original =
+        family.looseFiles().map(loose -> loose.originalNames(files(name))).orElse(Map.of());
+    for (LoraFile change : changes) {
+      files = LoraMerge.into(files, original, change);
+    }
+    Map<String, Component> parts = new HashMap<>(elsewhere);
+    Optional<ModelConfig> config =
+        Optional.ofNullable(elsewhere.get(name)).flatMap(Component::config);
+    parts.put(name, new Component(component(name), config, Optional.of(files)));
+    return new Checkpoint(folder, index, parts, changes);
+  }
+
+  /** What a person named: the folder, or the file of the transformer. */
+  public Path folder() {
+    return folder;
+  }
+
+  /** {@code model_index.json}, or what stands for it. */
+  public ModelConfig index() {
+    return index;
   }
 
   /** The pipeline's class, for example {@code WanPipeline}. */
@@ -56,11 +140,14 @@ public record Checkpoint(Path folder, ModelConfig index) {
   }
 
   /**
-   * The folder of a component.
+   * Where a component lies: its folder, or its file.
    *
    * @throws BadInputException if the index or the disk lacks it
    */
   public Path component(String name) {
+    if (elsewhere.containsKey(name)) {
+      return elsewhere.get(name).place();
+    }
     Path path = folder.resolve(name);
     if (!has(name) || !Files.isDirectory(path)) {
       throw new BadInputException(
@@ -90,12 +177,27 @@ public record Checkpoint(Path folder, ModelConfig index) {
 
   /** A component's configuration, for example {@code config.json}. */
   public ModelConfig config(String component, String file) {
-    return ModelConfig.read(component(component).resolve(file));
+    Optional<ModelConfig> deduced =
+        Optional.ofNullable(elsewhere.get(component)).flatMap(Component::config);
+    return deduced.orElseGet(() -> ModelConfig.read(component(component).resolve(file)));
   }
 
-  /** A component's weights. */
+  /** A component's weights, under diffusers' names. */
   public TensorFiles files(String component) {
-    return TensorFiles.in(component(component));
+    Optional<TensorFiles> seen =
+        Optional.ofNullable(elsewhere.get(component)).flatMap(Component::files);
+    return seen.orElseGet(() -> TensorFiles.in(component(component)));
+  }
+
+  /**
+   * Opens a tokenizer: a folder, a file, or one that a text encoder's file carries with it.
+   *
+   * @throws BadInputException if it is missing or damaged
+   */
+  public Tokenizer tokenizer(String component) {
+    Optional<TensorFiles> carried =
+        Optional.ofNullable(elsewhere.get(component)).flatMap(Component::files);
+    return carried.map(Tokenizer::carriedBy).orElseGet(() -> Tokenizer.open(component(component)));
   }
 
   /**
@@ -120,14 +222,41 @@ public record Checkpoint(Path folder, ModelConfig index) {
     }
   }
 
+  /**
+   * What tells some components from all others: digests of their configurations and tokenizers, and
+   * of samples of their weights.
+   */
+  public String identity(String... components) {
+    Sha256 sha = new Sha256();
+    for (String name : components) {
+      Path at = component(name);
+      Set<Path> files = new TreeSet<>();
+      if (Files.isDirectory(at)) {
+        try (Stream<Path> inside = Files.list(at)) {
+          inside.filter(Files::isRegularFile).forEach(files::add);
+        } catch (IOException e) {
+          throw new BadInputException(
+              "Cannot read " + at + ": " + PartFile.reason(e), "Check that it may be read", e);
+        }
+      } else {
+        files.add(at);
+        files.add(at.resolveSibling("config.json"));
+      }
+      files.stream()
+          .filter(Files::isRegularFile)
+          .forEach(
+              file -> sha.add(name + " " + file.getFileName() + " " + Sha256.sampled(file) + "\n"));
+    }
+    return sha.hex();
+  }
+
   /** The weight files of some components, in their order. */
   public List<Path> weightFiles(String... components) {
-    List<Path> files = new ArrayList<>();
+    Set<Path> files = new LinkedHashSet<>();
     for (String name : components) {
-      TensorFiles.in(component(name)).files().stream()
-          .map(SafetensorsFile::path)
-          .forEach(files::add);
+      files(name).files().stream().map(SafetensorsFile::path).forEach(files::add);
     }
-    return files;
+    loras.forEach(lora -> files.add(lora.file()));
+    return new ArrayList<>(files);
   }
 }

@@ -6,7 +6,9 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -18,6 +20,7 @@ import java.util.function.Predicate;
  *
  * @param name of its folder, for example {@code transformer}
  * @param className what it says it is
+ * @param place its folder or file
  * @param files safetensors files that hold it
  * @param tensors in these files
  * @param parameters numbers in these files
@@ -27,6 +30,7 @@ import java.util.function.Predicate;
 public record ComponentInspection(
     String name,
     String className,
+    String place,
     int files,
     int tensors,
     long parameters,
@@ -49,7 +53,14 @@ public record ComponentInspection(
       parameters += entry.bytes() / entry.dtype().bytes();
     }
     return new ComponentInspection(
-        name, className, files.files().size(), files.entries().size(), parameters, bytes, problems);
+        name,
+        className,
+        files.origin().toString(),
+        files.files().size(),
+        files.entries().size(),
+        parameters,
+        bytes,
+        problems);
   }
 
   /**
@@ -73,16 +84,19 @@ public record ComponentInspection(
    *
    * @throws BadInputException that lists the first problems, if there are any
    */
-  public void check(Path checkpoint) {
+  public void check() {
     if (!problems.isEmpty()) {
       int shown = Math.min(problems.size(), SHOWN);
       throw new BadInputException(
           "The weights in "
-              + checkpoint.resolve(name)
-              + " do not fit the model that its config.json describes: "
+              + place
+              + " do not fit the model that its "
+              + (Files.isDirectory(Path.of(place))
+                  ? "config.json describes: "
+                  : "sizes are those of: ")
               + String.join("; ", problems.subList(0, shown))
               + (problems.size() > shown ? "; and " + (problems.size() - shown) + " more" : ""),
-          "'gossamer models inspect' lists everything; is the config from another model?");
+          "'gossamer models inspect' lists everything; is a part of another model?");
     }
   }
 
@@ -91,6 +105,33 @@ public record ComponentInspection(
     return bytesAs(
         dtype,
         files.entries().values().stream().filter(entry -> names.test(entry.name())).toList());
+  }
+
+  /**
+   * Bytes of all tensors once their floating numbers are of a type, where only some blocks are
+   * there at once.
+   *
+   * @param blocks how the names of a block's tensors begin, before its number
+   * @param atOnce blocks that are there
+   */
+  public static long bytesAs(DType dtype, TensorFiles files, String blocks, int atOnce) {
+    Map<String, Long> byBlock = new TreeMap<>();
+    long rest = 0;
+    for (SafetensorsFile.Entry entry : files.entries().values()) {
+      long bytes = bytesAs(dtype, List.of(entry));
+      if (entry.name().startsWith(blocks)) {
+        String behind = entry.name().substring(blocks.length());
+        byBlock.merge(behind.substring(0, Math.max(0, behind.indexOf('.'))), bytes, Long::sum);
+      } else {
+        rest += bytes;
+      }
+    }
+    return rest
+        + byBlock.values().stream()
+            .sorted(Comparator.reverseOrder())
+            .limit(atOnce)
+            .mapToLong(Long::longValue)
+            .sum();
   }
 
   /** Bytes of some tensors once their floating numbers are of another type. */

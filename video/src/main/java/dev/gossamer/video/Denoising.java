@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The loop that makes noise into latents: for each step the transformer predicts, once for the
@@ -70,9 +71,11 @@ final class Denoising implements AutoCloseable {
    * At the start of a run.
    *
    * @param prompts for each branch
+   * @param image that the video begins with, if it does
    * @param noise {@link VideoModel#latentShape}, float32
    */
-  Denoising(Setting setting, List<PromptEncoding> prompts, Tensor noise) {
+  Denoising(
+      Setting setting, List<PromptEncoding> prompts, Optional<PromptEncoding> image, Tensor noise) {
     this.setting = setting;
     VideoModel model = setting.model();
     schedule = model.schedule(setting.request().steps());
@@ -80,7 +83,7 @@ final class Denoising implements AutoCloseable {
     this.noise = new FurtherNoise(model, setting.request());
     stepper = schedule.stepper(this.noise);
     session = setting.request().attention().open(setting.plan(), setting.threads());
-    denoiser = model.denoiser(setting.request(), prompts, session);
+    denoiser = model.denoiser(setting.request(), prompts, image, session);
     try (Scope scope = Scope.open()) {
       latents = held.adopt(noise.to(setting.device()).copy());
       estimate = held.adopt(latents.copy());

@@ -28,7 +28,7 @@ public record FileFingerprint(String file, long bytes, String sha256, String of)
 
   /** Of a safetensors file. */
   static FileFingerprint weights(Path path) {
-    String name = path.getParent().getFileName() + "/" + path.getFileName();
+    String name = path.toAbsolutePath().getParent().getFileName() + "/" + path.getFileName();
     long bytes = size(path);
     if (bytes < WHOLE) {
       return new FileFingerprint(name, bytes, Sha256.of(path), "all");

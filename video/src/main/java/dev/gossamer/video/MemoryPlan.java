@@ -13,11 +13,13 @@ import java.util.OptionalLong;
  * loaded. The numbers are estimates on the safe side.
  *
  * @param parts in the order of their use
+ * @param image bytes for encoding a picture before anything else is loaded; 0 without one
  * @param residency {@link Residency#KEEP} or {@link Residency#STAGED}, as decided
  * @param base bytes for Java, libtorch, ffmpeg and the frames that are kept
  * @param free bytes free, those of loaded weights included; empty if unknown
  */
-public record MemoryPlan(List<Part> parts, Residency residency, long base, OptionalLong free) {
+public record MemoryPlan(
+    List<Part> parts, long image, Residency residency, long base, OptionalLong free) {
   private static final long PROCESS = 400L << 20;
 
   /** Bytes per pixel: two videos and both side by side, 8-bit. */
@@ -58,10 +60,11 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
     long base = PROCESS + (options.device().isCpu() ? KEPT * pixels : 0);
     OptionalLong all =
         free.isPresent() ? OptionalLong.of(free.getAsLong() + loaded) : OptionalLong.empty();
-    MemoryPlan keep = new MemoryPlan(parts, Residency.KEEP, base, all);
+    long image = model.imageBytes(request, options);
+    MemoryPlan keep = new MemoryPlan(parts, image, Residency.KEEP, base, all);
     return options.residency() == Residency.STAGED
             || options.residency() == Residency.AUTO && !keep.fits()
-        ? new MemoryPlan(parts, Residency.STAGED, base, all)
+        ? new MemoryPlan(parts, image, Residency.STAGED, base, all)
         : keep;
   }
 
@@ -73,7 +76,7 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
       most = Math.max(most, residency == Residency.KEEP ? part.work() : part.total());
       weights += part.weights();
     }
-    return base + most + (residency == Residency.KEEP ? weights : 0);
+    return base + Math.max(image, most + (residency == Residency.KEEP ? weights : 0));
   }
 
   /** Whether it fits; where nobody knows what is free, it does. */
@@ -132,6 +135,14 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
         return Optional.of(String.join(" ", changes));
       }
     }
+    ModelOptions passing = tried.withOffload(Offload.BLOCKS);
+    if (needed(model, request, passing) < needed(model, request, tried)) {
+      tried = passing;
+      changes.add("--offload blocks");
+      if (fits(model, request, tried)) {
+        return Optional.of(String.join(" ", changes));
+      }
+    }
     if (tried.tiles() == Tiles.OFF) {
       tried = tried.withTiles(Tiles.ON);
       changes.add("--tiles on");
@@ -165,9 +176,17 @@ public record MemoryPlan(List<Part> parts, Residency residency, long base, Optio
   }
 
   private boolean fits(VideoModel model, VideoRequest request, ModelOptions options) {
+    return least(model, request, options).fits();
+  }
+
+  private long needed(VideoModel model, VideoRequest request, ModelOptions options) {
+    return least(model, request, options).needed();
+  }
+
+  private MemoryPlan least(VideoModel model, VideoRequest request, ModelOptions options) {
     MemoryPlan plan = of(model, request, options, OptionalLong.empty());
     Residency least = options.residency() == Residency.KEEP ? Residency.KEEP : Residency.STAGED;
-    return new MemoryPlan(plan.parts(), least, plan.base(), free).fits();
+    return new MemoryPlan(plan.parts(), plan.image(), least, plan.base(), free);
   }
 
   /** Bytes as people read them, for example {@code 11.4 GB}. */

@@ -4,6 +4,9 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
 
 /**
  * How a model is loaded and where it runs.
@@ -15,15 +18,27 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param threads processor threads that compute
  * @param residency how long weights stay in memory
  * @param tiles whether frames are decoded in tiles
+ * @param loras changes to the transformer's weights, made in their order when they are loaded
+ * @param offload what of a part is in memory while it works
+ * @param promptCache folder where encoded prompts are kept from run to run; empty to keep none
  */
 public record ModelOptions(
-    DType dtype, DType decoderDtype, Device device, int threads, Residency residency, Tiles tiles) {
+    DType dtype,
+    DType decoderDtype,
+    Device device,
+    int threads,
+    Residency residency,
+    Tiles tiles,
+    List<LoraFile> loras,
+    Offload offload,
+    Optional<Path> promptCache) {
   private static final int MAX_THREADS = 1024;
 
   /**
    * @throws UsageException if a type is not one to compute in, or the threads are none or too many
    */
   public ModelOptions {
+    loras = List.copyOf(loras);
     checkCompute("dtype", dtype, device);
     checkCompute("decoder dtype", decoderDtype, device);
     if (threads < 1 || threads > MAX_THREADS) {
@@ -46,31 +61,70 @@ public record ModelOptions(
   /** float32 on the processor, with all its threads. */
   public static ModelOptions defaults() {
     return new ModelOptions(
-        DType.FLOAT32, DType.FLOAT32, Device.CPU, Threads.available(), Residency.AUTO, Tiles.OFF);
+        DType.FLOAT32,
+        DType.FLOAT32,
+        Device.CPU,
+        Threads.available(),
+        Residency.AUTO,
+        Tiles.OFF,
+        List.of(),
+        Offload.NONE,
+        Optional.empty());
   }
 
   /** Type of the transformer and the text encoder. */
   public ModelOptions withDtype(DType type) {
-    return new ModelOptions(type, decoderDtype, device, threads, residency, tiles);
+    return new ModelOptions(
+        type, decoderDtype, device, threads, residency, tiles, loras, offload, promptCache);
   }
 
   public ModelOptions withDecoderDtype(DType type) {
-    return new ModelOptions(dtype, type, device, threads, residency, tiles);
+    return new ModelOptions(
+        dtype, type, device, threads, residency, tiles, loras, offload, promptCache);
   }
 
   public ModelOptions withDevice(Device where) {
-    return new ModelOptions(dtype, decoderDtype, where, threads, residency, tiles);
+    return new ModelOptions(
+        dtype, decoderDtype, where, threads, residency, tiles, loras, offload, promptCache);
   }
 
   public ModelOptions withThreads(int count) {
-    return new ModelOptions(dtype, decoderDtype, device, count, residency, tiles);
+    return new ModelOptions(
+        dtype, decoderDtype, device, count, residency, tiles, loras, offload, promptCache);
   }
 
   public ModelOptions withResidency(Residency policy) {
-    return new ModelOptions(dtype, decoderDtype, device, threads, policy, tiles);
+    return new ModelOptions(
+        dtype, decoderDtype, device, threads, policy, tiles, loras, offload, promptCache);
   }
 
   public ModelOptions withTiles(Tiles choice) {
-    return new ModelOptions(dtype, decoderDtype, device, threads, residency, choice);
+    return new ModelOptions(
+        dtype, decoderDtype, device, threads, residency, choice, loras, offload, promptCache);
+  }
+
+  /** With these changes to the transformer's weights, in place of others. */
+  public ModelOptions withLoras(List<LoraFile> changes) {
+    return new ModelOptions(
+        dtype, decoderDtype, device, threads, residency, tiles, changes, offload, promptCache);
+  }
+
+  public ModelOptions withOffload(Offload choice) {
+    return new ModelOptions(
+        dtype, decoderDtype, device, threads, residency, tiles, loras, choice, promptCache);
+  }
+
+  /** Keeping encoded prompts in a folder, which is made when it is needed. */
+  public ModelOptions withPromptCache(Path folder) {
+    return new ModelOptions(
+        dtype,
+        decoderDtype,
+        device,
+        threads,
+        residency,
+        tiles,
+        loras,
+        offload,
+        Optional.of(folder));
   }
 }

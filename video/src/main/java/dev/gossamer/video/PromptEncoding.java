@@ -36,6 +36,11 @@ public final class PromptEncoding implements AutoCloseable {
     return tensor;
   }
 
+  /** All tensors by name; they belong to this object. */
+  Map<String, Tensor> tensors() {
+    return tensors;
+  }
+
   /** Tokens at the prompt's end that the encoder had no room for. */
   public int dropped() {
     return dropped;

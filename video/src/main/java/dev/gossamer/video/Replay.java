@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
@@ -75,9 +76,18 @@ public final class Replay {
         "Name the .json beside a video; its format must be '" + RunReport.FORMAT + "'");
   }
 
-  /** Folder of the checkpoint that was used, where it was then. */
-  public Path model() {
-    return path("model");
+  /** The checkpoint that was used, where it was then. */
+  public CheckpointSource source() {
+    return guarded(
+        () -> {
+          Map<String, Path> parts = new TreeMap<>();
+          report
+              .at("/settings/parts")
+              .properties()
+              .forEach(part -> parts.put(part.getKey(), path(part.getValue().asText())));
+          return new CheckpointSource(
+              text("model").isEmpty() ? Optional.empty() : Optional.of(path(text("model"))), parts);
+        });
   }
 
   /** How the model was loaded then. */
@@ -89,7 +99,20 @@ public final class Replay {
                 .withDecoderDtype(DType.ofOption(text("decoderDtype")))
                 .withDevice(Device.of(text("device")))
                 .withThreads(whole("threads"))
-                .withTiles(Tiles.valueOf(text("tiles").toUpperCase(Locale.ROOT))));
+                .withTiles(Tiles.valueOf(text("tiles").toUpperCase(Locale.ROOT)))
+                .withOffload(Offload.valueOf(text("offload").toUpperCase(Locale.ROOT)))
+                .withLoras(loras()));
+  }
+
+  private List<LoraFile> loras() {
+    List<LoraFile> loras = new ArrayList<>();
+    report
+        .at("/settings/loras")
+        .forEach(
+            lora ->
+                loras.add(
+                    new LoraFile(path(lora.path("file").asText()), lora.path("scale").asDouble())));
+    return loras;
   }
 
   /** What was asked for then. */
@@ -111,20 +134,23 @@ public final class Replay {
               setting("guidance").asDouble(),
               report.at("/settings/trueGuidance").asDouble(1), // absent from older reports
               report.path("seed").asLong(),
-              AttentionCatalog.create(attention.path("method").asText(), options));
+              AttentionCatalog.create(attention.path("method").asText(), options),
+              report.at("/settings/image").asText().isEmpty()
+                  ? Optional.empty()
+                  : Optional.of(path(text("image"))));
         });
   }
 
   /** The run that repeats it, with the starting noise of then. */
   public RunOptions run(Path out) {
     RunOptions run = RunOptions.to(out);
-    return text("noise").isEmpty() ? run : run.withNoise(path("noise"));
+    return text("noise").isEmpty() ? run : run.withNoise(path(text("noise")));
   }
 
   /**
    * Makes the video again.
    *
-   * @param model opened from {@link #model} or another folder with {@link #options}
+   * @param model opened from {@link #source} or another folder with {@link #options}
    * @param out where the new video goes
    */
   public Outcome replay(TextToVideo model, Path out, Progress progress) {
@@ -223,11 +249,11 @@ public final class Replay {
     return setting(name).asInt();
   }
 
-  private Path path(String name) {
+  private Path path(String text) {
     try {
-      return Path.of(text(name));
+      return Path.of(text);
     } catch (InvalidPathException e) {
-      throw damaged("its " + name + " is no path", e);
+      throw damaged("'" + text + "' is no path", e);
     }
   }
 

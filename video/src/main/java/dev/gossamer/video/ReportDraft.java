@@ -17,7 +17,7 @@ import java.util.TreeMap;
 
 /** A {@link RunReport} while its run goes on: told of each thing as it happens. */
 final class ReportDraft {
-  private final Path folder;
+  private final CheckpointSource source;
   private final VideoEngine engine;
   private final MemoryPlan memory;
   private final VideoRequest request;
@@ -30,8 +30,12 @@ final class ReportDraft {
   private String frames = "";
 
   ReportDraft(
-      Path folder, VideoEngine engine, MemoryPlan memory, VideoRequest request, RunOptions run) {
-    this.folder = folder;
+      CheckpointSource source,
+      VideoEngine engine,
+      MemoryPlan memory,
+      VideoRequest request,
+      RunOptions run) {
+    this.source = source;
     this.engine = engine;
     this.memory = memory;
     this.request = request;
@@ -39,7 +43,7 @@ final class ReportDraft {
   }
 
   Path folder() {
-    return folder;
+    return source.place();
   }
 
   ReportDraft noise(Tensor start) {
@@ -109,7 +113,9 @@ final class ReportDraft {
     ModelOptions options = engine.options();
     VideoModel model = engine.model();
     return new RunReport.Settings(
-        folder.toAbsolutePath().normalize().toString(),
+        source.model().map(ReportDraft::absolute).orElse(""),
+        parts(),
+        options.loras().stream().map(RunReport.Lora::of).toList(),
         model.name(),
         request.frames(),
         request.width(),
@@ -125,8 +131,20 @@ final class ReportDraft {
         options.threads(),
         engine.residency().name().toLowerCase(Locale.ROOT),
         options.tiles().name().toLowerCase(Locale.ROOT),
+        options.offload().name().toLowerCase(Locale.ROOT),
+        request.image().map(ReportDraft::absolute).orElse(""),
         run.noise().map(path -> path.toAbsolutePath().normalize().toString()).orElse(""),
         model.settings());
+  }
+
+  private Map<String, String> parts() {
+    Map<String, String> parts = new TreeMap<>();
+    source.parts().forEach((component, file) -> parts.put(component, absolute(file)));
+    return parts;
+  }
+
+  private static String absolute(Path path) {
+    return path.toAbsolutePath().normalize().toString();
   }
 
   private static Map<String, String> versions() {

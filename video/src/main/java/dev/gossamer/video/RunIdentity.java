@@ -41,6 +41,11 @@ record RunIdentity(Map<String, String> facts) {
     facts.put("dtype", options.dtype().optionName());
     facts.put("device", options.device().toString());
     facts.put("noise", noise);
+    for (int i = 0; i < options.loras().size(); i++) {
+      LoraFile lora = options.loras().get(i);
+      facts.put("LoRA " + (i + 1), lora.file().getFileName() + " at " + lora.scale());
+    }
+    request.image().ifPresent(file -> facts.put("image", Sha256.of(file)));
     AttentionMethod attention = request.attention();
     facts.put("attention", attention.name());
     attention.settings().forEach((name, value) -> facts.put("attention " + name, "" + value));

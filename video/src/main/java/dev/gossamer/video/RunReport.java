@@ -61,13 +61,18 @@ public record RunReport(
   /**
    * What decides a video beside prompt and seed.
    *
-   * @param model folder of the checkpoint
+   * @param model folder or file of the checkpoint, empty if all its parts were named
+   * @param parts files and folders that were named for single parts, by component
+   * @param loras changes to the transformer's weights, in the order in which they were made
    * @param modelName what the checkpoint is
+   * @param image file of the picture that the video begins with, empty without one
    * @param noise file of the starting noise, empty if it came from the seed
    * @param sampling the model's own settings, as the scheduler's
    */
   public record Settings(
       String model,
+      Map<String, String> parts,
+      List<Lora> loras,
       String modelName,
       int frames,
       int width,
@@ -83,8 +88,17 @@ public record RunReport(
       int threads,
       String residency,
       String tiles,
+      String offload,
+      String image,
       String noise,
       Map<String, Object> sampling) {}
+
+  /** A file of changes to the transformer's weights, and how strongly they were made. */
+  public record Lora(String file, double scale) {
+    static Lora of(LoraFile lora) {
+      return new Lora(lora.file().toString(), lora.scale());
+    }
+  }
 
   /** Method of attention, with every setting. */
   public record Attention(String method, Map<String, Object> settings) {

@@ -67,6 +67,34 @@ final class Sha256 {
     }
   }
 
+  /**
+   * Digits of a file's length and of pieces spread over all of it: of a file of less than 16 MiB
+   * all of it. Tells weights apart that were trained differently, without reading gigabytes.
+   */
+  static String sampled(Path file) {
+    Sha256 sha = new Sha256();
+    try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+      long bytes = channel.size();
+      sha.add(bytes + "\n");
+      if (bytes < 1 << 24) {
+        return sha.add(of(file)).hex();
+      }
+      ByteBuffer piece = ByteBuffer.allocate(1 << 14);
+      long step = bytes / 1024;
+      for (long at = 0; at < bytes; at += step) {
+        piece.clear();
+        while (piece.hasRemaining() && channel.read(piece, at + piece.position()) >= 0) {
+          continue;
+        }
+        sha.add(piece.flip());
+      }
+      return sha.hex();
+    } catch (IOException e) {
+      throw new BadInputException(
+          "Cannot read " + file + ": " + PartFile.reason(e), "Check that it is still there", e);
+    }
+  }
+
   /** Digits of a whole file. */
   static String of(Path file) {
     return of(file, Long.MAX_VALUE);

@@ -8,6 +8,8 @@ public enum Stage {
   LOAD,
   /** Prompt to embeddings. */
   TEXT,
+  /** Picture to embeddings and latents, where a video begins with one. */
+  IMAGE,
   /** Denoising, one step after the other. */
   TRANSFORMER,
   /** Latents to frames, one step per latent frame. */

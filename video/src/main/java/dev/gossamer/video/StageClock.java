@@ -53,7 +53,8 @@ final class StageClock {
   Map<String, Double> seconds() {
     Map<String, Double> named = new LinkedHashMap<>();
     for (Stage stage : Stage.values()) {
-      if (stage != Stage.DENSE || seconds.containsKey(stage)) {
+      boolean usual = stage != Stage.DENSE && stage != Stage.IMAGE;
+      if (usual || seconds.containsKey(stage)) {
         named.put(stage.label(), of(stage));
       }
     }

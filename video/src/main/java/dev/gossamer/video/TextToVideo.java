@@ -13,6 +13,9 @@ import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.video.media.Frame;
+import dev.gossamer.video.media.VideoFile;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.ArrayList;
@@ -38,11 +41,11 @@ import java.util.Set;
  * wait for each other.
  */
 public final class TextToVideo implements AutoCloseable {
-  private final Path folder;
+  private final CheckpointSource source;
   private final VideoEngine engine;
 
-  private TextToVideo(Path folder, VideoEngine engine) {
-    this.folder = folder;
+  private TextToVideo(CheckpointSource source, VideoEngine engine) {
+    this.source = source;
     this.engine = engine;
   }
 
@@ -51,21 +54,27 @@ public final class TextToVideo implements AutoCloseable {
     return open(checkpoint, ModelOptions.defaults());
   }
 
+  /** Opens a folder in diffusers' layout, a folder of single files, or one file. */
+  public static TextToVideo open(Path checkpoint, ModelOptions options) {
+    return open(CheckpointSource.of(checkpoint), options);
+  }
+
   /**
-   * Opens a checkpoint in diffusers' folder layout.
+   * Opens a checkpoint.
    *
    * @throws BadInputException if it is not there, damaged, or of a family that is not known
    * @throws EnvironmentException if the device is not there
    */
-  public static TextToVideo open(Path checkpoint, ModelOptions options) {
-    Checkpoint found = Checkpoint.open(checkpoint);
-    VideoFamily family = family(found);
+  public static TextToVideo open(CheckpointSource source, ModelOptions options) {
+    Checkpoint plain = Checkpoint.open(source);
+    VideoFamily family = family(plain);
     checkDevice(options.device());
-    family.inspect(found).forEach(part -> part.check(checkpoint));
+    Checkpoint found = plain.with(options.loras(), family);
+    family.inspect(found).forEach(ComponentInspection::check);
     Threads threads = new Threads(options.threads());
     try {
       VideoModel model = family.open(found, options, threads);
-      return new TextToVideo(checkpoint, new VideoEngine(model, options, threads));
+      return new TextToVideo(source, new VideoEngine(model, options, threads));
     } catch (RuntimeException | Error e) {
       threads.close();
       throw e;
@@ -101,7 +110,7 @@ public final class TextToVideo implements AutoCloseable {
   public static VideoFamily family(Checkpoint checkpoint) {
     List<VideoFamily> families = families();
     return families.stream()
-        .filter(family -> family.pipeline().equals(checkpoint.pipeline()))
+        .filter(family -> family.runs(checkpoint.pipeline()))
         .findFirst()
         .orElseThrow(
             () ->
@@ -118,9 +127,14 @@ public final class TextToVideo implements AutoCloseable {
                                 .toList())));
   }
 
-  /** The checkpoint's folder. */
+  /** The checkpoint's folder, or its transformer's file. */
   public Path folder() {
-    return folder;
+    return source.place();
+  }
+
+  /** What was named as the model. */
+  public CheckpointSource source() {
+    return source;
   }
 
   /** What was opened: its name, defaults, geometry. */
@@ -146,6 +160,23 @@ public final class TextToVideo implements AutoCloseable {
    */
   public AttentionMethod attention(String method, AttentionOptions options) {
     return AttentionCatalog.create(method, model().attentionAdvice().apply(method, options));
+  }
+
+  /**
+   * As {@link #request(String)}, of a video that begins with a picture: it has the picture's shape
+   * and about the checkpoint's own area.
+   *
+   * @throws BadInputException if the file holds no picture
+   */
+  public VideoRequest request(String prompt, Path image) {
+    VideoRequest usual = request(prompt);
+    Frame picture = VideoFile.firstFrame(image);
+    int unit = model().geometry().sizeMultiple();
+    double area = (double) usual.width() * usual.height();
+    double shape = (double) picture.height() / picture.width();
+    int height = (int) Math.rint(Math.sqrt(area * shape)) / unit * unit;
+    int width = (int) Math.rint(Math.sqrt(area / shape)) / unit * unit;
+    return usual.withSize(Math.max(unit, width), Math.max(unit, height)).withImage(image);
   }
 
   /**
@@ -192,6 +223,14 @@ public final class TextToVideo implements AutoCloseable {
   }
 
   private void check(VideoRequest request) {
+    if (request.image().isPresent() != model().takesImage()) {
+      throw new UsageException(
+          model().name() + (model().takesImage() ? " begins with an image" : " takes no image"),
+          model().takesImage()
+              ? "Name one with --image FILE"
+              : "Leave --image out, or use an image-to-video checkpoint");
+    }
+    request.image().ifPresent(VideoFile::firstFrame);
     model().geometry().check(request.frames(), request.width(), request.height());
     model().schedule(request.steps());
   }
@@ -229,7 +268,7 @@ public final class TextToVideo implements AutoCloseable {
     VideoRun.check(model(), request, run);
     MemoryPlan plan = admit(request);
     return engine.run(
-        progress, told -> new VideoRun(folder, engine, plan, request, run, told).make());
+        progress, told -> new VideoRun(source, engine, plan, request, run, told).make());
   }
 
   /**

@@ -8,6 +8,8 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
+import dev.gossamer.video.media.Resampling;
+import dev.gossamer.video.media.VideoFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,7 +32,9 @@ final class VideoEngine implements AutoCloseable {
   private final ModelOptions options;
   private final Threads threads;
   private final Map<String, PromptEncoding> prompts = new LinkedHashMap<>(16, 0.75f, true);
+  private final Map<String, PromptEncoding> lastImage = new LinkedHashMap<>(); // one at most
   private List<FileFingerprint> weights = List.of();
+  private Optional<PromptCache> kept = Optional.empty();
   private Residency residency = Residency.KEEP;
 
   VideoEngine(VideoModel model, ModelOptions options, Threads threads) {
@@ -120,8 +124,9 @@ final class VideoEngine implements AutoCloseable {
       return new Drawn(
           state.latents(), state.attention(), state.seconds(), steps(state.under("step_")), true);
     }
-    loadAll(clock);
-    List<PromptEncoding> branches = encode(request, clock);
+    Optional<PromptEncoding> image = request.image().map(file -> image(file, request, clock));
+    loadAll(request, clock);
+    List<PromptEncoding> branches = encode(request, clock, progress);
     if (draft.stage() == Stage.TRANSFORMER) {
       noteDropped(branches, progress);
     }
@@ -141,7 +146,7 @@ final class VideoEngine implements AutoCloseable {
                 draft.explained(),
                 AttentionPlan.FEW_ROWS),
             draft.trajectory());
-    try (Denoising denoising = new Denoising(setting, branches, noise)) {
+    try (Denoising denoising = new Denoising(setting, branches, image, noise)) {
       saved.ifPresent(denoising::restore);
       denoising.run(
           draft.stage(),
@@ -223,21 +228,80 @@ final class VideoEngine implements AutoCloseable {
     }
   }
 
-  /** Encodings of prompt and, if it is wanted, negative; remembered ones are not made again. */
-  private List<PromptEncoding> encode(VideoRequest request, StageClock clock) {
-    List<String> texts =
-        model.branches(request) == 1
-            ? List.of(request.prompt())
-            : List.of(request.prompt(), request.negative());
+  /** Prompt and, if it is wanted, negative. */
+  private List<String> texts(VideoRequest request) {
+    return model.branches(request) == 1
+        ? List.of(request.prompt())
+        : List.of(request.prompt(), request.negative());
+  }
+
+  /** Encodings of a request's texts; those that are remembered or kept are not made again. */
+  private List<PromptEncoding> encode(VideoRequest request, StageClock clock, Progress progress) {
+    List<String> texts = texts(request);
+    for (String text : texts) {
+      if (!prompts.containsKey(text)) {
+        kept().flatMap(cache -> cache.get(text, progress)).ifPresent(e -> prompts.put(text, e));
+      }
+    }
     if (!prompts.keySet().containsAll(texts)) {
       load(VideoPart.TEXT, clock);
       clock.time(
-          Stage.TEXT, () -> texts.forEach(text -> prompts.computeIfAbsent(text, model::encode)));
+          Stage.TEXT,
+          () ->
+              texts.forEach(
+                  text -> prompts.computeIfAbsent(text, missing -> made(missing, progress))));
     }
     List<PromptEncoding> encodings = new ArrayList<>();
     texts.forEach(text -> encodings.add(prompts.get(text)));
     forgetOldest();
     return encodings;
+  }
+
+  private PromptEncoding made(String text, Progress progress) {
+    PromptEncoding encoding = model.encode(text);
+    kept().ifPresent(cache -> cache.put(text, encoding, progress));
+    return encoding;
+  }
+
+  /** Where prompts are kept from run to run, if they are. */
+  private Optional<PromptCache> kept() {
+    if (kept.isEmpty() && options.promptCache().isPresent()) {
+      String type = options.dtype() + " on " + options.device();
+      kept =
+          model
+              .textIdentity()
+              .map(text -> new PromptCache(options.promptCache().get(), text + " " + type));
+    }
+    return kept;
+  }
+
+  /** What the model makes of a request's picture; that of the last one is not made again. */
+  private PromptEncoding image(Path file, VideoRequest request, StageClock clock) {
+    String identity =
+        Sha256.of(file) + " " + request.frames() + " " + request.width() + " " + request.height();
+    if (!lastImage.containsKey(identity)) {
+      forgetImage();
+      if (residency == Residency.STAGED) {
+        for (VideoPart part : VideoPart.values()) {
+          model.release(part);
+        }
+      }
+      clock.time(
+          Stage.IMAGE,
+          () ->
+              lastImage.put(
+                  identity,
+                  model.encodeImage(
+                      Resampling.LANCZOS.cover(
+                          VideoFile.firstFrame(file), request.width(), request.height()),
+                      request)));
+    }
+    return lastImage.get(identity);
+  }
+
+  private void forgetImage() {
+    lastImage.values().forEach(PromptEncoding::close);
+    lastImage.clear();
   }
 
   private static void noteDropped(List<PromptEncoding> branches, Progress progress) {
@@ -264,10 +328,14 @@ final class VideoEngine implements AutoCloseable {
   }
 
   /** Loads every part that may stay, so that damaged weights are found before any work is done. */
-  private void loadAll(StageClock clock) {
+  private void loadAll(VideoRequest request, StageClock clock) {
     if (residency == Residency.KEEP) {
+      boolean known =
+          kept().map(cache -> texts(request).stream().allMatch(cache::has)).orElse(false);
       for (VideoPart part : VideoPart.values()) {
-        load(part, clock);
+        if (part != VideoPart.TEXT || !known) {
+          load(part, clock);
+        }
       }
     }
   }
@@ -312,6 +380,7 @@ final class VideoEngine implements AutoCloseable {
   public void close() {
     prompts.values().forEach(PromptEncoding::close);
     prompts.clear();
+    forgetImage();
     model.close();
     threads.close();
   }

@@ -3,6 +3,7 @@ package dev.gossamer.video;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.Parameters;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Consumer;
 
 /**
@@ -16,6 +17,16 @@ public interface VideoFamily {
 
   /** The pipeline class in {@code model_index.json} that it wires, for example WanPipeline. */
   String pipeline();
+
+  /** Whether it wires checkpoints of this pipeline class. */
+  default boolean runs(String pipelineClass) {
+    return pipeline().equals(pipelineClass);
+  }
+
+  /** How it reads single files under original names; empty if it reads diffusers' layout only. */
+  default Optional<LooseFiles> looseFiles() {
+    return Optional.empty();
+  }
 
   /**
    * Reads the configuration and the headers of the weights; loads nothing large yet.

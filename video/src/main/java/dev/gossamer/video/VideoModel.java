@@ -5,11 +5,13 @@ import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.video.media.Frame;
 import dev.gossamer.video.schedulers.Schedule;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * An opened checkpoint of some {@link VideoFamily}: all that {@link TextToVideo} needs to know of
@@ -124,8 +126,53 @@ public interface VideoModel extends AutoCloseable {
     return request.guided() ? 2 : 1;
   }
 
+  /**
+   * What tells its text encoders and tokenizers from all others, so that encoded prompts may be
+   * kept from run to run; empty where they may not.
+   */
+  default Optional<String> textIdentity() {
+    return Optional.empty();
+  }
+
   /** Runs the text encoders on a prompt. */
   PromptEncoding encode(String prompt);
+
+  /** Whether a video begins with a picture: then each request has one, else none. */
+  default boolean takesImage() {
+    return false;
+  }
+
+  /**
+   * Brings a request's picture into the form that every step uses. What it needs for that is loaded
+   * and freed within.
+   *
+   * @param image at the request's size
+   */
+  default PromptEncoding encodeImage(Frame image, VideoRequest request) {
+    throw new UnsupportedOperationException(name() + " takes no image");
+  }
+
+  /**
+   * Bytes that {@link #encodeImage} needs at its worst moment; 0 for a model that takes no image.
+   *
+   * @param options the model's own, or others to find out what they would change
+   */
+  default long imageBytes(VideoRequest request, ModelOptions options) {
+    return 0;
+  }
+
+  /**
+   * Sets the transformer up for one video that may begin with a picture.
+   *
+   * @param image from {@link #encodeImage}
+   */
+  default Denoiser denoiser(
+      VideoRequest request,
+      List<PromptEncoding> prompts,
+      Optional<PromptEncoding> image,
+      AttentionSession session) {
+    return denoiser(request, prompts, session);
+  }
 
   /**
    * Sets the transformer up for one video.

@@ -2,6 +2,8 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionMethod;
 import dev.gossamer.tensor.failure.UsageException;
+import java.nio.file.Path;
+import java.util.Optional;
 
 /**
  * What to draw and how. Everything that decides the content of the video is here; the same request
@@ -22,6 +24,7 @@ import dev.gossamer.tensor.failure.UsageException;
  *     negative in a second pass; 1 or less makes no second pass
  * @param seed of the starting noise and of everything else that is random
  * @param attention how the transformer's self-attention is computed
+ * @param image the picture that the video begins with, for models of image-to-video
  */
 public record VideoRequest(
     String prompt,
@@ -33,7 +36,8 @@ public record VideoRequest(
     double guidance,
     double trueGuidance,
     long seed,
-    AttentionMethod attention) {
+    AttentionMethod attention,
+    Optional<Path> image) {
   private static final int MAX_STEPS = 1000;
   private static final int MAX_PROMPT = 100_000;
 
@@ -61,6 +65,30 @@ public record VideoRequest(
       throw new UsageException(
           "Guidance is " + guidance, "Use 0 or more; 1 leaves the negative prompt out");
     }
+  }
+
+  /** Of text alone. */
+  public VideoRequest(
+      String prompt,
+      String negative,
+      int frames,
+      int width,
+      int height,
+      int steps,
+      double guidance,
+      long seed,
+      AttentionMethod attention) {
+    this(
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        guidance,
+        seed,
+        attention,
+        Optional.empty());
   }
 
   private static void atLeastOne(String what, int value) {
@@ -97,47 +125,63 @@ public record VideoRequest(
 
   public VideoRequest withPrompt(String text) {
     return new VideoRequest(
-        text, negative, frames, width, height, steps, guidance, trueGuidance, seed, attention);
+        text, negative, frames, width, height, steps, guidance, trueGuidance, seed, attention, image);
   }
 
   public VideoRequest withNegative(String text) {
     return new VideoRequest(
-        prompt, text, frames, width, height, steps, guidance, trueGuidance, seed, attention);
+        prompt, text, frames, width, height, steps, guidance, trueGuidance, seed, attention, image);
   }
 
   public VideoRequest withFrames(int count) {
     return new VideoRequest(
-        prompt, negative, count, width, height, steps, guidance, trueGuidance, seed, attention);
+        prompt, negative, count, width, height, steps, guidance, trueGuidance, seed, attention, image);
   }
 
   /** Width and height in pixels. */
   public VideoRequest withSize(int wide, int high) {
     return new VideoRequest(
-        prompt, negative, frames, wide, high, steps, guidance, trueGuidance, seed, attention);
+        prompt, negative, frames, wide, high, steps, guidance, trueGuidance, seed, attention, image);
   }
 
   public VideoRequest withSteps(int count) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, count, guidance, trueGuidance, seed, attention);
+        prompt, negative, frames, width, height, count, guidance, trueGuidance, seed, attention, image);
   }
 
   public VideoRequest withGuidance(double weight) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, weight, trueGuidance, seed, attention);
+        prompt, negative, frames, width, height, steps, weight, trueGuidance, seed, attention, image);
   }
 
   public VideoRequest withTrueGuidance(double weight) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, weight, seed, attention);
+        prompt, negative, frames, width, height, steps, guidance, weight, seed, attention, image);
   }
 
   public VideoRequest withSeed(long number) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, trueGuidance, number, attention);
+        prompt, negative, frames, width, height, steps, guidance, trueGuidance, number, attention, image);
   }
 
   public VideoRequest withAttention(AttentionMethod method) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, trueGuidance, seed, method);
+        prompt, negative, frames, width, height, steps, guidance, trueGuidance, seed, method, image);
+  }
+
+  /** Beginning with a picture, which fills the frame: what sticks out at its sides is cut off. */
+  public VideoRequest withImage(Path file) {
+    return new VideoRequest(
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        guidance,
+        trueGuidance,
+        seed,
+        attention,
+        Optional.of(file));
   }
 }

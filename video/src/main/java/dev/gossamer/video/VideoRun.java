@@ -46,7 +46,7 @@ final class VideoRun {
   private final ReportDraft report;
 
   VideoRun(
-      Path folder,
+      CheckpointSource source,
       VideoEngine engine,
       MemoryPlan memory,
       VideoRequest request,
@@ -57,7 +57,7 @@ final class VideoRun {
     this.run = run;
     this.progress = progress;
     this.clock = new StageClock(progress);
-    this.report = new ReportDraft(folder, engine, memory, request, run);
+    this.report = new ReportDraft(source, engine, memory, request, run);
   }
 
   /**

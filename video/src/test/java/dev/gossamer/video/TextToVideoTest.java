@@ -333,7 +333,7 @@ class TextToVideoTest {
   void replayMakesTheSameBytesAndSaysSo() {
     MODEL.generate(request().withSeed(3), run(), Progress.NONE);
     Replay replay = Replay.read(folder.resolve("cat.json"));
-    assertThat(replay.model()).isEqualTo(CHECKPOINT.toAbsolutePath().normalize());
+    assertThat(replay.source().place()).isEqualTo(CHECKPOINT.toAbsolutePath().normalize());
     assertThat(replay.options().threads()).isEqualTo(1);
     Replay.Outcome outcome = replay.replay(MODEL, folder.resolve("again.mp4"), Progress.NONE);
     assertThat(outcome.sameFrames()).isTrue();

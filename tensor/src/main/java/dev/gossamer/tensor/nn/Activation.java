@@ -5,6 +5,8 @@ import java.util.function.UnaryOperator;
 
 /** What stands between two linear layers; elementwise. */
 public enum Activation {
+  /** GELU, x times the normal distribution's function ("gelu"). */
+  GELU(Tensor::gelu),
   /** GELU in its tanh approximation ("gelu-approximate" in diffusers). */
   GELU_TANH(Tensor::geluTanh),
   /** x sigmoid(x). */

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonLocation;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
@@ -66,6 +67,15 @@ public final class ModelConfig {
       throw new BadInputException(
           "Cannot read " + path + ": " + PartFile.reason(e), "Check that it may be read", e);
     }
+  }
+
+  /**
+   * A configuration that no file holds, as one deduced from the shapes of weights.
+   *
+   * @param path what messages name as its place
+   */
+  public static ModelConfig of(Path path, ObjectNode root) {
+    return new ModelConfig(path, root.deepCopy());
   }
 
   public Path path() {

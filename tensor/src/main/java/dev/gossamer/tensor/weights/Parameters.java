@@ -133,13 +133,14 @@ public final class Parameters {
       DType floating,
       UnaryOperator<Tensor> arrangement) {
     try (Scope scope = Scope.open()) {
-      Tensor stored = from.tensor(entry.name());
+      Tensor found = from.tensor(entry.name());
+      Tensor stored = found.dtype().isFloat8() ? found.to(DType.FLOAT32) : found;
       if (!entry.dtype().isFloating()) {
         return owner.adopt(stored.to(device));
       }
       if (!isFinite(stored)) {
         throw new BadInputException(
-            "Tensor '" + entry.name() + "' in " + from.folder() + " holds NaN or infinite numbers",
+            "Tensor '" + entry.name() + "' in " + from.origin() + " holds NaN or infinite numbers",
             "Download the weights again");
       }
       DType wanted = keepFloat32.test(entry.name()) ? DType.FLOAT32 : floating;
@@ -194,7 +195,7 @@ public final class Parameters {
       int shown = Math.min(all.size(), 5);
       throw new BadInputException(
           "The weights in "
-              + files.map(known -> known.folder().toString()).orElse("no folder")
+              + files.map(known -> known.origin().toString()).orElse("no folder")
               + " do not fit the model that its config.json describes: "
               + String.join("; ", all.subList(0, shown))
               + (all.size() > shown ? "; and " + (all.size() - shown) + " more" : ""),

@@ -56,6 +56,11 @@ public final class SafetensorsFile {
    * @param bytes length in bytes
    */
   public record Entry(String name, DType dtype, List<Long> shape, long offset, long bytes) {
+    /** The same under another name. */
+    Entry named(String other) {
+      return new Entry(other, dtype, shape, offset, bytes);
+    }
+
     long[] sizes() {
       return shape.stream().mapToLong(Long::longValue).toArray();
     }

@@ -75,7 +75,7 @@ class SafetensorsFileTest {
       tensors.put("matrix", values);
       tensors.put("odd", values.reshape(6).narrow(0, 0, 1));
       tensors.put("turned", values.transpose(0, 1));
-      tensors.put("number", values.sum().to(dtype));
+      tensors.put("number", values.to(DType.FLOAT32).sum().to(dtype));
       tensors.put("nothing", Tensor.zeros(dtype, 0, 4));
       SafetensorsWriter.write(file(), tensors, Map.of("by", "a test"));
 
@@ -233,7 +233,7 @@ class SafetensorsFileTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"F8_E4M3", "f32", "", "F32 "})
+  @ValueSource(strings = {"F8_E8M0", "f32", "", "F32 "})
   void refusesUnknownTypes(String dtype) throws IOException {
     assertRefused(write(tensor(dtype, "[1]", "[0,4]"), 4), "unknown dtype " + dtype);
   }

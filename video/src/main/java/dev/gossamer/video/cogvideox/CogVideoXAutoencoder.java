@@ -78,8 +78,28 @@ public final class CogVideoXAutoencoder implements AutoCloseable {
    */
   public static CogVideoXAutoencoder load(
       TensorFiles files, DType dtype, Device device, Parts parts, Threads threads) {
-    CogVideoXAutoencoderConfig config =
-        CogVideoXAutoencoderConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        CogVideoXAutoencoderConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device,
+        parts,
+        threads);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static CogVideoXAutoencoder load(
+      CogVideoXAutoencoderConfig config,
+      TensorFiles files,
+      DType dtype,
+      Device device,
+      Parts parts,
+      Threads threads) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters =

@@ -91,14 +91,17 @@ final class CogVideoXModel implements VideoModel {
         new LoadedOnDemand<>(
             () ->
                 T5Text.open(
-                    configs.checkpoint().component("tokenizer"),
-                    configs.checkpoint().component(CogVideoXFamily.TEXT_ENCODER),
+                    () -> configs.checkpoint().tokenizer("tokenizer"),
+                    configs.text(),
+                    configs.checkpoint().files(CogVideoXFamily.TEXT_ENCODER),
                     T5Text.dtype(options.dtype()),
-                    options.device()));
+                    options.device(),
+                    options.offload().ofT5()));
     this.transformer =
         new LoadedOnDemand<>(
             () ->
                 CogVideoXTransformer.load(
+                    configs.transformer(),
                     configs.checkpoint().files(CogVideoXFamily.TRANSFORMER),
                     options.dtype(),
                     options.device()));
@@ -106,6 +109,7 @@ final class CogVideoXModel implements VideoModel {
         new LoadedOnDemand<>(
             () ->
                 CogVideoXAutoencoder.load(
+                    configs.autoencoder(),
                     configs.checkpoint().files(CogVideoXFamily.VAE),
                     options.decoderDtype(),
                     options.device(),

@@ -84,8 +84,21 @@ public final class CogVideoXTransformer implements AutoCloseable {
    *     weights do not fit
    */
   public static CogVideoXTransformer load(TensorFiles files, DType dtype, Device device) {
-    CogVideoXTransformerConfig config =
-        CogVideoXTransformerConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        CogVideoXTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static CogVideoXTransformer load(
+      CogVideoXTransformerConfig config, TensorFiles files, DType dtype, Device device) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters = Parameters.load(files, dtype, device, owner, name -> false);

@@ -80,8 +80,26 @@ public final class HunyuanAutoencoder implements AutoCloseable {
    */
   public static HunyuanAutoencoder load(
       TensorFiles files, DType dtype, Device device, Parts parts) {
-    HunyuanAutoencoderConfig config =
-        HunyuanAutoencoderConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        HunyuanAutoencoderConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device,
+        parts);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static HunyuanAutoencoder load(
+      HunyuanAutoencoderConfig config,
+      TensorFiles files,
+      DType dtype,
+      Device device,
+      Parts parts) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);

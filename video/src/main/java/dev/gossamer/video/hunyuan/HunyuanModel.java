@@ -88,15 +88,14 @@ final class HunyuanModel implements VideoModel {
     this.template = template;
     this.options = options;
     this.tokenizer =
-        new LoadedOnDemand<>(
-            () -> Tokenizer.open(configs.checkpoint().component(HunyuanFamily.LLAMA_TOKENIZER)));
+        new LoadedOnDemand<>(() -> configs.checkpoint().tokenizer(HunyuanFamily.LLAMA_TOKENIZER));
     this.text =
-        new LoadedOnDemand<>(
-            () -> HunyuanText.open(configs.checkpoint(), options.dtype(), options.device()));
+        new LoadedOnDemand<>(() -> HunyuanText.open(configs, options.dtype(), options.device()));
     this.transformer =
         new LoadedOnDemand<>(
             () ->
                 HunyuanTransformer.load(
+                    configs.transformer(),
                     configs.checkpoint().files(HunyuanFamily.TRANSFORMER),
                     options.dtype(),
                     options.device()));
@@ -104,6 +103,7 @@ final class HunyuanModel implements VideoModel {
         new LoadedOnDemand<>(
             () ->
                 HunyuanAutoencoder.load(
+                    configs.autoencoder(),
                     configs.checkpoint().files(HunyuanFamily.VAE),
                     options.decoderDtype(),
                     options.device(),

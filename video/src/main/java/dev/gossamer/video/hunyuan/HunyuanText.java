@@ -15,15 +15,15 @@ import java.util.Map;
 /** Both text encoders: Llama for a prompt's rows, CLIP for one vector of the whole prompt. */
 record HunyuanText(LlamaEncoder llama, Tokenizer clipTokenizer, ClipTextEncoder clip)
     implements AutoCloseable {
-  static HunyuanText open(Checkpoint checkpoint, DType dtype, Device device) {
+  static HunyuanText open(HunyuanFamily.Configs configs, DType dtype, Device device) {
+    Checkpoint checkpoint = configs.checkpoint();
     LlamaEncoder llama =
-        LlamaEncoder.open(checkpoint.component(HunyuanFamily.LLAMA), dtype, device);
+        LlamaEncoder.open(configs.llama(), checkpoint.files(HunyuanFamily.LLAMA), dtype, device);
     try {
       ClipTextEncoder clip =
-          ClipTextEncoder.open(checkpoint.component(HunyuanFamily.CLIP), dtype, device);
+          ClipTextEncoder.open(configs.clip(), checkpoint.files(HunyuanFamily.CLIP), dtype, device);
       try {
-        return new HunyuanText(
-            llama, Tokenizer.open(checkpoint.component(HunyuanFamily.CLIP_TOKENIZER)), clip);
+        return new HunyuanText(llama, checkpoint.tokenizer(HunyuanFamily.CLIP_TOKENIZER), clip);
       } catch (RuntimeException | Error e) {
         clip.close();
         throw e;

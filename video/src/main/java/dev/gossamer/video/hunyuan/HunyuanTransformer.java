@@ -80,8 +80,21 @@ public final class HunyuanTransformer implements AutoCloseable {
    *     weights do not fit
    */
   public static HunyuanTransformer load(TensorFiles files, DType dtype, Device device) {
-    HunyuanTransformerConfig config =
-        HunyuanTransformerConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        HunyuanTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static HunyuanTransformer load(
+      HunyuanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters = Parameters.load(files, dtype, device, owner, name -> false);

@@ -39,13 +39,30 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
    * @throws BadInputException if it is missing, is no video, or breaks off before its first frame
    */
   public static VideoFile read(Path path) {
+    return read(path, Integer.MAX_VALUE);
+  }
+
+  /**
+   * Decodes a picture, or the first of a video. A camera's turn of it is left as it is.
+   *
+   * @param path a local file in any format that ffmpeg knows: PNG, JPEG, WebP, ..
+   * @throws BadInputException if it is missing, or holds no picture
+   */
+  public static Frame firstFrame(Path path) {
+    return read(path, 1).frames().get(0);
+  }
+
+  private static VideoFile read(Path path, int atMost) {
     if (!Files.isRegularFile(path)) {
       throw new BadInputException(
-          "Cannot read " + path + ": there is no such file", "Check the name");
+          "Cannot read "
+              + path
+              + (Files.isDirectory(path) ? ": it is a folder" : ": there is no such file"),
+          "Check the name");
     }
     Ffmpeg.boot();
     try (Reader reader = new Reader(path)) {
-      return reader.read();
+      return reader.read(atMost);
     }
   }
 
@@ -62,19 +79,21 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
       this.path = path;
     }
 
-    VideoFile read() {
+    VideoFile read(int atMost) {
       try (PointerScope scope = new PointerScope()) {
         AVStream stream = openStream();
         int code = avformat.av_read_frame(container, packet);
-        while (code >= 0) {
+        while (code >= 0 && frames.size() < atMost) {
           if (packet.stream_index() == stream.index()) {
             decode(packet);
           }
           avcodec.av_packet_unref(packet);
           code = avformat.av_read_frame(container, packet);
         }
-        check(code == avutil.AVERROR_EOF() ? 0 : code);
-        decode(null);
+        check(code >= 0 || code == avutil.AVERROR_EOF() ? 0 : code);
+        if (frames.size() < atMost) {
+          decode(null);
+        }
         if (frames.isEmpty()) {
           throw unreadable("it holds no picture");
         }
@@ -148,7 +167,7 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
 
     private BadInputException unreadable(String found) {
       return new BadInputException(
-          "Cannot read " + path + " as a video: " + found, "Expected a whole video file");
+          "Cannot read " + path + " as a video or picture: " + found, "Expected a whole file");
     }
 
     @Override

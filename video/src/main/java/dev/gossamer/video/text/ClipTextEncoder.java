@@ -6,9 +6,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.nn.Activation;
-import dev.gossamer.tensor.nn.FeedForward;
 import dev.gossamer.tensor.nn.LayerNorm;
-import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
@@ -19,9 +17,8 @@ import java.util.List;
 /**
  * CLIP's text encoder: a text as one vector, the row of its end token.
  *
- * <p>Per layer: layer norm, causal attention, residual; layer norm, feed-forward with {@link
- * Activation#QUICK_GELU}, residual. Learned positions, a last layer norm, no projection. As no
- * token sees those behind it, padding behind the end token is left out.
+ * <p>Its layers ({@link ClipLayer}) attend causally. Learned positions, a last layer norm, no
+ * projection. As no token sees those behind it, padding behind the end token is left out.
  *
  * <p>On a processor the attention runs in float32 whatever the weights are. May be used from
  * several threads.
@@ -33,18 +30,8 @@ public final class ClipTextEncoder implements AutoCloseable {
   private final Scope weights;
   private final TokenTable table;
   private final Tensor positions; // [positions, width]
-  private final List<Layer> layers = new ArrayList<>();
+  private final List<ClipLayer> layers = new ArrayList<>();
   private final LayerNorm finalNorm;
-  private final EncoderHeads heads;
-
-  private record Layer(
-      LayerNorm attentionNorm,
-      Linear query,
-      Linear key,
-      Linear value,
-      Linear output,
-      LayerNorm feedForwardNorm,
-      FeedForward feedForward) {}
 
   /**
    * Asks for every weight of the encoder; the caller then calls {@link Parameters#check}.
@@ -54,7 +41,7 @@ public final class ClipTextEncoder implements AutoCloseable {
   public ClipTextEncoder(ClipTextConfig config, Parameters parameters, Scope weights) {
     this.config = config;
     this.weights = weights;
-    this.heads = new EncoderHeads(config.heads(), config.width() / config.heads());
+    EncoderHeads heads = new EncoderHeads(config.heads(), config.width() / config.heads());
     String token = "embeddings.token_embedding.weight";
     String prefix = parameters.has("text_model." + token) ? "text_model." : "";
     table = new TokenTable(parameters.get(prefix + token, config.vocabulary(), config.width()));
@@ -62,27 +49,18 @@ public final class ClipTextEncoder implements AutoCloseable {
         parameters.get(
             prefix + "embeddings.position_embedding.weight", config.positions(), config.width());
     for (int i = 0; i < config.layers(); i++) {
-      layers.add(layer(parameters, prefix + "encoder.layers." + i + "."));
+      layers.add(
+          ClipLayer.of(
+              parameters,
+              prefix + "encoder.layers." + i + ".",
+              heads,
+              config.hidden(),
+              Activation.QUICK_GELU,
+              config.epsilon()));
     }
     finalNorm =
         LayerNorm.of(parameters, prefix + "final_layer_norm", config.width(), config.epsilon());
     parameters.ignore(name -> name.endsWith("position_ids"));
-  }
-
-  private Layer layer(Parameters parameters, String prefix) {
-    int width = config.width();
-    String attention = prefix + "self_attn.";
-    return new Layer(
-        LayerNorm.of(parameters, prefix + "layer_norm1", width, config.epsilon()),
-        Linear.of(parameters, attention + "q_proj", width, width),
-        Linear.of(parameters, attention + "k_proj", width, width),
-        Linear.of(parameters, attention + "v_proj", width, width),
-        Linear.of(parameters, attention + "out_proj", width, width),
-        LayerNorm.of(parameters, prefix + "layer_norm2", width, config.epsilon()),
-        new FeedForward(
-            Linear.of(parameters, prefix + "mlp.fc1", width, config.hidden()),
-            Activation.QUICK_GELU,
-            Linear.of(parameters, prefix + "mlp.fc2", config.hidden(), width)));
   }
 
   /**
@@ -92,11 +70,23 @@ public final class ClipTextEncoder implements AutoCloseable {
    * @throws BadInputException if config or weights are missing, damaged or do not fit
    */
   public static ClipTextEncoder open(Path folder, DType dtype, Device device) {
-    ClipTextConfig config = ClipTextConfig.read(ModelConfig.read(folder.resolve("config.json")));
+    return open(
+        ClipTextConfig.read(ModelConfig.read(folder.resolve("config.json"))),
+        TensorFiles.in(folder),
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads a text encoder of this shape.
+   *
+   * @throws BadInputException if the weights are damaged or do not fit
+   */
+  public static ClipTextEncoder open(
+      ClipTextConfig config, TensorFiles files, DType dtype, Device device) {
     Scope weights = Scope.detached();
     try {
-      Parameters parameters =
-          Parameters.load(TensorFiles.in(folder), dtype, device, weights, name -> false);
+      Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
       ClipTextEncoder encoder = new ClipTextEncoder(config, parameters, weights);
       parameters.check();
       return encoder;
@@ -132,8 +122,8 @@ public final class ClipTextEncoder implements AutoCloseable {
       Tensor x = table.embed(ids).add(positions.narrow(0, 0, ids.size(1)));
       Tensor bias =
           EncoderHeads.causal(Math.toIntExact(ids.size(1))).to(scoreType()).to(x.device());
-      for (Layer layer : layers) {
-        Tensor next = apply(layer, x, bias);
+      for (ClipLayer layer : layers) {
+        Tensor next = layer.apply(x, bias);
         x.close();
         x = next;
       }
@@ -170,19 +160,6 @@ public final class ClipTextEncoder implements AutoCloseable {
 
   private DType scoreType() {
     return EncoderHeads.scoreType(dtype(), table.rows().device());
-  }
-
-  private Tensor apply(Layer layer, Tensor x, Tensor bias) {
-    try (Scope scope = Scope.open()) {
-      Tensor a = layer.attentionNorm().apply(x);
-      Tensor query = heads.split(layer.query().apply(a), scoreType());
-      Tensor key = heads.split(layer.key().apply(a), scoreType());
-      Tensor value = heads.split(layer.value().apply(a), scoreType());
-      double scale = 1 / Math.sqrt(heads.width());
-      Tensor mixed = heads.join(query.scaledDotProductAttention(key, value, bias, scale), dtype());
-      Tensor y = x.add(layer.output().apply(mixed));
-      return scope.keep(y.add(layer.feedForward().apply(layer.feedForwardNorm().apply(y))));
-    }
   }
 
   /** Frees the weights. */

@@ -137,11 +137,23 @@ public final class LlamaEncoder implements AutoCloseable {
    * @throws BadInputException if config or weights are missing, damaged or do not fit
    */
   public static LlamaEncoder open(Path folder, DType dtype, Device device) {
-    LlamaConfig config = LlamaConfig.read(ModelConfig.read(folder.resolve("config.json")));
+    return open(
+        LlamaConfig.read(ModelConfig.read(folder.resolve("config.json"))),
+        TensorFiles.in(folder),
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads a text encoder of this shape.
+   *
+   * @throws BadInputException if the weights are damaged or do not fit
+   */
+  public static LlamaEncoder open(
+      LlamaConfig config, TensorFiles files, DType dtype, Device device) {
     Scope weights = Scope.detached();
     try {
-      Parameters parameters =
-          Parameters.load(TensorFiles.in(folder), dtype, device, weights, name -> false);
+      Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
       LlamaEncoder encoder = new LlamaEncoder(config, parameters, weights);
       parameters.check();
       return encoder;

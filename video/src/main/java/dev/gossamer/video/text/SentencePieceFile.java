@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -48,10 +49,26 @@ final class SentencePieceFile {
    * @throws BadInputException if the file is damaged or no Unigram model with an end token
    */
   static ObjectNode json(Path file) {
+    byte[] content;
+    try {
+      content = Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw new BadInputException(
+          "Cannot read " + file + ": " + PartFile.reason(e), "Check that it may be read", e);
+    }
+    return json(file, content);
+  }
+
+  /**
+   * The same of a model that lies in another file.
+   *
+   * @param file what messages name
+   */
+  static ObjectNode json(Path file, byte[] content) {
     SentencePieceFile model = new SentencePieceFile(file);
     try {
-      model.read(ByteBuffer.wrap(Files.readAllBytes(file)).order(ByteOrder.LITTLE_ENDIAN));
-    } catch (IOException | RuntimeException e) {
+      model.read(ByteBuffer.wrap(content).order(ByteOrder.LITTLE_ENDIAN));
+    } catch (RuntimeException e) {
       if (e instanceof BadInputException refused) {
         throw refused;
       }

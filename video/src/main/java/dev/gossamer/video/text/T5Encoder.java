@@ -6,6 +6,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.nn.LayerRow;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
@@ -26,10 +27,14 @@ import java.util.List;
  * <p>Source: transformers' {@code T5EncoderModel} and {@code UMT5EncoderModel}.
  */
 public final class T5Encoder implements AutoCloseable {
+  private static final String BLOCKS = "encoder.block.";
+  private static final String POSITIONS = "layer.0.SelfAttention.relative_attention_bias.weight";
+
   private final T5Config config;
   private final Scope weights;
   private final Tensor table;
-  private final List<Block> blocks = new ArrayList<>();
+  private final LayerRow<Block> blocks;
+  private final List<Tensor> positions = new ArrayList<>(); // of each block, or of all
   private final Tensor finalNorm;
 
   private record Block(
@@ -38,7 +43,6 @@ public final class T5Encoder implements AutoCloseable {
       Tensor key,
       Tensor value,
       Tensor output,
-      Tensor positions,
       Tensor feedForwardNorm,
       Tensor gate,
       Tensor up,
@@ -51,6 +55,19 @@ public final class T5Encoder implements AutoCloseable {
    * @throws UsageException if the weights are FLOAT16
    */
   public T5Encoder(T5Config config, Parameters parameters, Scope weights) {
+    this(config, parameters, weights, resident(config, parameters));
+  }
+
+  private static LayerRow<Block> resident(T5Config config, Parameters parameters) {
+    List<Block> blocks = new ArrayList<>();
+    for (int i = 0; i < config.blocks(); i++) {
+      blocks.add(block(config, parameters, BLOCKS + i + "."));
+    }
+    return LayerRow.resident(blocks);
+  }
+
+  private T5Encoder(T5Config config, Parameters parameters, Scope weights, LayerRow<Block> blocks) {
+    this.blocks = blocks;
     this.config = config;
     this.weights = weights;
     String tableName =
@@ -60,13 +77,17 @@ public final class T5Encoder implements AutoCloseable {
     table = parameters.get(tableName, config.vocabulary(), config.width());
     refuseHalf(table.dtype());
     for (int i = 0; i < config.blocks(); i++) {
-      blocks.add(block(parameters, i));
+      if (i == 0 || config.positions() == T5Config.Positions.PER_BLOCK) {
+        positions.add(
+            parameters.get(BLOCKS + i + "." + POSITIONS, config.buckets(), config.heads()));
+      }
     }
     finalNorm = parameters.get("encoder.final_layer_norm.weight", config.width());
-    // The token table under its other name, and what only a whole T5 has.
+    // The token table under its other name, a tokenizer, and what only a whole T5 has.
     parameters.ignore(
         name ->
             name.equals("shared.weight")
+                || name.equals(Tokenizer.CARRIED)
                 || name.startsWith("decoder.")
                 || name.startsWith("lm_head."));
   }
@@ -79,13 +100,49 @@ public final class T5Encoder implements AutoCloseable {
    * @throws BadInputException if config or weights are missing, damaged or do not fit
    */
   public static T5Encoder open(Path folder, DType dtype, Device device) {
+    return open(
+        T5Config.read(ModelConfig.read(folder.resolve("config.json"))),
+        TensorFiles.in(folder),
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads a text encoder of this shape.
+   *
+   * @param files under transformers' names
+   * @throws UsageException if {@code dtype} is neither FLOAT32 nor BFLOAT16
+   * @throws BadInputException if the weights are damaged or do not fit
+   */
+  public static T5Encoder open(T5Config config, TensorFiles files, DType dtype, Device device) {
+    return open(config, files, dtype, device, Blocks.RESIDENT);
+  }
+
+  /** How long a block's weights stay. */
+  public enum Blocks {
+    /** All the time. */
+    RESIDENT,
+    /** Only while the block runs. */
+    PASSING
+  }
+
+  /**
+   * As {@link #open(T5Config, TensorFiles, DType, Device)}, with or without all blocks in memory.
+   */
+  public static T5Encoder open(
+      T5Config config, TensorFiles files, DType dtype, Device device, Blocks stay) {
     refuseHalf(dtype);
-    T5Config config = T5Config.read(ModelConfig.read(folder.resolve("config.json")));
     Scope weights = Scope.detached();
     try {
-      Parameters parameters =
-          Parameters.load(TensorFiles.in(folder), dtype, device, weights, name -> false);
-      T5Encoder encoder = new T5Encoder(config, parameters, weights);
+      Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
+      if (stay == Blocks.RESIDENT) {
+        T5Encoder encoder = new T5Encoder(config, parameters, weights);
+        parameters.check();
+        return encoder;
+      }
+      T5Encoder encoder =
+          new T5Encoder(config, parameters, weights, passing(config, files, dtype, device));
+      parameters.ignore(name -> name.startsWith(BLOCKS)); // each is checked when it is loaded
       parameters.check();
       return encoder;
     } catch (RuntimeException | Error e) {
@@ -102,23 +159,36 @@ public final class T5Encoder implements AutoCloseable {
     }
   }
 
-  private Block block(Parameters parameters, int index) {
-    String attention = "encoder.block." + index + ".layer.0.SelfAttention.";
-    String feedForward = "encoder.block." + index + ".layer.1.DenseReluDense.";
+  private static LayerRow<Block> passing(
+      T5Config config, TensorFiles files, DType dtype, Device device) {
+    return LayerRow.passing(
+        config.blocks(),
+        (index, owner) -> {
+          Parameters own =
+              Parameters.load(
+                  files.under(BLOCKS + index + "."), dtype, device, owner, name -> false);
+          Block block = block(config, own, "");
+          own.ignore(POSITIONS::equals);
+          own.check();
+          return block;
+        });
+  }
+
+  /**
+   * @param prefix of the block's weights, with the closing dot
+   */
+  private static Block block(T5Config config, Parameters parameters, String prefix) {
+    String attention = prefix + "layer.0.SelfAttention.";
+    String feedForward = prefix + "layer.1.DenseReluDense.";
     int width = config.width();
     int heads = config.heads() * config.headWidth();
-    boolean ownPositions = index == 0 || config.positions() == T5Config.Positions.PER_BLOCK;
     return new Block(
-        parameters.get("encoder.block." + index + ".layer.0.layer_norm.weight", width),
+        parameters.get(prefix + "layer.0.layer_norm.weight", width),
         parameters.get(attention + "q.weight", heads, width),
         parameters.get(attention + "k.weight", heads, width),
         parameters.get(attention + "v.weight", heads, width),
         parameters.get(attention + "o.weight", width, heads),
-        ownPositions
-            ? parameters.get(
-                attention + "relative_attention_bias.weight", config.buckets(), config.heads())
-            : blocks.get(0).positions(),
-        parameters.get("encoder.block." + index + ".layer.1.layer_norm.weight", width),
+        parameters.get(prefix + "layer.1.layer_norm.weight", width),
         parameters.get(feedForward + "wi_0.weight", config.hidden(), width),
         parameters.get(feedForward + "wi_1.weight", config.hidden(), width),
         parameters.get(feedForward + "wo.weight", width, config.hidden()));
@@ -171,13 +241,15 @@ public final class T5Encoder implements AutoCloseable {
     int tokens = Math.toIntExact(ids.size(1));
     Tensor buckets = RelativePositions.buckets(tokens, config).to(table.device());
     Tensor x = new TokenTable(table).embed(ids);
-    Tensor bias = bias(blocks.get(0), buckets, mask);
-    for (int i = 0; i < blocks.size(); i++) {
+    Tensor bias = bias(positions.get(0), buckets, mask);
+    for (int i = 0; i < blocks.count(); i++) {
       if (i > 0 && config.positions() == T5Config.Positions.PER_BLOCK) {
         bias.close();
-        bias = bias(blocks.get(i), buckets, mask);
+        bias = bias(positions.get(i), buckets, mask);
       }
-      Tensor next = apply(blocks.get(i), x, bias);
+      Tensor rows = x;
+      Tensor scores = bias;
+      Tensor next = blocks.with(i, block -> apply(block, rows, scores));
       x.close();
       x = next;
     }
@@ -185,17 +257,16 @@ public final class T5Encoder implements AutoCloseable {
   }
 
   /** [batch or 1, heads, queries, keys]: what relative positions and mask add to the scores. */
-  private Tensor bias(Block block, Tensor buckets, Tensor mask) {
+  private Tensor bias(Tensor relative, Tensor buckets, Tensor mask) {
     try (Scope scope = Scope.open()) {
       long tokens = Math.round(Math.sqrt(buckets.count()));
-      Tensor positions =
-          block
-              .positions()
+      Tensor added =
+          relative
               .to(DType.FLOAT32)
               .transpose(0, 1)
               .indexSelect(1, buckets)
               .reshape(1, config.heads(), tokens, tokens);
-      return scope.keep(positions.add(mask).to(scoreType()));
+      return scope.keep(added.add(mask).to(scoreType()));
     }
   }
 

@@ -2,7 +2,8 @@ package dev.gossamer.video.text;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
-import java.nio.file.Path;
+import dev.gossamer.tensor.weights.TensorFiles;
+import java.util.function.Supplier;
 
 /**
  * What makes a prompt into rows, for the families whose text encoder is T5 or UMT5.
@@ -11,13 +12,28 @@ import java.nio.file.Path;
  * @param encoder ids to rows
  */
 public record T5Text(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
-  /** Opens a checkpoint's folders {@code tokenizer} and {@code text_encoder}. */
-  public static T5Text open(Path tokenizerFolder, Path encoderFolder, DType dtype, Device device) {
-    Tokenizer tokenizer = Tokenizer.open(tokenizerFolder);
+  /** How the names of a block's weights begin, before its number. */
+  public static final String BLOCKS = "encoder.block.";
+
+  /**
+   * Opens a checkpoint's tokenizer and text encoder.
+   *
+   * @param tokenizer opens the tokenizer
+   * @param stay how long the weights of the encoder's blocks do
+   * @param files the encoder's weights, under transformers' names
+   */
+  public static T5Text open(
+      Supplier<Tokenizer> tokenizer,
+      T5Config config,
+      TensorFiles files,
+      DType dtype,
+      Device device,
+      T5Encoder.Blocks stay) {
+    Tokenizer opened = tokenizer.get();
     try {
-      return new T5Text(tokenizer, T5Encoder.open(encoderFolder, dtype, device));
+      return new T5Text(opened, T5Encoder.open(config, files, dtype, device, stay));
     } catch (RuntimeException | Error e) {
-      tokenizer.close();
+      opened.close();
       throw e;
     }
   }

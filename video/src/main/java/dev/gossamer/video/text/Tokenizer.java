@@ -3,9 +3,13 @@ package dev.gossamer.video.text;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.text.OfflineTokenizers;
+import dev.gossamer.tensor.weights.TensorFiles;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -21,6 +25,9 @@ import java.nio.file.Path;
  * <p>Nothing is ever downloaded. May be used from several threads; free it with {@link #close()}.
  */
 public final class Tokenizer implements AutoCloseable {
+  /** The tensor that carries a SentencePiece model in the single file of a text encoder. */
+  static final String CARRIED = "spiece_model";
+
   private final Path folder;
   private final long padId;
   private final HuggingFaceTokenizer tokenizer;
@@ -34,12 +41,16 @@ public final class Tokenizer implements AutoCloseable {
   /**
    * Opens a tokenizer folder of a checkpoint: {@code tokenizer.json}, else T5's {@code
    * spiece.model}, else CLIP's {@code vocab.json} and {@code merges.txt}; and, for the pad token,
-   * {@code tokenizer_config.json} or {@code special_tokens_map.json}.
+   * {@code tokenizer_config.json} or {@code special_tokens_map.json}. A {@code tokenizer.json} or
+   * SentencePiece model may also be named itself.
    *
    * @throws BadInputException if they are missing or damaged, or have no pad token
    * @throws EnvironmentException if the native library cannot be loaded on this machine
    */
   public static Tokenizer open(Path folder) {
+    if (Files.isRegularFile(folder)) {
+      return openFile(folder);
+    }
     Path file = folder.resolve("tokenizer.json");
     Path pieces = folder.resolve("spiece.model");
     if (Files.isRegularFile(file)) {
@@ -59,6 +70,47 @@ public final class Tokenizer implements AutoCloseable {
             + (Files.isRegularFile(folder.resolve("vocab.json")) ? ", only vocab.json" : ""),
         "Only tokenizer.json, spiece.model and CLIP's vocab.json with merges.txt are read; save the"
             + " tokenizer with transformers' save_pretrained");
+  }
+
+  private static Tokenizer openFile(Path file) {
+    Path folder = file.toAbsolutePath().getParent();
+    if (file.getFileName().toString().endsWith(".json")) {
+      return open(folder, file, TokenizerFile.read(file).padId(), () -> Files.newInputStream(file));
+    }
+    return open(folder, file, SentencePieceFile.json(file));
+  }
+
+  /** Whether a folder holds a tokenizer that {@link #open} reads. */
+  public static boolean isIn(Path folder) {
+    return Files.isRegularFile(folder.resolve("tokenizer.json"))
+        || Files.isRegularFile(folder.resolve("spiece.model"))
+        || ClipVocabulary.isIn(folder);
+  }
+
+  /** Whether a text encoder's weights carry their tokenizer with them. */
+  public static boolean isCarriedBy(TensorFiles weights) {
+    return weights.has(CARRIED);
+  }
+
+  /**
+   * Opens the SentencePiece model that single-file text encoders carry as the tensor {@code
+   * spiece_model}: its bytes.
+   *
+   * @throws BadInputException if it is missing or damaged
+   */
+  public static Tokenizer carriedBy(TensorFiles weights) {
+    Path file = weights.origin();
+    try (Scope scope = Scope.open()) {
+      Tensor bytes = weights.tensor(CARRIED);
+      if (bytes.dtype() != DType.UINT8 || bytes.count() == 0) {
+        throw new BadInputException(
+            "Cannot read the tokenizer in " + file + ": '" + CARRIED + "' holds no bytes",
+            "Name another with --tokenizer");
+      }
+      byte[] content = new byte[(int) bytes.count()];
+      bytes.memory().get(content);
+      return open(file, file, SentencePieceFile.json(file, content));
+    }
   }
 
   private interface Source {
@@ -107,7 +159,7 @@ public final class Tokenizer implements AutoCloseable {
       throw e;
     } catch (RuntimeException e) {
       throw new BadInputException(
-          "Cannot tokenize with " + folder.resolve("tokenizer.json") + ": " + firstLine(e),
+          "Cannot tokenize with the tokenizer in " + folder + ": " + firstLine(e),
           "Download the file again",
           e);
     }

@@ -14,13 +14,11 @@ import dev.gossamer.tensor.Tensor;
  * logits are one product. The output projection is linear, so it goes into the values, and with it
  * leaves the pass. Worth while as long as heads * keys stays well below the width.
  *
- * @param layer the layer's weights
  * @param keys {@code [heads * keys, width]}, weighted and scaled by sqrt(width / headDim)
  * @param values {@code [heads * keys, width]}, projected
  * @param bias {@code [keys, 1]} FLOAT32, added to the logits
  */
-record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
-    implements TextAttention {
+record FewKeys(Tensor keys, Tensor values, Tensor bias) implements TextAttention {
   static FewKeys of(WanCrossAttention layer, Tensor key, Tensor value, Tensor bias) {
     long heads = layer.heads();
     Tensor weighted = key.mul(layer.queryNorm().weight().to(DType.FLOAT32)).mul(Math.sqrt(heads));
@@ -32,7 +30,7 @@ record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
             .matmul(projection.transpose(0, 1))
             .add(layer.toOut().bias().orElseThrow().to(DType.FLOAT32).div(heads));
     DType dtype = layer.toQuery().dtype();
-    return new FewKeys(layer, keys.to(dtype), values.to(dtype), bias.unsqueeze(1));
+    return new FewKeys(keys.to(dtype), values.to(dtype), bias.unsqueeze(1));
   }
 
   /** {@code [1, keys, width]} to {@code [heads * keys, width]}, zero outside of a head's part. */
@@ -50,14 +48,14 @@ record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
   }
 
   @Override
-  public Tensor apply(Tensor rows) {
+  public Tensor apply(WanCrossAttention layer, Tensor rows) {
     Tensor query = layer.toQuery().apply(rows.flatten(0, 1));
     Tensor logits = keys.linear(query, null); // [heads * keys, rows]
     Tensor weights =
         logits
             .to(DType.FLOAT32)
             .reshape(layer.heads(), bias.size(0), query.size(0))
-            .mulInPlace(inverseNorm(query))
+            .mulInPlace(inverseNorm(layer, query))
             .addInPlace(bias)
             .softmax(1)
             .reshape(logits.shape())
@@ -66,7 +64,7 @@ record FewKeys(WanCrossAttention layer, Tensor keys, Tensor values, Tensor bias)
   }
 
   /** 1 / (sqrt(width) rms) of each row: {@code [rows, width]} to {@code [rows]} FLOAT32. */
-  private Tensor inverseNorm(Tensor query) {
+  private static Tensor inverseNorm(WanCrossAttention layer, Tensor query) {
     double eps = layer.queryNorm().eps() * query.size(1);
     return query.to(DType.FLOAT32).norm(1, false).square().add(eps).rsqrt();
   }

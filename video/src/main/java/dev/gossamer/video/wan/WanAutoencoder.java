@@ -7,7 +7,6 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
-import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.autoencoder.ChunkSink;
@@ -76,22 +75,21 @@ public final class WanAutoencoder implements AutoCloseable {
    * @param dtype type of the weights and most activations; float32 as in the reference, or bfloat16
    *     or float16. Norms, the attention on a processor and the last convolution are float32 always
    * @param threads of the caller, which closes them after this object
-   * @throws BadInputException if the configuration is not of Wan 2.1 or the weights do not fit it
+   * @throws BadInputException if the weights do not fit the configuration
    */
   public static WanAutoencoder load(
       TensorFiles files,
-      ModelConfig config,
+      WanAutoencoderConfig config,
       DType dtype,
       Device device,
       Parts parts,
       Threads threads) {
-    WanAutoencoderConfig read = WanAutoencoderConfig.of(config);
     Scope weights = Scope.detached();
     try {
       Parameters parameters =
           Parameters.load(files, dtype, device, weights, WanAutoencoder::staysFloat32);
       WanAutoencoder autoencoder =
-          new WanAutoencoder(read, parameters, dtype, device, weights, parts, threads);
+          new WanAutoencoder(config, parameters, dtype, device, weights, parts, threads);
       parameters.check();
       return autoencoder;
     } catch (RuntimeException e) {

@@ -25,14 +25,19 @@ final class WanBlock {
   private final FeedForward feedForward;
   private final double eps;
 
-  WanBlock(Parameters parameters, String prefix, WanTransformerConfig config) {
+  /**
+   * @param name of the block among all, for example {@code blocks.3}; empty if the parameters are
+   *     of this block alone
+   */
+  WanBlock(Parameters parameters, String name, WanTransformerConfig config) {
     int width = config.width();
-    this.table = parameters.get(prefix + ".scale_shift_table", 1, 6, width);
-    this.selfAttention = WanSelfAttention.of(parameters, prefix + ".attn1", config);
-    this.textNorm = LayerNorm.of(parameters, prefix + ".norm2", width, config.eps());
-    this.crossAttention = WanCrossAttention.of(parameters, prefix + ".attn2", config);
+    String prefix = name.isEmpty() ? "" : name + ".";
+    this.table = parameters.get(prefix + "scale_shift_table", 1, 6, width);
+    this.selfAttention = WanSelfAttention.of(parameters, prefix + "attn1", config);
+    this.textNorm = LayerNorm.of(parameters, prefix + "norm2", width, config.eps());
+    this.crossAttention = WanCrossAttention.of(parameters, prefix + "attn2", config);
     this.feedForward =
-        FeedForward.of(parameters, prefix + ".ffn", width, config.inner(), Activation.GELU_TANH);
+        FeedForward.of(parameters, prefix + "ffn", width, config.inner(), Activation.GELU_TANH);
     this.eps = config.eps();
   }
 
@@ -94,7 +99,7 @@ final class WanBlock {
           (start, rows) -> {
             Tensor run = x.narrow(1, start, rows);
             run.addMulInPlace(selfAttention.output(attended, start, rows), attentionGate);
-            run.addInPlace(text.apply(textNorm.apply(run)));
+            run.addInPlace(text.apply(crossAttention, textNorm.apply(run)));
             run.addMulInPlace(feedForward.apply(feedForwardNorm.apply(run)), feedForwardGate);
           });
     }

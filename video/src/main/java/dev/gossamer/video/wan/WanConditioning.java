@@ -4,9 +4,11 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.FeedForward;
+import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.TimestepEmbedding;
 import dev.gossamer.tensor.weights.Parameters;
+import java.util.Optional;
 
 /**
  * What steers the blocks: the timestep and the prompt ({@code condition_embedder}).
@@ -14,9 +16,20 @@ import dev.gossamer.tensor.weights.Parameters;
  * @param time the timestep's embedding, float32 whatever the model's type
  * @param modulation from the embedding to the six vectors of a block, {@code [6 width, width]}
  * @param text from a text encoder's row to the model's width
+ * @param image from an image encoder's row to the model's width, in image-to-video
  */
-record WanConditioning(TimestepEmbedding time, Linear modulation, FeedForward text) {
+record WanConditioning(
+    TimestepEmbedding time, Linear modulation, FeedForward text, Optional<ImageRows> image) {
   private static final int VECTORS = 6;
+  private static final double IMAGE_EPS = 1e-5;
+
+  /** Layer norm, two linear layers with GELU between, layer norm ({@code image_embedder}). */
+  record ImageRows(LayerNorm first, FeedForward between, LayerNorm last) {
+    /** {@code [1, rows, imageWidth]} to {@code [1, rows, width]} in the model's type. */
+    Tensor apply(Tensor rows) {
+      return last.apply(between.apply(first.apply(rows))).to(between.down().dtype());
+    }
+  }
 
   static WanConditioning of(Parameters parameters, WanTransformerConfig config) {
     String prefix = "condition_embedder.";
@@ -25,7 +38,23 @@ record WanConditioning(TimestepEmbedding time, Linear modulation, FeedForward te
         TimestepEmbedding.of(parameters, prefix + "time_embedder", config.frequencies(), width),
         Linear.of(parameters, prefix + "time_proj", width, (long) VECTORS * width),
         FeedForward.projection(
-            parameters, prefix + "text_embedder", config.textDim(), width, Activation.GELU_TANH));
+            parameters, prefix + "text_embedder", config.textDim(), width, Activation.GELU_TANH),
+        config.seesImage()
+            ? Optional.of(imageRows(parameters, prefix + "image_embedder", config))
+            : Optional.empty());
+  }
+
+  private static ImageRows imageRows(
+      Parameters parameters, String prefix, WanTransformerConfig config) {
+    int in = config.imageWidth();
+    int out = config.width();
+    return new ImageRows(
+        LayerNorm.of(parameters, prefix + ".norm1", in, IMAGE_EPS),
+        new FeedForward(
+            Linear.of(parameters, prefix + ".ff.net.0.proj", in, in),
+            Activation.GELU,
+            Linear.of(parameters, prefix + ".ff.net.2", in, out)),
+        LayerNorm.of(parameters, prefix + ".norm2", out, IMAGE_EPS));
   }
 
   /** {@code [1, width]}, in the model's type. */

@@ -14,6 +14,7 @@ import dev.gossamer.video.Denoiser;
 import dev.gossamer.video.FrameSink;
 import dev.gossamer.video.LoadedOnDemand;
 import dev.gossamer.video.ModelOptions;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.PromptEncoding;
 import dev.gossamer.video.Tiles;
 import dev.gossamer.video.VideoDefaults;
@@ -24,6 +25,7 @@ import dev.gossamer.video.VideoRequest;
 import dev.gossamer.video.autoencoder.CodecOptions;
 import dev.gossamer.video.autoencoder.Pixels;
 import dev.gossamer.video.autoencoder.Tiling;
+import dev.gossamer.video.media.Frame;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
 import dev.gossamer.video.text.T5Text;
@@ -32,10 +34,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
- * A Wan 2.1 text-to-video checkpoint at work: the steps of diffusers' {@code WanPipeline}.
+ * A Wan 2.1 checkpoint at work: the steps of diffusers' {@code WanPipeline} and {@code
+ * WanImageToVideoPipeline}.
  *
  * <p>The text encoder runs on the prompt's own tokens, without padding; the transformer attends to
  * 512 rows, of which those behind the prompt are zero. Latents are float32 between steps. The
@@ -77,6 +81,7 @@ final class WanModel implements VideoModel {
 
   private final WanFamily.Configs configs;
   private final ModelOptions options;
+  private final Threads threads;
   private final LoadedOnDemand<T5Text> text;
   private final LoadedOnDemand<WanTransformer> transformer;
   private final LoadedOnDemand<WanAutoencoder> autoencoder;
@@ -84,17 +89,15 @@ final class WanModel implements VideoModel {
   WanModel(WanFamily.Configs configs, ModelOptions options, Threads threads) {
     this.configs = configs;
     this.options = options;
+    this.threads = threads;
     this.text = new LoadedOnDemand<>(this::openText);
-    this.transformer =
-        new LoadedOnDemand<>(
-            () -> WanFamily.transformer(configs, options.dtype(), options.device()));
-    Path vae = configs.checkpoint().component(WanFamily.VAE);
+    this.transformer = new LoadedOnDemand<>(() -> WanFamily.transformer(configs, options));
     this.autoencoder =
         new LoadedOnDemand<>(
             () ->
                 WanAutoencoder.load(
                     configs.files(WanFamily.VAE),
-                    ModelConfig.read(vae.resolve("config.json")),
+                    configs.autoencoder(),
                     options.decoderDtype(),
                     options.device(),
                     WanAutoencoder.Parts.DECODER,
@@ -103,10 +106,12 @@ final class WanModel implements VideoModel {
 
   private T5Text openText() {
     return T5Text.open(
-        configs.checkpoint().component("tokenizer"),
-        configs.checkpoint().component(WanFamily.TEXT_ENCODER),
+        () -> configs.checkpoint().tokenizer(WanFamily.TOKENIZER),
+        configs.text(),
+        configs.files(WanFamily.TEXT_ENCODER),
         T5Text.dtype(options.dtype()),
-        options.device());
+        options.device(),
+        options.offload().ofT5());
   }
 
   @Override
@@ -121,7 +126,7 @@ final class WanModel implements VideoModel {
   @Override
   public String name() {
     WanTransformerConfig shape = configs.transformer();
-    return "Wan 2.1 text-to-video, "
+    return (takesImage() ? "Wan 2.1 image-to-video, " : "Wan 2.1 text-to-video, ")
         + shape.layers()
         + " layers of "
         + shape.heads()
@@ -159,9 +164,12 @@ final class WanModel implements VideoModel {
 
   @Override
   public List<Path> weightFiles() {
-    return configs
-        .checkpoint()
-        .weightFiles(WanFamily.TEXT_ENCODER, WanFamily.TRANSFORMER, WanFamily.VAE);
+    List<String> components =
+        new ArrayList<>(List.of(WanFamily.TEXT_ENCODER, WanFamily.TRANSFORMER, WanFamily.VAE));
+    if (takesImage()) {
+      components.add(WanFamily.IMAGE_ENCODER);
+    }
+    return configs.checkpoint().weightFiles(components.toArray(String[]::new));
   }
 
   @Override
@@ -189,8 +197,19 @@ final class WanModel implements VideoModel {
   @Override
   public long weightBytes(VideoPart part, ModelOptions wanted) {
     return switch (part) {
-      case TEXT -> bytes(WanFamily.TEXT_ENCODER, T5Text.dtype(wanted.dtype()), name -> true);
-      case TRANSFORMER -> bytes(WanFamily.TRANSFORMER, wanted.dtype(), name -> true);
+      case TEXT ->
+          ComponentInspection.bytesAs(
+              T5Text.dtype(wanted.dtype()),
+              configs.files(WanFamily.TEXT_ENCODER),
+              T5Text.BLOCKS,
+              wanted.offload() == Offload.BLOCKS ? 1 : Integer.MAX_VALUE);
+      case TRANSFORMER ->
+          ComponentInspection.bytesAs(
+              wanted.dtype(),
+              configs.files(WanFamily.TRANSFORMER),
+              WanTransformer.BLOCKS,
+              // both branches of guidance may hold one
+              wanted.offload() == Offload.BLOCKS ? 2 : Integer.MAX_VALUE);
       case DECODER ->
           bytes(
               WanFamily.VAE,
@@ -235,7 +254,7 @@ final class WanModel implements VideoModel {
     VideoGeometry geometry = geometry();
     return new long[] {
       1,
-      configs.transformer().inChannels(),
+      configs.transformer().outChannels(),
       geometry.latentFrames(request.frames()),
       geometry.latentSize(request.height()),
       geometry.latentSize(request.width())
@@ -258,6 +277,11 @@ final class WanModel implements VideoModel {
   }
 
   @Override
+  public Optional<String> textIdentity() {
+    return Optional.of(configs.checkpoint().identity(WanFamily.TOKENIZER, WanFamily.TEXT_ENCODER));
+  }
+
+  @Override
   public PromptEncoding encode(String prompt) {
     T5Text part = text.get();
     try (Scope scope = Scope.open()) {
@@ -268,23 +292,68 @@ final class WanModel implements VideoModel {
   }
 
   @Override
+  public boolean takesImage() {
+    return configs.image().isPresent();
+  }
+
+  @Override
+  public PromptEncoding encodeImage(Frame image, VideoRequest request) {
+    return new WanImage(configs, options).encode(image, request, threads);
+  }
+
+  @Override
+  public long imageBytes(VideoRequest request, ModelOptions wanted) {
+    if (!takesImage()) {
+      return 0;
+    }
+    long rows =
+        bytes(WanFamily.IMAGE_ENCODER, wanted.dtype(), name -> true)
+            + configs.image().orElseThrow().encoder().workBytes();
+    // Encoding a chunk needs no more than decoding it does; the whole video lies there as well.
+    long video = 2L * 3 * Float.BYTES * request.frames() * request.width() * request.height();
+    long latents =
+        bytes(WanFamily.VAE, wanted.decoderDtype(), name -> true)
+            + workBytes(VideoPart.DECODER, request, wanted.withTiles(Tiles.OFF))
+            + video;
+    return Math.max(rows, latents);
+  }
+
+  @Override
   public Denoiser denoiser(
       VideoRequest request, List<PromptEncoding> prompts, AttentionSession session) {
+    return denoiser(request, prompts, Optional.empty(), session);
+  }
+
+  @Override
+  public Denoiser denoiser(
+      VideoRequest request,
+      List<PromptEncoding> prompts,
+      Optional<PromptEncoding> image,
+      AttentionSession session) {
     WanTransformer loaded = transformer.get();
     List<TextContext> contexts = new ArrayList<>();
     try (Scope scope = Scope.open()) {
       for (PromptEncoding prompt : prompts) {
         Tensor rows = prompt.tensor("rows").to(loaded.dtype());
         int valid = (int) rows.size(1);
-        contexts.add(loaded.prepare(rows.pad(0, 0, 0, 0, TEXT_ROWS - valid), valid));
+        contexts.add(
+            loaded.prepare(
+                rows.pad(0, 0, 0, 0, TEXT_ROWS - valid),
+                valid,
+                image.map(seen -> seen.tensor("rows").to(loaded.dtype()))));
       }
     }
-    return new WanDenoiser(loaded, contexts, session, request.guidance());
+    return new WanDenoiser(
+        loaded, contexts, image.map(seen -> seen.tensor("condition")), session, request.guidance());
   }
 
   /** The transformer with the prompts of one video. */
   private record WanDenoiser(
-      WanTransformer model, List<TextContext> contexts, AttentionSession session, double weight)
+      WanTransformer model,
+      List<TextContext> contexts,
+      Optional<Tensor> condition,
+      AttentionSession session,
+      double weight)
       implements Denoiser {
     @Override
     public int branches() {
@@ -294,9 +363,10 @@ final class WanModel implements VideoModel {
     @Override
     public Tensor predict(Tensor latents, double timestep, int step, int branch) {
       try (Scope scope = Scope.open()) {
+        Tensor input = condition.isPresent() ? Tensor.cat(1, latents, condition.get()) : latents;
         return scope.keep(
             model.predict(
-                latents.to(model.dtype()), timestep, contexts.get(branch), session, branch, step));
+                input.to(model.dtype()), timestep, contexts.get(branch), session, branch, step));
       }
     }
 

@@ -1,5 +1,6 @@
 package dev.gossamer.video.wan;
 
+import dev.gossamer.attention.Attention;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
@@ -8,15 +9,18 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.LayerRow;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
+import dev.gossamer.video.Offload;
 import dev.gossamer.video.transformer.Patches;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -27,6 +31,8 @@ import java.util.Set;
  * number of threads at once, each with its own scopes. It owns its weights until it is closed.
  */
 public final class WanTransformer implements AutoCloseable {
+  static final String BLOCKS = "blocks.";
+
   private static final Set<String> KEPT_FLOAT32 =
       Set.of("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3");
 
@@ -34,12 +40,14 @@ public final class WanTransformer implements AutoCloseable {
   private final Scope owner;
   private final Linear patchEmbedding; // a convolution whose kernel is its stride
   private final WanConditioning conditioning;
-  private final List<WanBlock> blocks = new ArrayList<>();
+  private final LayerRow<WanBlock> blocks;
   private final Tensor table; // [1, 2, width]
   private final Linear output;
   private final RowRuns runs;
 
-  private WanTransformer(WanTransformerConfig config, Parameters parameters, Scope owner) {
+  private WanTransformer(
+      WanTransformerConfig config, Parameters parameters, Scope owner, LayerRow<WanBlock> blocks) {
+    this.blocks = blocks;
     this.config = config;
     this.owner = owner;
     int width = config.width();
@@ -55,9 +63,6 @@ public final class WanTransformer implements AutoCloseable {
         Linear.of(
             owner.adopt(patchWeight.flatten(1, 4)), parameters.get("patch_embedding.bias", width));
     this.conditioning = WanConditioning.of(parameters, config);
-    for (int i = 0; i < config.layers(); i++) {
-      blocks.add(new WanBlock(parameters, "blocks." + i, config));
-    }
     this.table = parameters.get("scale_shift_table", 1, 2, width);
     this.output = Linear.of(parameters, "proj_out", width, config.patchSize());
     this.runs = RowRuns.of(patchWeight.device(), config.inner());
@@ -72,13 +77,41 @@ public final class WanTransformer implements AutoCloseable {
    *     weights do not fit
    */
   public static WanTransformer load(TensorFiles files, DType dtype, Device device) {
-    WanTransformerConfig config =
-        WanTransformerConfig.of(ModelConfig.read(files.folder().resolve("config.json")));
+    return load(
+        WanTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
+        files,
+        dtype,
+        device);
+  }
+
+  /**
+   * Loads weights of this shape.
+   *
+   * @param files under diffusers' names
+   * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
+   */
+  public static WanTransformer load(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+    return load(config, files, dtype, device, Offload.NONE);
+  }
+
+  /**
+   * As {@link #load(WanTransformerConfig, TensorFiles, DType, Device)}, with all blocks in memory
+   * or each only while it runs.
+   */
+  public static WanTransformer load(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device, Offload offload) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters =
           Parameters.load(files, dtype, device, owner, WanTransformer::keepsFloat32);
-      WanTransformer model = new WanTransformer(config, parameters, owner);
+      boolean pass = offload == Offload.BLOCKS;
+      LayerRow<WanBlock> blocks =
+          pass ? passing(config, files, dtype, device) : resident(config, parameters);
+      WanTransformer model = new WanTransformer(config, parameters, owner, blocks);
+      if (pass) {
+        parameters.ignore(name -> name.startsWith(BLOCKS)); // each is checked when it is loaded
+      }
       parameters.check();
       return model;
     } catch (RuntimeException | Error e) {
@@ -93,8 +126,34 @@ public final class WanTransformer implements AutoCloseable {
    */
   public static WanTransformer of(WanTransformerConfig config, Parameters parameters) {
     try (Scope scope = Scope.open()) {
-      return new WanTransformer(config, parameters, Scope.detached());
+      return new WanTransformer(config, parameters, Scope.detached(), resident(config, parameters));
     }
+  }
+
+  private static LayerRow<WanBlock> resident(WanTransformerConfig config, Parameters parameters) {
+    List<WanBlock> blocks = new ArrayList<>();
+    for (int i = 0; i < config.layers(); i++) {
+      blocks.add(new WanBlock(parameters, BLOCKS + i, config));
+    }
+    return LayerRow.resident(blocks);
+  }
+
+  private static LayerRow<WanBlock> passing(
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+    return LayerRow.passing(
+        config.layers(),
+        (index, owner) -> {
+          Parameters own =
+              Parameters.load(
+                  files.under(BLOCKS + index + "."),
+                  dtype,
+                  device,
+                  owner,
+                  WanTransformer::keepsFloat32);
+          WanBlock block = new WanBlock(own, "", config);
+          own.check();
+          return block;
+        });
   }
 
   /** Whether a weight stays in float32 in a model of a lower type. */
@@ -144,6 +203,19 @@ public final class WanTransformer implements AutoCloseable {
    * @return owns its tensors; close it after the video
    */
   public TextContext prepare(Tensor prompt, int validRows) {
+    return prepare(prompt, validRows, Optional.empty());
+  }
+
+  /**
+   * As {@link #prepare(Tensor, int)}, with an image for a transformer of image-to-video.
+   *
+   * @param picture image encoder's output {@code [1, rows, imageWidth]}
+   */
+  public TextContext prepare(Tensor prompt, int validRows, Optional<Tensor> picture) {
+    if (picture.isPresent() != config.seesImage()) {
+      throw new IllegalArgumentException(
+          "A transformer of " + (config.seesImage() ? "image" : "text") + "-to-video");
+    }
     long rows = prompt.size(1);
     if (prompt.dims() != 3
         || prompt.size(0) != 1
@@ -164,16 +236,26 @@ public final class WanTransformer implements AutoCloseable {
       Device device = output.weight().device();
       Tensor text = conditioning.text().apply(prompt.narrow(1, 0, keys).to(device));
       Tensor logits = Tensor.of(bias, keys).to(device);
-      return new TextContext(
-          blocks.stream().map(block -> block.crossAttention().prepare(text, logits)).toList(),
-          keys);
+      Optional<Tensor> image =
+          picture.map(seen -> conditioning.image().orElseThrow().apply(seen.to(device)));
+      List<TextAttention> layers = new ArrayList<>();
+      for (int i = 0; i < blocks.count(); i++) {
+        layers.add(
+            blocks.with(
+                i,
+                block ->
+                    image.isEmpty()
+                        ? block.crossAttention().prepare(text, logits)
+                        : block.crossAttention().prepare(text, logits, image.get())));
+      }
+      return new TextContext(layers, keys);
     }
   }
 
   /**
    * One pass.
    *
-   * @param latents {@code [batch, channels, frames, height, width]}
+   * @param latents {@code [batch, inChannels, frames, height, width]}
    * @param timestep of the scheduler, 0 to 1000
    * @param session attentions of this video
    * @param branch guidance branch, for the session
@@ -196,19 +278,20 @@ public final class WanTransformer implements AutoCloseable {
       Tensor modulation = conditioning.modulate(embedding);
       Tensor rotation =
           config.rotaryEmbedding().table(grid.frames(), grid.height(), grid.width()).to(device);
-      for (int i = 0; i < blocks.size(); i++) {
-        blocks
-            .get(i)
-            .apply(
-                x, modulation, rotation, text.layer(i), session.attention(i, branch), step, runs);
+      for (int i = 0; i < blocks.count(); i++) {
+        TextAttention prepared = text.layer(i);
+        Attention attention = session.attention(i, branch);
+        blocks.run(
+            i, block -> block.apply(x, modulation, rotation, prepared, attention, step, runs));
       }
-      return scope.keep(patches().join(project(x, embedding), grid, Patches.Channel.LAST));
+      return scope.keep(
+          patches(config.outChannels()).join(project(x, embedding), grid, Patches.Channel.LAST));
     }
   }
 
   /** Latents to tokens, {@code [batch, tokens, width]}: a linear map of each patch. */
   Tensor embed(Tensor latents, TokenGrid grid) {
-    return patchEmbedding.apply(patches().cut(latents, grid));
+    return patchEmbedding.apply(patches(config.inChannels()).cut(latents, grid));
   }
 
   /** The last normalisation and projection, {@code [batch, tokens, patch]}. */
@@ -225,9 +308,8 @@ public final class WanTransformer implements AutoCloseable {
     return result;
   }
 
-  private Patches patches() {
-    return new Patches(
-        config.inChannels(), config.patchFrames(), config.patchHeight(), config.patchWidth());
+  private Patches patches(int channels) {
+    return new Patches(channels, config.patchFrames(), config.patchHeight(), config.patchWidth());
   }
 
   /** Frees the weights. */

@@ -5,20 +5,22 @@ import dev.gossamer.tensor.weights.ModelConfig;
 import java.util.List;
 
 /**
- * The shape of a Wan 2.1 text-to-video transformer.
+ * The shape of a Wan 2.1 transformer, text-to-video or image-to-video.
  *
  * @param patchFrames latent frames of a token
  * @param patchHeight latent rows of a token
  * @param patchWidth latent columns of a token
  * @param heads attention heads
  * @param headDim width of a head, even; the model's width is heads * headDim
- * @param inChannels latent channels, in and out
+ * @param inChannels channels in: those of the latents, and in image-to-video of the condition
  * @param textDim width of a text encoder's row
  * @param frequencies width of the timestep's sinusoid
  * @param inner width inside the feed-forward layers
  * @param layers blocks
  * @param eps of every normalisation
  * @param longestAxis tokens that an axis may have
+ * @param outChannels latent channels
+ * @param imageWidth width of an image encoder's row; 0 for text-to-video
  */
 public record WanTransformerConfig(
     int patchFrames,
@@ -32,10 +34,12 @@ public record WanTransformerConfig(
     int inner,
     int layers,
     double eps,
-    int longestAxis) {
+    int longestAxis,
+    int outChannels,
+    int imageWidth) {
   private static final double THETA = 10_000;
-  private static final String TEXT_TO_VIDEO =
-      "This build runs Wan 2.1 text-to-video checkpoints only";
+  private static final String ONLY =
+      "This build runs Wan 2.1 text-to-video and image-to-video checkpoints only";
   private static final int WIDEST = 1 << 16;
 
   public WanTransformerConfig {
@@ -44,6 +48,7 @@ public record WanTransformerConfig(
         || Math.min(heads, layers) < 1
         || headDim < 6
         || headDim % 2 != 0
+        || Math.min(outChannels, imageWidth + 1) < 1
         || frequencies < 2
         || frequencies % 2 != 0
         || !(eps > 0)) {
@@ -51,30 +56,63 @@ public record WanTransformerConfig(
     }
   }
 
+  /** Of text-to-video: as many channels out as in. */
+  public WanTransformerConfig(
+      int patchFrames,
+      int patchHeight,
+      int patchWidth,
+      int heads,
+      int headDim,
+      int inChannels,
+      int textDim,
+      int frequencies,
+      int inner,
+      int layers,
+      double eps,
+      int longestAxis) {
+    this(
+        patchFrames,
+        patchHeight,
+        patchWidth,
+        heads,
+        headDim,
+        inChannels,
+        textDim,
+        frequencies,
+        inner,
+        layers,
+        eps,
+        longestAxis,
+        inChannels,
+        0);
+  }
+
   /**
    * Reads a transformer's {@code config.json}; missing keys take the values of diffusers, which are
    * those of the 14B model.
    *
-   * @throws dev.gossamer.tensor.failure.BadInputException if it is another model (image-to-video,
-   *     Wan 2.2) or holds sizes that none has
+   * @throws dev.gossamer.tensor.failure.BadInputException if it is another model (first and last
+   *     frame, Wan 2.2) or holds sizes that none has
    */
   public static WanTransformerConfig of(ModelConfig config) {
-    String[] imageKeys = {"image_dim", "added_kv_proj_dim", "pos_embed_seq_len"};
-    for (String key : imageKeys) {
-      config.require(!config.has(key), key, "That is image-to-video. " + TEXT_TO_VIDEO);
-    }
+    config.require(
+        !config.has("pos_embed_seq_len"),
+        "pos_embed_seq_len",
+        "That is a model of first and last frames. " + ONLY);
+    int image = config.has("image_dim") ? size(config, "image_dim", 1) : 0;
     int in = size(config, "in_channels", 16);
     int out = size(config, "out_channels", in);
     config.require(
-        in == out, "in_channels", "That is not " + out + " as out_channels. " + TEXT_TO_VIDEO);
-    config.require(in != 48, "in_channels", "That is Wan 2.2. " + TEXT_TO_VIDEO);
-    config.require(
-        config.className().equals("WanTransformer3DModel"), "_class_name", TEXT_TO_VIDEO);
+        image > 0 || in == out,
+        "in_channels",
+        "That is not " + out + " as out_channels, and there is no image_dim. " + ONLY);
+    config.require(in != 48, "in_channels", "That is Wan 2.2. " + ONLY);
+    config.require(config.className().equals("WanTransformer3DModel"), "_class_name", ONLY);
     config.require(
         config.text("qk_norm", "rms_norm_across_heads").equals("rms_norm_across_heads"),
         "qk_norm",
-        TEXT_TO_VIDEO);
-    config.require(config.flag("cross_attn_norm", true), "cross_attn_norm", TEXT_TO_VIDEO);
+        ONLY);
+    config.require(config.flag("cross_attn_norm", true), "cross_attn_norm", ONLY);
     int[] patch = config.wholes("patch_size", 1, 2, 2);
     config.require(
         patch.length == 3 && patch[0] >= 1 && patch[1] >= 1 && patch[2] >= 1,
@@ -87,11 +125,17 @@ public record WanTransformerConfig(
     config.require(frequencies % 2 == 0, "freq_dim", "An even size is expected");
     double eps = config.real("eps", 1e-6);
     config.require(eps > 0 && eps < 1, "eps", "A number between 0 and 1 is expected");
+    int heads = size(config, "num_attention_heads", 40);
+    int width = config.whole("added_kv_proj_dim", image > 0 ? heads * headDim : 0);
+    config.require(
+        width == (image > 0 ? heads * headDim : 0),
+        "added_kv_proj_dim",
+        "The transformer's width is expected with an image_dim, nothing without");
     return new WanTransformerConfig(
         patch[0],
         patch[1],
         patch[2],
-        size(config, "num_attention_heads", 40),
+        heads,
         headDim,
         in,
         size(config, "text_dim", 4096),
@@ -99,7 +143,9 @@ public record WanTransformerConfig(
         size(config, "ffn_dim", 13824),
         size(config, "num_layers", 40),
         eps,
-        size(config, "rope_max_seq_len", 1024));
+        size(config, "rope_max_seq_len", 1024),
+        out,
+        image);
   }
 
   private static int size(ModelConfig config, String key, int whenMissing) {
@@ -113,9 +159,14 @@ public record WanTransformerConfig(
     return heads * headDim;
   }
 
-  /** Numbers of one token's patch of latents. */
+  /** Whether it attends to an image beside the text. */
+  public boolean seesImage() {
+    return imageWidth > 0;
+  }
+
+  /** Numbers of one token's patch of latents, as they come out. */
   public int patchSize() {
-    return inChannels * patchFrames * patchHeight * patchWidth;
+    return outChannels * patchFrames * patchHeight * patchWidth;
   }
 
   /**

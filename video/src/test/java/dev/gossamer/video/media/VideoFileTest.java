@@ -28,7 +28,7 @@ class VideoFileTest {
     Files.writeString(path, "this is a shopping list, not a video. ".repeat(50));
     assertThatThrownBy(() -> VideoFile.read(path))
         .isInstanceOf(BadInputException.class)
-        .hasMessageStartingWith("Cannot read " + path + " as a video: ")
+        .hasMessageStartingWith("Cannot read " + path + " as a video or picture: ")
         .hasMessageNotContaining("\n");
     Files.write(path, new byte[0]);
     assertThatThrownBy(() -> VideoFile.read(path)).isInstanceOf(BadInputException.class);

@@ -58,7 +58,7 @@ class WanAutoencoderTest {
     Path folder = Golden.path("/goldens/wan_pipeline/checkpoint/vae");
     return WanAutoencoder.load(
         TensorFiles.in(folder),
-        ModelConfig.read(folder.resolve("config.json")),
+        WanAutoencoderConfig.of(ModelConfig.read(folder.resolve("config.json"))),
         dtype,
         Device.CPU,
         parts,

@@ -36,8 +36,8 @@ class WanCrossAttentionTest {
         Tensor key = layer.keyNorm().apply(layer.toKey().apply(text));
         Tensor value = layer.toValue().apply(text);
         Tensor rows = random.normal(2, 30, config.width());
-        Tensor few = FewKeys.of(layer, key, value, bias).apply(rows);
-        Tensor many = ManyKeys.of(layer, key, value, bias).apply(rows);
+        Tensor few = FewKeys.of(layer, key, value, bias).apply(layer, rows);
+        Tensor many = ManyKeys.of(layer, key, value, bias).apply(layer, rows);
         assertThat(few.shape()).containsExactly(2, 30, config.width());
         assertThat(Golden.maxDifference(few, many)).as(keys + " keys").isLessThan(1e-5);
       }

@@ -132,7 +132,7 @@ class WanStagesTest {
         block
             .crossAttention()
             .prepare(text, Tensor.zeros(DType.FLOAT32, text.size(1)))
-            .apply(block.textNorm().apply(x));
+            .apply(block.crossAttention(), block.textNorm().apply(x));
     assertThat(maxDifference(cross, expected("blocks.0.attn2"))).isLessThan(TOLERANCE);
 
     x.addInPlace(cross);

@@ -46,9 +46,9 @@ class WanTransformerConfigTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "image_dim | 1280 | image-to-video",
-        "added_kv_proj_dim | 5120 | image-to-video",
-        "pos_embed_seq_len | 514 | image-to-video",
+        "image_dim | 0 | size",
+        "added_kv_proj_dim | 5120 | image_dim",
+        "pos_embed_seq_len | 514 | first and last",
         "in_channels | 48 | Wan 2.2",
         "_class_name | \"WanVACETransformer3DModel\" | text-to-video",
         "qk_norm | \"layer_norm\" | text-to-video",

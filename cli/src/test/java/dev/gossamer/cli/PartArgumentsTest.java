@@ -1,0 +1,54 @@
+package dev.gossamer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Parts of a model in files of their own, at the command. */
+class PartArgumentsTest {
+  @TempDir Path temp;
+
+  private static String[] dryRun(String... more) {
+    String[] command = TinyCheckpoint.generate(TinyCheckpoint.folder(), Path.of("x.mp4"), more);
+    String[] dry = java.util.Arrays.copyOf(command, command.length + 1);
+    dry[command.length] = "--dry-run";
+    return dry;
+  }
+
+  @Test
+  void aPartOfItsOwnTakesThePlaceOfTheModels() throws Exception {
+    Path copy = TinyCheckpoint.copyTo(temp.resolve("copy"));
+    Path file = copy.resolve(TinyCheckpoint.TRANSFORMER);
+    assertThat(CommandRun.of(dryRun("--transformer", "" + file.getParent())).exitCode()).isZero();
+    assertThat(CommandRun.of(dryRun("--vae", "" + copy.resolve("vae"))).exitCode()).isZero();
+    CommandRun inspected =
+        CommandRun.of(
+            "models",
+            "inspect",
+            "" + TinyCheckpoint.folder(),
+            "--tokenizer=" + copy.resolve("tokenizer"),
+            "--vae=" + copy.resolve(TinyCheckpoint.VAE));
+    assertThat(inspected.exitCode()).isZero();
+    assertThat(inspected.out()).contains("where they lie", "" + copy.resolve(TinyCheckpoint.VAE));
+  }
+
+  @Test
+  void wrongPartsCostOneLine() throws Exception {
+    Path none = temp.resolve("none.safetensors");
+    refused(3, "" + none, dryRun("--transformer", "" + none));
+    Path text = Files.writeString(temp.resolve("text.safetensors"), "no weights");
+    refused(3, "" + text, dryRun("--vae", "" + text));
+    refused(2, "--transformer", "generate", "a cat", "--vae", "" + text);
+    refused(3, "" + none, dryRun("--tokenizer", "" + none));
+  }
+
+  private static void refused(int code, String word, String... command) {
+    CommandRun run = CommandRun.of(command);
+    assertThat(run.exitCode()).isEqualTo(code);
+    assertThat(run.err().lines()).hasSize(1);
+    assertThat(run.err()).contains(word);
+  }
+}

@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Test;
 
 class PlanTextTest {
   private static final VideoRequest REQUEST =
-      new VideoRequest("a cat", "", 9, 48, 32, 3, 4, 1, 0, new DenseAttention());
+      new VideoRequest("a cat", "", 9, 48, 32, 3, 4, 0, new DenseAttention());
 
   private static PlanText plan(long free, String remedy) {
     MemoryPlan memory =

@@ -16,6 +16,6 @@ public record VideoDefaults(
     int frames, int width, int height, int steps, double guidance, int framesPerSecond) {
   /** A request with these values, an empty negative prompt and seed 0. */
   public VideoRequest request(String prompt, AttentionMethod attention) {
-    return new VideoRequest(prompt, "", frames, width, height, steps, guidance, 1, 0, attention);
+    return new VideoRequest(prompt, "", frames, width, height, steps, guidance, 0, attention);
   }
 }

@@ -67,7 +67,7 @@ public record VideoRequest(
     }
   }
 
-  /** Of text alone. */
+  /** Of text alone, without a second pass for the negative prompt where guidance is an input. */
   public VideoRequest(
       String prompt,
       String negative,
@@ -86,6 +86,7 @@ public record VideoRequest(
         height,
         steps,
         guidance,
+        1,
         seed,
         attention,
         Optional.empty());

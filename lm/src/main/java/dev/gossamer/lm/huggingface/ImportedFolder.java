@@ -76,7 +76,7 @@ public record ImportedFolder(ModelConfig config, ModelFamily family, ModelSettin
         throw new BadInputException(
             String.format(
                 "'%s' in %s is %s, and config.json asks for %s",
-                name, files.folder(), Arrays.toString(stored.shape()), Arrays.toString(to.shape())),
+                name, files.origin(), Arrays.toString(stored.shape()), Arrays.toString(to.shape())),
             "Is the config from another model?");
       }
       to.copyFrom(stored.reshape(to.shape()));

@@ -20,7 +20,7 @@ final class CudaBindings {
           new NativeLibrary("pytorch", "libjnitorch_cuda.so"));
 
   /** Of exchanges between cards; {@code distributed.c10d} loads it. */
-  private static final NativeLibrary NCCL = new NativeLibrary("pytorch", "libjnitorch_nccl.so");
+  private static final NativeLibrary NCCL = new NativeLibrary("cuda", "libjninccl.so");
 
   /** Of CUDA itself: libtorch finds them by its own path, the bindings by their names. */
   private static final List<String> RUNTIME = List.of("libcudart.so.13", "libnvrtc.so.13");

@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.attention.vector.VectorApi;
 import dev.gossamer.distributed.c10d.Backend;
 import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.CudaSetup;
@@ -31,6 +32,7 @@ final class Checkup {
     findings.add(Finding.good("System", machine.system()));
     findings.add(processor(machine));
     findings.add(memory(machine));
+    findings.add(vectors());
     findings.addAll(libtorch(machine));
     findings.add(encoder());
     findings.add(cache(MiniModel.cache()));
@@ -61,6 +63,13 @@ final class Checkup {
             + ", of which "
             + gibibytes(machine.availableBytes())
             + " available");
+  }
+
+  /** Whether attention on the processor may use Java's vectors. */
+  private static Finding vectors() {
+    return VectorApi.whyNot()
+        .map(why -> Finding.note("Vectors", "not used by attention", why))
+        .orElseGet(() -> Finding.good("Vectors", "used by attention on the processor"));
   }
 
   private static List<Finding> libtorch(Machine machine) {

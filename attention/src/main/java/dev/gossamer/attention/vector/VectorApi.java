@@ -39,7 +39,7 @@ public final class VectorApi {
   private static Optional<String> obstacle() {
     Optional<String> found = missingOption().or(VectorApi::weakProcessor);
     found.ifPresent(
-        why -> LOG.info("Attention on the processor goes through libtorch alone: {}", why));
+        why -> LOG.warn("Attention on the processor goes through libtorch alone: {}", why));
     return found;
   }
 

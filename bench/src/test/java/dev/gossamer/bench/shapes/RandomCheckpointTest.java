@@ -39,7 +39,7 @@ class RandomCheckpointTest {
     "cogvideox-2b, 4762310656, 1693783872, 215583907",
     "cogvideox-5b, 4762310656, 5570283072, 215583907",
     "cogvideox1.5-5b, 4762310656, 5570676352, 215583907",
-    "hunyuanvideo, 7192019200, 12821012544, 146136339"
+    "hunyuanvideo, 7192019200, 12821012544, 246478803"
   })
   void shapesHaveAsManyNumbersAsTheReleasedModels(
       String option, long text, long transformer, long vae) throws IOException {

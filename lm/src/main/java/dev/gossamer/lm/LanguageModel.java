@@ -107,7 +107,8 @@ public final class LanguageModel implements AutoCloseable {
 
   private Branch experts(String name, long seed, RankGrid grid, Threads threads) {
     MoeLayer layer =
-        new MoeLayer(settings.experts().orElseThrow(), name, seed, dtype, Device.CPU, grid, threads);
+        new MoeLayer(
+            settings.experts().orElseThrow(), name, seed, dtype, Device.CPU, grid, threads);
     expertLayers.add(layer);
     return new ExpertBranch(layer);
   }

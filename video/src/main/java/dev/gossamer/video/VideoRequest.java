@@ -126,7 +126,17 @@ public record VideoRequest(
 
   public VideoRequest withPrompt(String text) {
     return new VideoRequest(
-        text, negative, frames, width, height, steps, guidance, trueGuidance, seed, attention, image);
+        text,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        guidance,
+        trueGuidance,
+        seed,
+        attention,
+        image);
   }
 
   public VideoRequest withNegative(String text) {
@@ -136,23 +146,63 @@ public record VideoRequest(
 
   public VideoRequest withFrames(int count) {
     return new VideoRequest(
-        prompt, negative, count, width, height, steps, guidance, trueGuidance, seed, attention, image);
+        prompt,
+        negative,
+        count,
+        width,
+        height,
+        steps,
+        guidance,
+        trueGuidance,
+        seed,
+        attention,
+        image);
   }
 
   /** Width and height in pixels. */
   public VideoRequest withSize(int wide, int high) {
     return new VideoRequest(
-        prompt, negative, frames, wide, high, steps, guidance, trueGuidance, seed, attention, image);
+        prompt,
+        negative,
+        frames,
+        wide,
+        high,
+        steps,
+        guidance,
+        trueGuidance,
+        seed,
+        attention,
+        image);
   }
 
   public VideoRequest withSteps(int count) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, count, guidance, trueGuidance, seed, attention, image);
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        count,
+        guidance,
+        trueGuidance,
+        seed,
+        attention,
+        image);
   }
 
   public VideoRequest withGuidance(double weight) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, weight, trueGuidance, seed, attention, image);
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        weight,
+        trueGuidance,
+        seed,
+        attention,
+        image);
   }
 
   public VideoRequest withTrueGuidance(double weight) {
@@ -162,12 +212,32 @@ public record VideoRequest(
 
   public VideoRequest withSeed(long number) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, trueGuidance, number, attention, image);
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        guidance,
+        trueGuidance,
+        number,
+        attention,
+        image);
   }
 
   public VideoRequest withAttention(AttentionMethod method) {
     return new VideoRequest(
-        prompt, negative, frames, width, height, steps, guidance, trueGuidance, seed, method, image);
+        prompt,
+        negative,
+        frames,
+        width,
+        height,
+        steps,
+        guidance,
+        trueGuidance,
+        seed,
+        method,
+        image);
   }
 
   /** Beginning with a picture, which fills the frame: what sticks out at its sides is cut off. */

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
@@ -15,6 +16,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ClassPathEntryTest {
+  private static final Predicate<String> NOTHING = name -> false;
+
   @TempDir Path temp;
 
   private Path target;
@@ -44,7 +47,7 @@ class ClassPathEntryTest {
       "org/bytedeco/pytorch/linux-x86_64-gpu/libtorch_cuda.so",
     };
     new ClassPathEntry(jar(Stream.concat(Stream.of(kept), Stream.of(left)).toList()))
-        .copyInto(target);
+        .copyInto(target, NOTHING);
     assertThat(names(target.resolve("a.jar"))).containsExactly(kept);
   }
 
@@ -52,15 +55,22 @@ class ClassPathEntryTest {
   void aJarOfNativeLibrariesIsLeftOut() throws IOException {
     String module = "META-INF/versions/9/module-info.class";
     new ClassPathEntry(jar(List.of(module, "org/bytedeco/x/linux-x86_64/libx.so")))
-        .copyInto(target);
+        .copyInto(target, NOTHING);
     assertThat(target).isEmptyDirectory();
+  }
+
+  @Test
+  void unwantedEntriesAreLeftOut() throws IOException {
+    new ClassPathEntry(jar(List.of("a/A.class", "b/B.class")))
+        .copyInto(target, "b/B.class"::equals);
+    assertThat(names(target.resolve("a.jar"))).containsExactly("a/A.class");
   }
 
   @Test
   void aFolderBecomesAJar() throws IOException {
     Path classes = Files.createDirectories(temp.resolve("target/classes"));
     Files.writeString(Files.createDirectories(classes.resolve("a")).resolve("A.class"), "code");
-    new ClassPathEntry(classes).copyInto(target);
+    new ClassPathEntry(classes).copyInto(target, NOTHING);
     try (Stream<Path> jars = Files.list(target)) {
       assertThat(jars)
           .singleElement()
@@ -70,7 +80,7 @@ class ClassPathEntryTest {
 
   @Test
   void whatIsNotThereIsNothing() throws IOException {
-    new ClassPathEntry(temp.resolve("absent.jar")).copyInto(target);
+    new ClassPathEntry(temp.resolve("absent.jar")).copyInto(target, NOTHING);
     assertThat(target).isEmptyDirectory();
   }
 

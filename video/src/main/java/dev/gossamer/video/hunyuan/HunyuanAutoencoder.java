@@ -95,11 +95,7 @@ public final class HunyuanAutoencoder implements AutoCloseable {
    * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
    */
   public static HunyuanAutoencoder load(
-      HunyuanAutoencoderConfig config,
-      TensorFiles files,
-      DType dtype,
-      Device device,
-      Parts parts) {
+      HunyuanAutoencoderConfig config, TensorFiles files, DType dtype, Device device, Parts parts) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);

@@ -6,7 +6,6 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
-import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.video.AttentionAdvice;
 import dev.gossamer.video.ComponentInspection;
 import dev.gossamer.video.CostPlan;

@@ -45,6 +45,28 @@ class PartArgumentsTest {
     refused(3, "" + none, dryRun("--tokenizer", "" + none));
   }
 
+  @Test
+  void severalLorasAndWaysToSaveMemoryAreTaken() throws Exception {
+    Path none = temp.resolve("none.safetensors");
+    refused(3, "" + none, dryRun("--lora", none + ":0.5", "--lora", "" + none));
+    refused(2, "LoRA", dryRun("--lora", ""));
+    assertThat(
+            CommandRun.of(
+                    dryRun("--offload", "blocks", "--prompt-cache", "" + temp.resolve("prompts")))
+                .exitCode())
+        .isZero();
+    refused(2, "offload", dryRun("--offload", "all"));
+    refused(2, "takes no image", dryRun("--image", "" + image()));
+    refused(3, "" + none, dryRun("--image", "" + none));
+  }
+
+  private Path image() {
+    Path file = temp.resolve("grey.png");
+    dev.gossamer.video.media.Png.write(
+        file, new dev.gossamer.video.media.Frame(4, 4, new byte[48]));
+    return file;
+  }
+
   private static void refused(int code, String word, String... command) {
     CommandRun run = CommandRun.of(command);
     assertThat(run.exitCode()).isEqualTo(code);

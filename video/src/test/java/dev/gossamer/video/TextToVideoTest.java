@@ -375,7 +375,7 @@ class TextToVideoTest {
     assertThatThrownBy(() -> TextToVideo.open(folder))
         .isInstanceOf(BadInputException.class)
         .hasMessageContaining("StableDiffusionPipeline")
-        .hasMessageContaining("WanPipeline (Wan 2.1 text-to-video)");
+        .hasMessageContaining("WanPipeline (Wan 2.1 text-to-video and image-to-video)");
     assertThatThrownBy(() -> TextToVideo.open(folder.resolve("none")))
         .isInstanceOf(BadInputException.class)
         .hasMessageContaining("no such folder");

@@ -16,22 +16,31 @@ import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.text.ClipVisionConfig;
 import dev.gossamer.video.text.ClipVisionEncoder;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.Set;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Golden wan_i2v: the transformer that sees an image, and the encoder of that. */
 class WanImageTest {
   private static final double TOLERANCE = 2e-5;
   private static final Golden GOLDEN = Golden.open("/goldens/wan_i2v/io.safetensors");
-  private static final Path FOLDER = Golden.path("/goldens/wan_i2v/transformer");
+  @TempDir static Path folder;
   private static final Path ENCODER = Golden.path("/goldens/wan_i2v/image_encoder");
+
+  @BeforeAll
+  static void make() throws IOException {
+    ImageGolden.transformer(folder.resolve("transformer"));
+  }
 
   private static Tensor predict(DType dtype, int keptRows) {
     try (Scope scope = Scope.open();
         Threads threads = new Threads(2);
-        WanTransformer model = WanTransformer.load(TensorFiles.in(FOLDER), dtype, Device.CPU)) {
+        WanTransformer model =
+            WanTransformer.load(TensorFiles.in(folder.resolve("transformer")), dtype, Device.CPU)) {
       Tensor latents = GOLDEN.tensor("hidden_states");
       AttentionPlan plan =
           new AttentionPlan(2, 1, 1, model.grid(3, 4, 6), 0, Set.of(), AttentionPlan.FEW_ROWS);
@@ -74,7 +83,8 @@ class WanImageTest {
   void anImageIsWantedByTheTransformerThatSeesOne() {
     try (Scope scope = Scope.open();
         WanTransformer model =
-            WanTransformer.load(TensorFiles.in(FOLDER), DType.FLOAT32, Device.CPU)) {
+            WanTransformer.load(
+                TensorFiles.in(folder.resolve("transformer")), DType.FLOAT32, Device.CPU)) {
       Tensor prompt = GOLDEN.tensor("prompt");
       assertThatThrownBy(() -> model.prepare(prompt, 9))
           .isInstanceOf(IllegalArgumentException.class);

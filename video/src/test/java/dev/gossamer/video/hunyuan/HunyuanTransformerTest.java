@@ -220,7 +220,8 @@ class HunyuanTransformerTest {
             .withSetting("kq", "4")
             .withSetting("kk", "12")
             .withSetting("tail", tail)
-            .withSetting("rule", rule);
+            .withSetting("rule", rule)
+            .withSetting("products", "float32");
     try (Scope scope = Scope.open();
         Watched watched =
             new Watched(

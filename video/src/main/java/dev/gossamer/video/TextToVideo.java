@@ -2,7 +2,6 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.DenseAttention;
 import dev.gossamer.tensor.Device;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -11,8 +10,8 @@ import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;

@@ -17,6 +17,7 @@ final class KernelHeads implements HeadsExecution {
   private static final int ASKED_AT_ONCE = 16;
   private static final int WHOLE_CLUSTERS = 1 << 30;
   private static final int MOST_CLUSTERS = 4095;
+  private static final long MOST_KEPT = 1L << 24;
 
   private final ClusterKernels kernels;
   private final HeadsExecution otherwise;
@@ -186,17 +187,21 @@ final class KernelHeads implements HeadsExecution {
     ClusterKernels.Rule rule = rule(call);
     ClusterScorer scorer = call.settings().scorer();
     if (scorer instanceof ExpectedError error) {
-      return kernels.byQueries(call.query(), groups, keys, text, passes(error.mass()), true, rule);
+      return kernels.byQueries(
+          call.query(), groups, keys, text, passes(call, keys, error.mass()), true, rule);
     }
     if (scorer instanceof QueryMass mass) {
-      return kernels.byQueries(call.query(), groups, keys, text, passes(mass), false, rule);
+      return kernels.byQueries(
+          call.query(), groups, keys, text, passes(call, keys, mass), false, rule);
     }
     int kind = scorer instanceof TensorQuest ? 0 : scorer instanceof CentroidMass ? 1 : 2;
     return kernels.byVectors(call.query(), groups, keys, text, kind, rule);
   }
 
-  private static int passes(QueryMass mass) {
-    int asked = Math.min(mass.samples(), ClusterKernels.TILE);
+  /** As on a processor: where all shares can be kept for the tail, every query speaks. */
+  private static int passes(Call call, ClusterKernels.Keys keys, QueryMass mass) {
+    boolean all = call.tailCounts() && (long) call.tokens() * keys.sorted().clusters() <= MOST_KEPT;
+    int asked = all ? ClusterKernels.TILE : Math.min(mass.samples(), ClusterKernels.TILE);
     return (asked + ASKED_AT_ONCE - 1) / ASKED_AT_ONCE;
   }
 

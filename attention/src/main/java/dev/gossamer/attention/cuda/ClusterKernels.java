@@ -24,6 +24,12 @@ public final class ClusterKernels {
   private static final int HOPPER = 90;
   private static final int SORT_CHUNK = 2048;
 
+  /** Up to here the plain kernel finds the nearest centroid sooner than Hopper's. */
+  private static final int FEW_CLUSTERS = 256;
+
+  /** Shared memory that the selection declares by itself. */
+  private static final int DECLARED = 17 << 10;
+
   private final int headDim;
   private final Card card;
   private final Kernels kmeans;
@@ -179,12 +185,12 @@ public final class ClusterKernels {
                 0L));
     int heads = (int) labels.size(0);
     int blocks = (count + TILE - 1) / TILE;
-    if (hopperKmeans.isPresent()) {
+    if (hopperKmeans.isPresent() && operand.clusters() > FEW_CLUSTERS) {
       hopperKmeans
           .get()
           .launch(
               "nearest_centroid_sm90",
-              Grid.of(blocks, heads, 288).withShared(headDim == 128 ? 100_384 : 51_232),
+              Grid.of(blocks, heads, 288).withShared(headDim == 128 ? 100_416 : 51_264),
               arguments);
     } else {
       kmeans.launch(
@@ -417,14 +423,6 @@ public final class ClusterKernels {
         space(DType.INT32, heads, groups.groups()));
   }
 
-  private int ranking(int clusters) {
-    int places = 256;
-    while (places < clusters) {
-      places *= 2;
-    }
-    return 8 * places + 4 * padded(clusters) / 32;
-  }
-
   /**
    * By query mass or expected error.
    *
@@ -437,10 +435,15 @@ public final class ClusterKernels {
     Selection selection = selection(groups, keys);
     int clusters = keys.sorted().clusters();
     int padded = padded(clusters);
+    int heads = (int) groups.starts().size(0);
+    int scores = Math.max(32 * headDim, 4 * padded) + 8 * padded;
+    int shared = 32 * headDim + 4 * padded;
+    boolean four = 4 * scores + shared + DECLARED <= card.sharedBytes();
     select.launch(
-        "score_queries",
-        Grid.of((groups.groups() + 1) / 2, (int) groups.starts().size(0), 256)
-            .withShared(20 * padded + ranking(clusters)),
+        four ? "score_queries" : "score_queries_one",
+        four
+            ? Grid.of((groups.groups() + 3) / 4, heads, 256).withShared(4 * scores + shared)
+            : Grid.of(groups.groups(), heads, 256).withShared(scores + shared),
         all(
             view.arguments(),
             these(
@@ -485,8 +488,7 @@ public final class ClusterKernels {
     int padded = padded(clusters);
     select.launch(
         "score_vectors",
-        Grid.of(groups.groups(), (int) groups.starts().size(0), 256)
-            .withShared(4 * padded + ranking(clusters)),
+        Grid.of(groups.groups(), (int) groups.starts().size(0), 256).withShared(12 * padded),
         all(
             view.arguments(),
             these(
@@ -570,7 +572,7 @@ public final class ClusterKernels {
     boolean hopper = hopperAttention.isPresent();
     Grid grid =
         hopper
-            ? Grid.of(card.multiprocessors(), 384).withShared(headDim == 128 ? 201_728 : 103_424)
+            ? Grid.of(card.multiprocessors(), 384).withShared(headDim == 128 ? 203_392 : 139_392)
             : Grid.of((int) items.items().size(0), 256).withShared(384 * 2 * headDim);
     attention.launch(
         hopper ? "attend_sm90" : "attend",

@@ -25,6 +25,18 @@ final class CudaBindings {
   /** Of CUDA itself: libtorch finds them by its own path, the bindings by their names. */
   private static final List<String> RUNTIME = List.of("libcudart.so.13", "libnvrtc.so.13");
 
+  /** Parts of cuDNN that the bindings name; those of the system may be of another version. */
+  private static final List<String> CUDNN =
+      List.of(
+          "libcudnn_graph.so.9",
+          "libcudnn_ops.so.9",
+          "libcudnn_engines_precompiled.so.9",
+          "libcudnn_engines_runtime_compiled.so.9",
+          "libcudnn_heuristic.so.9",
+          "libcudnn_cnn.so.9",
+          "libcudnn_adv.so.9",
+          "libcudnn.so.9");
+
   private CudaBindings() {}
 
   /** All of them, if jars on the class path have them; else none. */
@@ -55,7 +67,8 @@ final class CudaBindings {
           "See './gossamer doctor': it names the card, the driver and missing libraries");
     }
     try {
-      installed.ifPresent(libtorch -> loadRuntime(libtorch.besides()));
+      installed.ifPresent(libtorch -> load(RUNTIME, libtorch.besides()));
+      installed.ifPresent(libtorch -> load(CUDNN, libtorch.besides()));
       NativeLoading.load(List.of(cudart.class, nvrtc.class, torch_cuda.class), BINDINGS);
     } catch (UnsatisfiedLinkError e) {
       throw new EnvironmentException(
@@ -74,13 +87,13 @@ final class CudaBindings {
    */
   static void loadCompiler(Optional<InstalledLibtorch> installed) {
     NativeLoading.prepare();
-    installed.ifPresent(libtorch -> loadRuntime(libtorch.besides()));
+    installed.ifPresent(libtorch -> load(RUNTIME, libtorch.besides()));
     NativeLoading.load(List.of(nvrtc.class), List.of(BINDINGS.get(1)));
   }
 
   /** A library that is loaded already is found by its name, wherever it lies. */
-  private static void loadRuntime(List<Path> folders) {
-    for (String name : RUNTIME) {
+  private static void load(List<String> names, List<Path> folders) {
+    for (String name : names) {
       folders.stream()
           .map(folder -> folder.resolve(name))
           .filter(Files::exists)

@@ -9,15 +9,13 @@ import org.bytedeco.cuda.global.cudart;
 import org.bytedeco.javacpp.BytePointer;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.pytorch.cuda.CUDAStream;
 import org.bytedeco.pytorch.global.torch_cuda;
 
 /** Machine code on one card. Lives as long as the process: a launch may still be under way. */
 public final class KernelModule {
-  private static final int MOST_ARGUMENTS = 1024; // each takes at least 4 bytes
-  private static final Pointer NONE = null;
-  private static final ThreadLocal<LongPointer> ADDRESSES =
-      ThreadLocal.withInitial(() -> new LongPointer(MOST_ARGUMENTS));
+  private static final ThreadLocal<Addresses> ADDRESSES = ThreadLocal.withInitial(Addresses::new);
 
   private final int card;
   private final CUmod_st module = new CUmod_st();
@@ -44,7 +42,7 @@ public final class KernelModule {
   public final class Kernel {
     private final String name;
     private final CUfunc_st function = new CUfunc_st();
-    private int sharedAllowed = 48 << 10;
+    private int sharedAllowed;
 
     private Kernel(String name) {
       this.name = name;
@@ -65,7 +63,6 @@ public final class KernelModule {
           CUDAStream stream = torch_cuda.getCurrentCUDAStream((byte) card);
           CUstream_st handle = stream.stream()) {
         allow(sharedBytes);
-        LongPointer addresses = addresses(arguments);
         Cuda.check(
             cudart.cuLaunchKernel(
                 function,
@@ -77,24 +74,13 @@ public final class KernelModule {
                 block[2],
                 sharedBytes,
                 handle,
-                addresses,
-                NONE),
+                ADDRESSES.get().of(arguments),
+                (PointerPointer<?>) null),
             "launching kernel " + name);
       }
     }
 
-    /** Where each argument lies; the memory is the thread's, as launches are many and small. */
-    private static LongPointer addresses(KernelArguments arguments) {
-      LongPointer addresses = ADDRESSES.get();
-      try (BytePointer memory = new BytePointer(arguments.memory())) {
-        for (int i = 0; i < arguments.count(); i++) {
-          addresses.put(i, memory.address() + arguments.offset(i));
-        }
-      }
-      return addresses;
-    }
-
-    /** More than 48 KiB must be asked for once. */
+    /** Asked for once: without that a kernel gets 48 KiB, what it declares by itself included. */
     private synchronized void allow(int sharedBytes) {
       if (sharedBytes > sharedAllowed) {
         Cuda.check(
@@ -103,6 +89,26 @@ public final class KernelModule {
             "giving kernel " + name + " " + sharedBytes + " bytes of shared memory");
         sharedAllowed = sharedBytes;
       }
+    }
+  }
+
+  /**
+   * Where the arguments of a launch lie, as CUDA reads it: pointers to each. One for each thread,
+   * as launches are many and small.
+   */
+  static final class Addresses {
+    private static final int MOST = 1024; // an argument takes at least 4 bytes
+
+    private final LongPointer values = new LongPointer(MOST);
+    private final PointerPointer<Pointer> pointers = new PointerPointer<>(values);
+
+    PointerPointer<Pointer> of(KernelArguments arguments) {
+      try (BytePointer memory = new BytePointer(arguments.memory())) {
+        for (int i = 0; i < arguments.count(); i++) {
+          values.put(i, memory.address() + arguments.offset(i));
+        }
+      }
+      return pointers;
     }
   }
 }

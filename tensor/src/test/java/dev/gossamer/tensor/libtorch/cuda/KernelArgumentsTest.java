@@ -3,6 +3,10 @@ package dev.gossamer.tensor.libtorch.cuda;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import org.bytedeco.javacpp.IntPointer;
+import org.bytedeco.javacpp.LongPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.javacpp.PointerPointer;
 import org.junit.jupiter.api.Test;
 
 class KernelArgumentsTest {
@@ -24,6 +28,18 @@ class KernelArgumentsTest {
     assertThat(arguments.memory().getInt(192)).isEqualTo(9);
     assertThat(arguments.memory().isDirect()).isTrue();
     assertThat(arguments.memory().alignmentOffset(0, 64)).isZero();
+  }
+
+  @Test
+  void cudaIsToldWhereEachLies() {
+    KernelArguments arguments = new KernelArguments();
+    KernelModule.Addresses addresses = new KernelModule.Addresses();
+    for (int launch = 0; launch < 2; launch++) { // the memory serves again
+      arguments.clear().add(7 + launch).add(8L + launch);
+      PointerPointer<Pointer> pointers = addresses.of(arguments);
+      assertThat(new IntPointer(pointers.get(0)).get()).isEqualTo(7 + launch);
+      assertThat(new LongPointer(pointers.get(1)).get()).isEqualTo(8 + launch);
+    }
   }
 
   @Test

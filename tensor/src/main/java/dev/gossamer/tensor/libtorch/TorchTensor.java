@@ -750,6 +750,17 @@ public final class TorchTensor implements AutoCloseable {
     if (lacksProducts(weight)) {
       return inFloat32(weight, bias, (x, w, b) -> x.conv2d(w, b, stride, padding));
     }
+    if (narrow(weight)) {
+      try (TorchTensor x = channelsLast();
+          TorchTensor w = weight.channelsLast()) {
+        return x.convolved2d(w, bias, stride, padding);
+      }
+    }
+    return convolved2d(weight, bias, stride, padding);
+  }
+
+  private TorchTensor convolved2d(
+      TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
     long[] dilation = {1, 1};
     return of(
         "conv2d",
@@ -766,6 +777,17 @@ public final class TorchTensor implements AutoCloseable {
     if (lacksProducts(weight)) {
       return inFloat32(weight, bias, (x, w, b) -> x.conv3d(w, b, stride, padding));
     }
+    if (narrow(weight)) {
+      try (TorchTensor x = channelsLast();
+          TorchTensor w = weight.channelsLast()) {
+        return x.convolved3d(w, bias, stride, padding);
+      }
+    }
+    return convolved3d(weight, bias, stride, padding);
+  }
+
+  private TorchTensor convolved3d(
+      TorchTensor weight, TorchTensor bias, long[] stride, long[] padding) {
     long[] dilation = {1, 1, 1};
     return of(
         "conv3d",
@@ -776,6 +798,16 @@ public final class TorchTensor implements AutoCloseable {
                     onednn()
                         ? torch.mkldnn_convolution(at, weight.at, b, padding, stride, dilation, 1)
                         : torch.conv3d(at, weight.at, b, stride, padding, dilation, 1)));
+  }
+
+  /**
+   * Whether oneDNN may get a convolution wrong unless channels are innermost in memory: it does, on
+   * some processors, in bfloat16 to or from fewer than 16 channels.
+   */
+  private boolean narrow(TorchTensor weight) {
+    return !at.is_cuda()
+        && at.scalar_type().value == ScalarType.BFloat16.value
+        && Math.min(weight.at.size(0), weight.at.size(1)) < 16;
   }
 
   /**

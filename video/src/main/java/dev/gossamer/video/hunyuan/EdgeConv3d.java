@@ -10,9 +10,7 @@ import java.util.List;
  * A convolution over frames, rows and columns that sees no later frame; what lies outside the video
  * is as its nearest edge.
  *
- * <p>Channels are innermost in memory, as {@link Activations} lays them out: it is the faster
- * layout, and in the other one oneDNN's bf16 convolutions to or from fewer than 16 channels are
- * wrong on some processors.
+ * <p>Channels are innermost in memory, as {@link Activations} lays them out: the faster layout.
  *
  * @param weight {@code [out, in, k, k, k]}
  * @param bias {@code [out]}

@@ -97,7 +97,7 @@ class BadInputTest {
 
   @Test
   void aDeviceThatIsNotThere() throws IOException {
-    refused(4, "cuda", generate(TinyCheckpoint.folder(), "--device", "cuda"));
+    refused(4, "CUDA", generate(TinyCheckpoint.folder(), "--device", "cuda"));
   }
 
   @Test

@@ -229,7 +229,8 @@ final class CheckpointAssembly {
     return new BadInputException(
         "Cannot open the model "
             + place
-            + ": no transformer of a model known here is in there"
+            + (Files.isDirectory(model) ? ": it has no model_index.json, and " : ": ")
+            + "no transformer of a model known here is in there"
             + pickles(),
         "Name a folder in diffusers' layout, one of single safetensors files, or a transformer's"
             + " file");

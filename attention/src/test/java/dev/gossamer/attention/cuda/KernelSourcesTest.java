@@ -14,7 +14,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Every kernel compiles for the cards it is meant for, where CUDA's compiler is installed. */
+/** What the sources promise beyond compiling, which {@link KernelFilesTest} tries. */
 class KernelSourcesTest {
   private static final Path SOURCES =
       Path.of("src/main/resources/dev/gossamer/attention/cuda").toAbsolutePath();
@@ -38,24 +38,23 @@ class KernelSourcesTest {
 
   @Test
   @Tag("slow")
-  void allCompileForTheirCards() throws Exception {
+  void hoppersProductsDoNotWaitForEachOther() throws Exception {
     assumeTrue(compilerIsThere(), "nvcc is not installed");
-    for (String source : files(".cu")) {
-      boolean hopper = source.endsWith("_sm90.cu");
+    for (String source : files("_sm90.cu")) {
       for (int headDim : new int[] {64, 128}) {
-        compile(source, headDim, hopper ? "90a" : "80");
+        compile(source, headDim);
       }
     }
   }
 
-  private void compile(String source, int headDim, String card) throws Exception {
+  private void compile(String source, int headDim) throws Exception {
     Path cubin = folder.resolve(source + headDim);
     Process process =
         new ProcessBuilder(
                 "nvcc",
                 "-std=c++17",
                 "-cubin",
-                "-gencode=arch=compute_" + card + ",code=sm_" + card,
+                "-gencode=arch=compute_90a,code=sm_90a",
                 "-DHEAD_DIM=" + headDim,
                 "-Xptxas",
                 "-v",

@@ -25,6 +25,7 @@ import java.util.function.Function;
 public final class ModelConfig {
   private static final long MAX_BYTES = 16 << 20;
   private static final int MAX_QUOTED = 120;
+  private static final int MOST_LAYERS = 1024;
 
   private final Path path;
   private final JsonNode root;
@@ -116,6 +117,24 @@ public final class ModelConfig {
 
   public int whole(String key, int whenMissing) {
     return value(key, whenMissing, "a whole number", n -> n.isInt() ? n.asInt() : null);
+  }
+
+  /**
+   * A size of a model.
+   *
+   * @param most what no model exceeds by far: a file that is broken or hostile must not keep its
+   *     reader busy
+   * @throws BadInputException unless it is from 1 to {@code most}
+   */
+  public int size(String key, int whenMissing, int most) {
+    int size = whole(key, whenMissing);
+    require(size >= 1 && size <= most, key, "A size from 1 to " + most + " is expected");
+    return size;
+  }
+
+  /** A number of layers, from 1 to 1,024; see {@link #size}. */
+  public int layers(String key, int whenMissing) {
+    return size(key, whenMissing, MOST_LAYERS);
   }
 
   public double real(String key, double whenMissing) {

@@ -30,6 +30,7 @@ public record CogVideoXAutoencoderConfig(
     double scaling,
     int sampleHeight,
     int sampleWidth) {
+  private static final int WIDEST = 1 << 14;
   private static final String ONLY = "Only the autoencoder of CogVideoX is supported";
   private static final double OVERLAP_HEIGHT = 1.0 / 6;
   private static final double OVERLAP_WIDTH = 1.0 / 5;
@@ -64,8 +65,8 @@ public record CogVideoXAutoencoderConfig(
     try {
       return new CogVideoXAutoencoderConfig(
           Arrays.stream(config.wholes("block_out_channels", 128, 256, 256, 512)).boxed().toList(),
-          config.whole("latent_channels", 16),
-          config.whole("layers_per_block", 3),
+          config.size("latent_channels", 16, WIDEST),
+          config.layers("layers_per_block", 3),
           groups,
           config.real("norm_eps", 1e-6),
           config.whole("temporal_compression_ratio", 4),

@@ -94,7 +94,7 @@ public record CogVideoXTransformerConfig(
         !config.flag("use_learned_positional_embeddings", false),
         "use_learned_positional_embeddings",
         "That is image-to-video. " + TEXT_TO_VIDEO);
-    int in = size(config, "in_channels", 16);
+    int in = config.size("in_channels", 16, WIDEST);
     config.require(
         in == config.whole("out_channels", in),
         "in_channels",
@@ -108,22 +108,22 @@ public record CogVideoXTransformerConfig(
     boolean volume = config.has("patch_size_t");
     try {
       return new CogVideoXTransformerConfig(
-          size(config, "num_attention_heads", 30),
-          size(config, "attention_head_dim", 64),
-          size(config, "num_layers", 30),
+          config.size("num_attention_heads", 30, WIDEST),
+          config.size("attention_head_dim", 64, WIDEST),
+          config.layers("num_layers", 30),
           in,
-          size(config, "text_embed_dim", 4096),
-          size(config, "max_text_seq_length", 226),
-          size(config, "time_embed_dim", 512),
-          size(config, "patch_size", 2),
+          config.size("text_embed_dim", 4096, WIDEST),
+          config.size("max_text_seq_length", 226, WIDEST),
+          config.size("time_embed_dim", 512, WIDEST),
+          config.size("patch_size", 2, WIDEST),
           volume ? Token.VOLUME : Token.PICTURE,
-          volume ? size(config, "patch_size_t", 1) : 1,
+          volume ? config.size("patch_size_t", 1, WIDEST) : 1,
           config.flag("use_rotary_positional_embeddings", false)
               ? Positions.ROTARY
               : Positions.SINUSOIDAL,
-          size(config, "sample_frames", 49),
-          size(config, "sample_height", 60),
-          size(config, "sample_width", 90),
+          config.size("sample_frames", 49, WIDEST),
+          config.size("sample_height", 60, WIDEST),
+          config.size("sample_width", 90, WIDEST),
           config.real("spatial_interpolation_scale", 1.875),
           config.real("temporal_interpolation_scale", 1),
           config.real("norm_eps", 1e-5));
@@ -135,12 +135,6 @@ public record CogVideoXTransformerConfig(
 
   private static void requireText(ModelConfig config, String key, String known) {
     config.require(config.text(key, known).equals(known), key, "Only " + known + " is known");
-  }
-
-  private static int size(ModelConfig config, String key, int whenMissing) {
-    int size = config.whole(key, whenMissing);
-    config.require(size >= 1 && size <= WIDEST, key, "A size from 1 to " + WIDEST + " is expected");
-    return size;
   }
 
   /** Width of the residual stream. */

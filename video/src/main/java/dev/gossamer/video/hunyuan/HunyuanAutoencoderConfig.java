@@ -62,7 +62,7 @@ public record HunyuanAutoencoderConfig(
       config.require(config.whole(key, 3) == 3, key, "Red, green and blue are expected");
     }
     int[] channels = config.wholes("block_out_channels", 128, 256, 512, 512);
-    int groups = size(config, "norm_num_groups", 32);
+    int groups = config.size("norm_num_groups", 32, WIDEST);
     config.require(
         channels.length > 0
             && channels.length <= 8
@@ -71,10 +71,10 @@ public record HunyuanAutoencoderConfig(
         "block_out_channels",
         "Up to 8 multiples of norm_num_groups are expected");
     int most = 1 << (channels.length - 1);
-    int spatial = size(config, "spatial_compression_ratio", 8);
+    int spatial = config.size("spatial_compression_ratio", 8, WIDEST);
     config.require(
         isPowerOfTwo(spatial, most), "spatial_compression_ratio", "A power of 2 is expected");
-    int temporal = size(config, "temporal_compression_ratio", 4);
+    int temporal = config.size("temporal_compression_ratio", 4, WIDEST);
     config.require(
         isPowerOfTwo(temporal, Math.min(most, 4)),
         "temporal_compression_ratio",
@@ -82,20 +82,14 @@ public record HunyuanAutoencoderConfig(
     double scaling = config.real("scaling_factor", 0.476986);
     config.require(scaling > 0, "scaling_factor", "A number above 0 is expected");
     return new HunyuanAutoencoderConfig(
-        size(config, "latent_channels", 16),
+        config.size("latent_channels", 16, WIDEST),
         Arrays.stream(channels).boxed().toList(),
-        size(config, "layers_per_block", 2),
+        config.layers("layers_per_block", 2),
         groups,
         spatial,
         temporal,
         scaling,
         config.flag("mid_block_add_attention", true));
-  }
-
-  private static int size(ModelConfig config, String key, int whenMissing) {
-    int size = config.whole(key, whenMissing);
-    config.require(size >= 1 && size <= WIDEST, key, "A size from 1 to " + WIDEST + " is expected");
-    return size;
   }
 
   int levels() {

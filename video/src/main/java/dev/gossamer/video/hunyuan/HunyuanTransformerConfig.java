@@ -82,13 +82,13 @@ public record HunyuanTransformerConfig(
         "guidance_embeds",
         "Only models with embedded guidance are known");
     config.require(config.text("qk_norm", "rms_norm").equals("rms_norm"), "qk_norm", TEXT_TO_VIDEO);
-    int channels = size(config, "in_channels", 16);
+    int channels = config.size("in_channels", 16, WIDEST);
     config.require(
-        channels == size(config, "out_channels", 16),
+        channels == config.size("out_channels", 16, WIDEST),
         "in_channels",
         "That is not out_channels. " + TEXT_TO_VIDEO);
-    int heads = size(config, "num_attention_heads", 24);
-    int headDim = size(config, "attention_head_dim", 128);
+    int heads = config.size("num_attention_heads", 24, WIDEST);
+    int headDim = config.size("attention_head_dim", 128, WIDEST);
     int[] axes = config.wholes("rope_axes_dim", 16, 56, 56);
     config.require(
         axes.length == 3
@@ -104,22 +104,16 @@ public record HunyuanTransformerConfig(
         channels,
         heads,
         headDim,
-        size(config, "num_layers", 20),
-        size(config, "num_single_layers", 40),
-        size(config, "num_refiner_layers", 2),
+        config.layers("num_layers", 20),
+        config.layers("num_single_layers", 40),
+        config.layers("num_refiner_layers", 2),
         (int) (heads * headDim * ratio),
-        size(config, "patch_size", 2),
-        size(config, "patch_size_t", 1),
-        size(config, "text_embed_dim", 4096),
-        size(config, "pooled_projection_dim", 768),
+        config.size("patch_size", 2, WIDEST),
+        config.size("patch_size_t", 1, WIDEST),
+        config.size("text_embed_dim", 4096, WIDEST),
+        config.size("pooled_projection_dim", 768, WIDEST),
         theta,
         Arrays.stream(axes).boxed().toList());
-  }
-
-  private static int size(ModelConfig config, String key, int whenMissing) {
-    int size = config.whole(key, whenMissing);
-    config.require(size >= 1 && size <= WIDEST, key, "A size from 1 to " + WIDEST + " is expected");
-    return size;
   }
 
   /** Width of the residual stream. */

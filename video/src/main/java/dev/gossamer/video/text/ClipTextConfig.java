@@ -66,7 +66,7 @@ public record ClipTextConfig(
           config.whole("hidden_size", 512),
           config.whole("num_attention_heads", 8),
           config.whole("intermediate_size", 2048),
-          config.whole("num_hidden_layers", 12),
+          config.layers("num_hidden_layers", 12),
           config.whole("max_position_embeddings", 77),
           config.whole("eos_token_id", 49_407),
           config.real("layer_norm_eps", 1e-5));

@@ -66,7 +66,7 @@ public record ClipVisionConfig(
           config.whole("hidden_size", 1280),
           config.whole("num_attention_heads", 16),
           config.whole("intermediate_size", 5120),
-          config.whole("num_hidden_layers", 32),
+          config.layers("num_hidden_layers", 32),
           config.whole("image_size", 224),
           config.whole("patch_size", 14),
           activation.equals("gelu") ? Activation.GELU : Activation.QUICK_GELU,

@@ -80,7 +80,7 @@ public record LlamaConfig(
           config.whole("num_key_value_heads", heads),
           config.whole("head_dim", width / Math.max(1, heads)),
           config.whole("intermediate_size", 11_008),
-          config.whole("num_hidden_layers", 32),
+          config.layers("num_hidden_layers", 32),
           rope.real("rope_theta", config.real("rope_theta", 10_000)),
           config.real("rms_norm_eps", 1e-6));
     } catch (IllegalArgumentException e) {

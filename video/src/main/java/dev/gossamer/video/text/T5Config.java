@@ -93,7 +93,7 @@ public record T5Config(
           config.whole("num_heads", 64),
           config.whole("d_kv", 64),
           config.whole("d_ff", 10240),
-          config.whole("num_layers", 24),
+          config.layers("num_layers", 24),
           config.whole("relative_attention_num_buckets", 32),
           config.whole("relative_attention_max_distance", 128),
           config.real("layer_norm_epsilon", 1e-6));

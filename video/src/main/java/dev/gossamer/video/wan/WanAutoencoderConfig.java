@@ -39,6 +39,7 @@ public record WanAutoencoderConfig(
     2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
     3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160
   };
+  private static final int WIDEST = 1 << 14;
   private static final String ONLY_WAN_21 = "Only the autoencoder of Wan 2.1 is supported";
 
   public WanAutoencoderConfig {
@@ -85,15 +86,15 @@ public record WanAutoencoderConfig(
     config.require(config.reals("attn_scales").length == 0, "attn_scales", ONLY_WAN_21);
     config.require(config.whole("in_channels", 3) == 3, "in_channels", ONLY_WAN_21);
     config.require(config.whole("out_channels", 3) == 3, "out_channels", ONLY_WAN_21);
-    int width = config.whole("base_dim", 96);
+    int width = config.size("base_dim", 96, WIDEST);
     try {
       WanAutoencoderConfig read =
           new WanAutoencoderConfig(
               width,
-              config.whole("decoder_base_dim", width),
-              config.whole("z_dim", 16),
+              config.size("decoder_base_dim", width, WIDEST),
+              config.size("z_dim", 16, WIDEST),
               Arrays.stream(config.wholes("dim_mult", 1, 2, 4, 4)).boxed().toList(),
-              config.whole("num_res_blocks", 2),
+              config.layers("num_res_blocks", 2),
               booleans(config.flags("temperal_downsample", false, true, true)),
               Arrays.stream(config.reals("latents_mean", RELEASED_MEAN)).boxed().toList(),
               Arrays.stream(config.reals("latents_std", RELEASED_DEVIATION)).boxed().toList());

@@ -99,9 +99,9 @@ public record WanTransformerConfig(
         !config.has("pos_embed_seq_len"),
         "pos_embed_seq_len",
         "That is a model of first and last frames. " + ONLY);
-    int image = config.has("image_dim") ? size(config, "image_dim", 1) : 0;
-    int in = size(config, "in_channels", 16);
-    int out = size(config, "out_channels", in);
+    int image = config.has("image_dim") ? config.size("image_dim", 1, WIDEST) : 0;
+    int in = config.size("in_channels", 16, WIDEST);
+    int out = config.size("out_channels", in, WIDEST);
     config.require(
         image > 0 || in == out,
         "in_channels",
@@ -118,14 +118,14 @@ public record WanTransformerConfig(
         patch.length == 3 && patch[0] >= 1 && patch[1] >= 1 && patch[2] >= 1,
         "patch_size",
         "Three sizes from 1 on are expected");
-    int headDim = size(config, "attention_head_dim", 128);
+    int headDim = config.size("attention_head_dim", 128, WIDEST);
     config.require(
         headDim >= 6 && headDim % 2 == 0, "attention_head_dim", "An even size is expected");
-    int frequencies = size(config, "freq_dim", 256);
+    int frequencies = config.size("freq_dim", 256, WIDEST);
     config.require(frequencies % 2 == 0, "freq_dim", "An even size is expected");
     double eps = config.real("eps", 1e-6);
     config.require(eps > 0 && eps < 1, "eps", "A number between 0 and 1 is expected");
-    int heads = size(config, "num_attention_heads", 40);
+    int heads = config.size("num_attention_heads", 40, WIDEST);
     int width = config.whole("added_kv_proj_dim", image > 0 ? heads * headDim : 0);
     config.require(
         width == (image > 0 ? heads * headDim : 0),
@@ -138,20 +138,14 @@ public record WanTransformerConfig(
         heads,
         headDim,
         in,
-        size(config, "text_dim", 4096),
+        config.size("text_dim", 4096, WIDEST),
         frequencies,
-        size(config, "ffn_dim", 13824),
-        size(config, "num_layers", 40),
+        config.size("ffn_dim", 13824, WIDEST),
+        config.layers("num_layers", 40),
         eps,
-        size(config, "rope_max_seq_len", 1024),
+        config.size("rope_max_seq_len", 1024, WIDEST),
         out,
         image);
-  }
-
-  private static int size(ModelConfig config, String key, int whenMissing) {
-    int size = config.whole(key, whenMissing);
-    config.require(size >= 1 && size <= WIDEST, key, "A size from 1 to " + WIDEST + " is expected");
-    return size;
   }
 
   /** Width of the residual stream. */

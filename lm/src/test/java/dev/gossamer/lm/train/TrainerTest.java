@@ -205,7 +205,7 @@ class TrainerTest {
     assertThatThrownBy(() -> TinyRuns.settings("{\"microBatch\": 3}"))
         .hasMessageContaining("micro-batches of 3");
     assertThatThrownBy(() -> run(TinyRuns.settings("{\"parallel\": {\"experts\": 3}}"), 4, 1))
-        .hasRootCauseInstanceOf(UsageException.class)
+        .isInstanceOf(UsageException.class)
         .hasMessageContaining("blocks of 3");
   }
 

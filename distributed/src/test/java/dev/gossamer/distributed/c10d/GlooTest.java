@@ -52,7 +52,8 @@ class GlooTest {
     ranks.startAll(3, "kill", PATIENT);
     assertThat(ranks.ending(1).exitCode()).isEqualTo(9);
     for (int rank : new int[] {0, 2}) {
-      // Gloo mostly notices the end of a connection at once; on a busy machine it may only time out.
+      // Gloo mostly notices the end of a connection at once; on a busy machine it may only time
+      // out.
       Ending ending = ranks.ending(rank);
       assertThat(ending.output())
           .as(ending.errors())

@@ -14,11 +14,15 @@ final class VectorDense {
   // As many as threads have ever worked at once; a head of 16,384 tokens takes 16 MB.
   private static final Queue<VectorMemory> MEMORIES = new ConcurrentLinkedQueue<>();
 
+  // Loops on vectors are very slow until Java has compiled them, which a short sequence never pays.
+  private static final int FEWEST = 1024;
+
   private VectorDense() {}
 
   /** Whether it serves tensors like these. */
   static boolean serves(Tensor query, Tensor key) {
     return query.dtype() != DType.FLOAT64
+        && key.size(2) >= FEWEST
         && VectorApi.available()
         && VectorTile.fits(Math.max(query.size(2), key.size(2)), query.size(3));
   }

@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.libtorch.Libtorch;
 import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 
@@ -48,6 +50,21 @@ class ThreadsTest {
                       }))
           .isInstanceOf(IllegalArgumentException.class)
           .hasMessage("item 1");
+    }
+  }
+
+  /** libtorch gives a new thread, at its first question, what any thread set last. */
+  @Test
+  void whatOthersSetDoesNotReachAThreadThatHasItsOwn() throws Exception {
+    ExecutorService other = Executors.newSingleThreadExecutor();
+    int before = Libtorch.intraOpThreads();
+    try {
+      other.submit(() -> Libtorch.intraOpThreads(1)).get();
+      Libtorch.intraOpThreads(2);
+      assertThat(other.submit(() -> Libtorch.intraOpThreads()).get()).isEqualTo(1);
+    } finally {
+      Libtorch.intraOpThreads(before);
+      other.shutdown();
     }
   }
 

@@ -139,9 +139,15 @@ public final class Libtorch {
     }
   }
 
-  /** Threads that libtorch uses inside one operation, for operations issued by this thread. */
+  /**
+   * Threads that libtorch uses inside one operation, for operations issued by this thread.
+   *
+   * <p>A thread's first question for the number makes it what any thread set last. Asked before it
+   * is set, it cannot undo it later, by chance and with other bits in the results.
+   */
   public static void intraOpThreads(int threads) {
     boot();
+    torch.get_num_threads();
     torch.set_num_threads(threads);
   }
 

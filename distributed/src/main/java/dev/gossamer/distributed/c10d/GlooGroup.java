@@ -39,6 +39,7 @@ final class GlooGroup implements Engine {
   private final int rank;
   private final int size;
   private final Notices notices;
+  private Optional<Receiving> receiving = Optional.empty(); // under way, by the calling thread
   private boolean closed;
 
   private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store, int rank, int size) {
@@ -147,14 +148,27 @@ final class GlooGroup implements Engine {
       long[] sentRows,
       Runnable agree,
       UnaryOperator<RuntimeException> failed) {
-    try (Receiving receiving = new Receiving(received, receivedRows)) {
+    try (Receiving now = new Receiving(received, receivedRows)) {
+      receiving = Optional.of(now);
       try {
         agree.run();
-        receiving.andSend(sent, sentRows);
+        now.andSend(sent, sentRows);
       } catch (RuntimeException e) {
         throw failed.apply(e);
       }
+    } finally {
+      receiving = Optional.empty();
     }
+  }
+
+  /**
+   * The connections close, and tell the others, as soon as nothing refers to them any more: neither
+   * the group nor what is still asked for.
+   */
+  @Override
+  public void abort() {
+    close();
+    receiving.ifPresent(Receiving::close);
   }
 
   /** An all-to-all that has begun; of the thread that has begun it. */

@@ -20,11 +20,14 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
   /** How long the living have to answer; they learn of a failure as their connections close. */
   private static final Duration GRACE = Duration.ofSeconds(2);
 
+  /** How long rank 0 keeps the register for the living to read; on a busy machine they are slow. */
+  private static final Duration READING = Duration.ofSeconds(10);
+
   /** Leaves the reason why this rank gives the group up, for the others to read. */
   void leave(CommunicationException reason, Runnable closing) {
     register.post(words(rank), reason.getMessage());
     closing.run();
-    dismiss(Deadline.in(GRACE));
+    dismiss(members);
   }
 
   /** Whether another rank has given the group up. */
@@ -47,12 +50,16 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
     register.post(words(rank), "");
     Deadline grace = Deadline.in(GRACE);
     List<String> silent = new ArrayList<>();
+    List<Integer> living = new ArrayList<>();
     for (int peer : members) {
       Optional<String> words = peer == rank ? Optional.of("") : register.read(words(peer), grace);
       if (words.isEmpty()) {
         silent.add(String.valueOf(peer));
-      } else if (!words.get().isEmpty()) {
-        dismiss(grace);
+        continue;
+      }
+      living.add(peer);
+      if (!words.get().isEmpty()) {
+        dismiss(members);
         return new CommunicationException(
             "Rank " + rank + " was in " + what + " when rank " + peer + " failed: " + words.get(),
             "",
@@ -60,7 +67,7 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
       }
     }
     boolean deaf = silent.size() == members.length - 1 && !register.isKept();
-    dismiss(grace);
+    dismiss(living.stream().mapToInt(Integer::intValue).toArray());
     return lost(
         deaf ? unseen() : silent.isEmpty() ? "a rank" : "rank " + String.join(", ", silent),
         what,
@@ -76,12 +83,13 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
     return members.length == 2 ? "rank " + (members[0] + members[1] - rank) : "a rank";
   }
 
-  /** Rank 0 keeps the register until the others have read it. */
-  private void dismiss(Deadline grace) {
+  /** Rank 0 keeps the register until these have read it. */
+  private void dismiss(int[] readers) {
     register.post(read(rank), "");
     if (rank == 0 && rankZeroServes) {
-      for (int peer : members) {
-        register.read(read(peer), grace);
+      Deadline deadline = Deadline.in(READING);
+      for (int peer : readers) {
+        register.read(read(peer), deadline);
       }
     }
   }

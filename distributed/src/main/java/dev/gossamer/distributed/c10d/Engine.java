@@ -7,7 +7,8 @@ import java.util.function.UnaryOperator;
 
 /**
  * What moves the bytes of a group of processes. Every call returns when this rank's part is done,
- * or throws; all but {@link #after} are made by one thread, in the same order on every rank.
+ * or throws; all but {@link #after} and {@link #interrupt} are made by one thread, in the same
+ * order on every rank.
  */
 interface Engine extends AutoCloseable {
   /** Whether it adds up numbers of this type. */
@@ -52,6 +53,12 @@ interface Engine extends AutoCloseable {
    * @throws IllegalArgumentException for a tensor that it does not move
    */
   Runnable after(Tensor tensor);
+
+  /**
+   * Ends a wait for a process that has ended, by any thread; the exchange then throws. For engines
+   * that do not notice by themselves.
+   */
+  default void interrupt() {}
 
   /** Gives up whatever is under way; the others find out where the engine can tell them. */
   default void abort() {

@@ -1,13 +1,13 @@
 package dev.gossamer.distributed.c10d;
 
 import dev.gossamer.distributed.Reduction;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import java.net.InetAddress;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -34,12 +34,15 @@ import org.bytedeco.pytorch.gloo.Device;
  * old numbers behind.
  */
 final class GlooGroup implements Engine {
+  private static final Duration LOOK = Duration.ofMillis(500);
+
   private final ProcessGroupGloo processes;
   private final Register.GroupStore store;
   private final int rank;
   private final int size;
   private final Notices notices;
-  private Optional<Receiving> receiving = Optional.empty(); // under way, by the calling thread
+  private volatile Optional<Receiving> receiving = Optional.empty(); // under way
+  private volatile boolean interrupted;
   private boolean closed;
 
   private GlooGroup(ProcessGroupGloo processes, Register.GroupStore store, int rank, int size) {
@@ -103,14 +106,16 @@ final class GlooGroup implements Engine {
     run(
         () ->
             processes.allreduce(
-                new TensorVector(NativeTensors.numbers(tensor)), NativeTensors.options(reduction)));
+                new TensorVector(NativeTensors.numbers(tensor)), NativeTensors.options(reduction)),
+        tensor);
   }
 
   @Override
   public void allGather(Tensor gathered, Tensor tensor) {
     run(
-        () ->
-            processes._allgather_base(NativeTensors.bytes(gathered), NativeTensors.bytes(tensor)));
+        () -> processes._allgather_base(NativeTensors.bytes(gathered), NativeTensors.bytes(tensor)),
+        gathered,
+        tensor);
   }
 
   @Override
@@ -118,7 +123,8 @@ final class GlooGroup implements Engine {
     run(
         () ->
             processes.broadcast(
-                new TensorVector(NativeTensors.bytes(tensor)), NativeTensors.from(root)));
+                new TensorVector(NativeTensors.bytes(tensor)), NativeTensors.from(root)),
+        tensor);
   }
 
   /** Gloo's own all-to-all. {@link #allToAll} is faster where a link is the limit. */
@@ -129,7 +135,9 @@ final class GlooGroup implements Engine {
                 NativeTensors.rows(received),
                 NativeTensors.rows(sent),
                 new LongVector(receivedRows),
-                new LongVector(sentRows)));
+                new LongVector(sentRows)),
+        received,
+        sent);
   }
 
   /**
@@ -176,7 +184,7 @@ final class GlooGroup implements Engine {
     private static final int TAG = 0;
 
     private final PointerScope natives = new PointerScope();
-    private final List<Work> under = new ArrayList<>();
+    private final Works under = new Works();
     private final Tensor received;
     private final long[] receivedEnds;
 
@@ -197,11 +205,16 @@ final class GlooGroup implements Engine {
       }
       Pointer.memcpy(
           memory(received, receivedEnds, rank), memory(sent, ends, rank), length(ends, rank));
-      under.forEach(Work::_wait);
+      under.await();
+    }
+
+    void interrupt() {
+      under.abort();
     }
 
     @Override
     public void close() {
+      under.close();
       natives.close();
     }
 
@@ -247,10 +260,42 @@ final class GlooGroup implements Engine {
     }
   }
 
-  private void run(Supplier<Work> exchange) {
-    try (PointerScope scope = new PointerScope()) {
-      exchange.get()._wait();
+  /**
+   * Gloo's thread carries it out and cannot be stopped. So if the wait is given up, whatever it may
+   * still read or write is kept for as long as the process lives, and so is the group.
+   */
+  private void run(Supplier<Work> exchange, Tensor... touched) {
+    try (PointerScope scope = new PointerScope();
+        Milliseconds look = new Milliseconds(LOOK.toMillis())) {
+      Work work = exchange.get();
+      while (!hasEnded(work, look)) {
+        if (interrupted) {
+          closed = true;
+          Arrays.stream(touched).forEach(Scope.detached()::adopt);
+          throw Works.ended();
+        }
+      }
     }
+  }
+
+  private static boolean hasEnded(Work work, Milliseconds look) {
+    try {
+      work._wait(look);
+      return true;
+    } catch (RuntimeException e) {
+      if (!work.isCompleted()) {
+        return false; // time is out: the exception is that of the look
+      }
+      work._wait(); // throws what the exchange has
+      return true;
+    }
+  }
+
+  @Override
+  public void interrupt() {
+    interrupted = true;
+    notices.interrupt();
+    receiving.ifPresent(Receiving::interrupt);
   }
 
   /** Closes all connections; the exchanges of the others with this rank fail. */

@@ -66,6 +66,7 @@ final class NcclGroup implements Engine {
   private final Device card;
   private final Duration timeout;
   private final CUDAStream stream;
+  private volatile boolean interrupted;
   private boolean closed;
 
   private NcclGroup(
@@ -290,7 +291,7 @@ final class NcclGroup implements Engine {
         quiet = Deadline.in(LOOK_AROUND);
         check(nccl.ncclCommGetAsyncError(ranks, state));
         check(state[0]);
-        if (meeting.abandoned().getAsBoolean()) {
+        if (interrupted || meeting.abandoned().getAsBoolean()) {
           throw new IllegalStateException("closed by another rank");
         }
       }
@@ -304,6 +305,11 @@ final class NcclGroup implements Engine {
     if (result != nccl.ncclSuccess && result != nccl.ncclInProgress) {
       throw new IllegalStateException("NCCL: " + nccl.ncclGetErrorString(result).getString());
     }
+  }
+
+  @Override
+  public void interrupt() {
+    interrupted = true;
   }
 
   /** Ends what is under way, so that the card is free again. */

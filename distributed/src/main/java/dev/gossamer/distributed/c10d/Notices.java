@@ -1,13 +1,10 @@
 package dev.gossamer.distributed.c10d;
 
-import java.util.ArrayList;
-import java.util.List;
 import org.bytedeco.javacpp.LongPointer;
 import org.bytedeco.javacpp.PointerScope;
 import org.bytedeco.pytorch.ProcessGroupGloo;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
-import org.bytedeco.pytorch.Work;
 import org.bytedeco.pytorch.global.torch;
 import org.bytedeco.pytorch.global.torch.ScalarType;
 
@@ -24,7 +21,8 @@ final class Notices implements AutoCloseable {
   private final int length;
   private final LongPointer said;
   private final LongPointer heard;
-  private final List<Work> asked = new ArrayList<>();
+  private final Works asked = new Works();
+  private final Works sending = new Works();
 
   /**
    * @param length numbers from each rank to each
@@ -43,7 +41,7 @@ final class Notices implements AutoCloseable {
     try (PointerScope natives = new PointerScope()) {
       for (int peer = 0; peer < size; peer++) {
         if (peer != rank) {
-          asked.add(processes.recv(numbers(heard, peer), peer, TAG).retainReference());
+          asked.add(processes.recv(numbers(heard, peer), peer, TAG));
         }
       }
     }
@@ -58,18 +56,18 @@ final class Notices implements AutoCloseable {
   long[] exchange(long[] mine) {
     try (PointerScope natives = new PointerScope()) {
       said.put(mine, 0, mine.length);
-      List<Work> sending = new ArrayList<>();
       for (int peer = 0; peer < size; peer++) {
         if (peer != rank) {
           sending.add(processes.send(numbers(said, peer), peer, TAG));
         }
       }
-      asked.forEach(Work::_wait);
-      sending.forEach(Work::_wait);
+      asked.await();
+      sending.await();
       long[] theirs = new long[mine.length];
       heard.get(theirs, 0, theirs.length);
       System.arraycopy(mine, rank * length, theirs, rank * length, length);
-      forget();
+      asked.clear();
+      sending.clear();
       ask();
       return theirs;
     }
@@ -83,15 +81,17 @@ final class Notices implements AutoCloseable {
             new TensorOptions(ScalarType.Long)));
   }
 
-  private void forget() {
-    asked.forEach(Work::releaseReference);
-    asked.clear();
+  /** Ends a wait, by another thread than the waiting one. */
+  void interrupt() {
+    asked.abort();
+    sending.abort();
   }
 
   /** After the group, which may still write what was asked for. */
   @Override
   public void close() {
-    forget();
+    asked.close();
+    sending.close();
     said.close();
     heard.close();
   }

@@ -33,12 +33,14 @@ final class ProcessTransport implements Transport {
   private final Backend backend;
   private final InetAddress here;
   private final Register register;
+  private final Presence presence;
   private final String name;
   private final int[] members;
   private final int rank;
   private final RollCall rollCall;
   private final Carrier carrier;
   private final Engine engine;
+  private final Watch watch;
   private Optional<CommunicationException> failure = Optional.empty(); // of the carrier's thread
   private int splits;
 
@@ -47,17 +49,20 @@ final class ProcessTransport implements Transport {
       Backend backend,
       InetAddress here,
       Register register,
+      Presence presence,
       String name,
       int[] members) {
     this.rendezvous = rendezvous;
     this.backend = backend;
     this.here = here;
     this.register = register;
+    this.presence = presence;
     this.name = name;
     this.members = members;
     this.rank = Arrays.binarySearch(members, rendezvous.rank());
     this.rollCall =
-        new RollCall(register, name, members, rendezvous.rank(), rendezvous.rankZeroServes());
+        new RollCall(
+            register, presence, name, members, rendezvous.rank(), rendezvous.rankZeroServes());
     this.carrier = new Carrier("gossamer-exchange-" + rendezvous.rank());
     try {
       this.engine = connected();
@@ -65,6 +70,7 @@ final class ProcessTransport implements Transport {
       carrier.close();
       throw e;
     }
+    this.watch = new Watch(presence, members, rendezvous.rank(), engine::interrupt);
   }
 
   /**
@@ -79,18 +85,27 @@ final class ProcessTransport implements Transport {
     Deadline deadline = Deadline.in(rendezvous.timeout());
     InetAddress master = resolve(rendezvous);
     InetAddress here = HostAddress.reachableFrom(master, rendezvous);
+    String name = world(rendezvous);
     Register register = Register.open(rendezvous, master, deadline);
+    Optional<Presence> presence = Optional.empty();
     try {
-      String name = "gossamer/" + rendezvous.attempt();
+      presence = Optional.of(Presence.show(register, name, rendezvous.rank(), here));
       new Arrivals(register, name, rendezvous).await(deadline);
+      presence.get().learn(register, name, rendezvous.size(), deadline);
       int[] all = IntStream.range(0, rendezvous.size()).toArray();
-      ProcessTransport world = new ProcessTransport(rendezvous, backend, here, register, name, all);
+      ProcessTransport world =
+          new ProcessTransport(rendezvous, backend, here, register, presence.get(), name, all);
       world.barrier(); // nobody may need the register any more when its keeper ends
       return world;
     } catch (RuntimeException e) {
+      presence.ifPresent(Presence::close);
       register.close();
       throw e;
     }
+  }
+
+  private static String world(Rendezvous rendezvous) {
+    return "gossamer/" + rendezvous.attempt();
   }
 
   private static InetAddress resolve(Rendezvous rendezvous) {
@@ -231,6 +246,7 @@ final class ProcessTransport implements Transport {
                 backend,
                 here,
                 register,
+                presence,
                 part,
                 Arrays.stream(same).map(m -> members[m]).toArray());
     barrier(); // as after connecting the world
@@ -268,12 +284,15 @@ final class ProcessTransport implements Transport {
         carrier.begin(
             () -> {
               failure.ifPresent(ProcessTransport::stillDead);
+              watch.begins();
               try {
                 after.run();
                 exchange.run();
                 return null;
               } catch (RuntimeException e) {
                 throw failed(announcement, e);
+              } finally {
+                watch.ends();
               }
             });
     return () -> Carrier.await(carried);
@@ -320,11 +339,13 @@ final class ProcessTransport implements Transport {
 
   @Override
   public void close() {
+    watch.close();
     carrier.close();
     if (carrier.ended(rendezvous.timeout())) {
       engine.close();
     }
-    if (name.equals("gossamer/" + rendezvous.attempt())) {
+    if (name.equals(world(rendezvous))) {
+      presence.close();
       register.close();
     }
   }

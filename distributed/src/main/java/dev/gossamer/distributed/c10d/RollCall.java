@@ -1,27 +1,41 @@
 package dev.gossamer.distributed.c10d;
 
 import dev.gossamer.distributed.CommunicationException;
+import dev.gossamer.distributed.c10d.Presence.Answer;
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.locks.LockSupport;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Finds out who failed. An engine tells a rank that a connection broke or was silent, not whose. So
- * after a failure every rank that still can writes its last words into the register; who does not
- * is dead or hangs.
+ * after a failure every rank that still can writes its last words into the register. Who does not
+ * is to blame if its process has ended, or else does not answer, or else if it was waited for until
+ * the time was over; it is not if it merely computes and has not noticed yet.
  *
  * @param group whose
  * @param members the ranks of the group, as the world knows them
  * @param rank this one, as the world knows it
  */
-record RollCall(Register register, String group, int[] members, int rank, boolean rankZeroServes) {
+record RollCall(
+    Register register,
+    Presence presence,
+    String group,
+    int[] members,
+    int rank,
+    boolean rankZeroServes) {
   /** How long the living have to answer; they learn of a failure as their connections close. */
-  private static final Duration GRACE = Duration.ofSeconds(2);
+  private static final Duration GRACE = Duration.ofSeconds(5);
 
   /** How long rank 0 keeps the register for the living to read; on a busy machine they are slow. */
   private static final Duration READING = Duration.ofSeconds(10);
+
+  private static final Duration PAUSE = Duration.ofMillis(50);
 
   /** Leaves the reason why this rank gives the group up, for the others to read. */
   void leave(CommunicationException reason, Runnable closing) {
@@ -44,43 +58,57 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
    * @param timeout that this rank granted the others
    */
   CommunicationException explain(String what, Duration timeout, RuntimeException cause) {
-    if (!register.isKept()) {
-      return lost(unseen(), what, timeout, cause);
-    }
     register.post(words(rank), "");
+    Map<Integer, Answer> silent = new TreeMap<>();
+    Arrays.stream(members).filter(peer -> peer != rank).forEach(p -> silent.put(p, Answer.NONE));
     Deadline grace = Deadline.in(GRACE);
-    List<String> silent = new ArrayList<>();
-    List<Integer> living = new ArrayList<>();
-    for (int peer : members) {
-      Optional<String> words = peer == rank ? Optional.of("") : register.read(words(peer), grace);
-      if (words.isEmpty()) {
-        silent.add(String.valueOf(peer));
-        continue;
+    Deadline now = Deadline.in(Duration.ZERO);
+    do {
+      for (int peer : List.copyOf(silent.keySet())) {
+        Answer answer = presence.of(peer); // before its words, after which it may go
+        Optional<String> words = register.read(words(peer), now);
+        if (words.isEmpty()) {
+          silent.put(peer, answer);
+          continue;
+        }
+        silent.remove(peer);
+        if (!words.get().isEmpty()) {
+          dismiss(members);
+          return new CommunicationException(
+              "Rank " + rank + " was in " + what + " when rank " + peer + " failed: " + words.get(),
+              "",
+              cause);
+        }
       }
-      living.add(peer);
-      if (!words.get().isEmpty()) {
-        dismiss(members);
-        return new CommunicationException(
-            "Rank " + rank + " was in " + what + " when rank " + peer + " failed: " + words.get(),
-            "",
-            cause);
-      }
-    }
-    boolean deaf = silent.size() == members.length - 1 && !register.isKept();
-    dismiss(living.stream().mapToInt(Integer::intValue).toArray());
+      LockSupport.parkNanos(PAUSE.toNanos());
+    } while (!silent.isEmpty()
+        && !silent.containsValue(Answer.GONE)
+        && !grace.hasPassed()
+        && register.isKept());
+    boolean timedOut = timedOut(cause) && register.isKept();
+    dismiss(
+        Arrays.stream(members)
+            .filter(p -> !silent.containsKey(p) || silent.get(p) == Answer.PRESENT && !timedOut)
+            .toArray());
     return lost(
-        deaf ? unseen() : silent.isEmpty() ? "a rank" : "rank " + String.join(", ", silent),
+        Stream.of(Answer.GONE, Answer.NONE, Answer.PRESENT)
+            .filter(answer -> answer != Answer.PRESENT || timedOut)
+            .map(answer -> named(silent, answer))
+            .filter(ranks -> !ranks.isEmpty())
+            .findFirst()
+            .orElse("a rank"),
         what,
         timeout,
         cause);
   }
 
-  /** Who is lost if the register is, too. */
-  private String unseen() {
-    if (members[0] == 0 && rankZeroServes && rank != 0) {
-      return "rank 0";
-    }
-    return members.length == 2 ? "rank " + (members[0] + members[1] - rank) : "a rank";
+  private static String named(Map<Integer, Answer> silent, Answer answer) {
+    String ranks =
+        silent.keySet().stream()
+            .filter(peer -> silent.get(peer) == answer)
+            .map(String::valueOf)
+            .collect(Collectors.joining(", "));
+    return ranks.isEmpty() ? "" : "rank " + ranks;
   }
 
   /** Rank 0 keeps the register until these have read it. */
@@ -96,18 +124,23 @@ record RollCall(Register register, String group, int[] members, int rank, boolea
 
   private CommunicationException lost(
       String whom, String what, Duration timeout, RuntimeException cause) {
-    String reason = Register.firstLine(cause);
-    if (reason.contains("Timed out") || reason.contains("timeout")) {
+    if (timedOut(cause)) {
       return new CommunicationException(
           "Rank " + rank + " waited " + Deadline.text(timeout) + " in " + what + " for " + whom,
           "See what that rank was doing, or allow more time",
           cause);
     }
+    String reason = Register.firstLine(cause);
     boolean gone = reason.contains("closed") || reason.contains("reset");
     return new CommunicationException(
         "Rank " + rank + " lost " + whom + " in " + what + (gone ? "" : ": " + reason),
         "See why that rank ended",
         cause);
+  }
+
+  private static boolean timedOut(RuntimeException cause) {
+    String reason = Register.firstLine(cause);
+    return reason.contains("Timed out") || reason.contains("timeout");
   }
 
   private String words(int member) {

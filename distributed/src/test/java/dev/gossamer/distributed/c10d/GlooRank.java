@@ -16,6 +16,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.Timer;
+import java.util.TimerTask;
 import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 
@@ -44,6 +46,8 @@ final class GlooRank {
       case "connect" -> Communicator::barrier;
       case "exchanges" -> GlooRank::exchanges;
       case "kill" -> GlooRank::kill;
+      case "kill in rows" -> world -> killIn(world, () -> exchangeRows(world, 1 << 20).await());
+      case "kill in a sum" -> GlooRank::killInASum;
       case "hang" -> GlooRank::hang;
       case "stop" -> GlooRank::stop;
       case "throw" -> GlooRank::throwUp;
@@ -133,6 +137,32 @@ final class GlooRank {
     }
     pending.await();
     exchangeRows(world, 1).await();
+  }
+
+  private static void killInASum(Communicator world) {
+    Tensor tensor = Tensor.zeros(DType.FLOAT32, 4 << 20);
+    killIn(world, () -> world.allReduce(tensor));
+  }
+
+  /** Most likely amid a message, half of which has come: Gloo does not notice that. */
+  private static void killIn(Communicator world, Runnable exchange) {
+    exchange.run();
+    if (world.rank() == CULPRIT) {
+      new Timer(true)
+          .schedule(
+              new TimerTask() {
+                @Override
+                public void run() {
+                  Runtime.getRuntime().halt(9);
+                }
+              },
+              300);
+    }
+    for (int i = 0; i < 100_000; i++) {
+      try (Scope scope = Scope.open()) {
+        exchange.run();
+      }
+    }
   }
 
   private static Pending exchangeRows(Communicator world, int rows) {

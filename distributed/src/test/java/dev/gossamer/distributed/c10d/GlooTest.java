@@ -56,6 +56,20 @@ class GlooTest {
   }
 
   @Test
+  void aRankKilledAmidAMessageIsNamedLongBeforeTheTimeOut() {
+    ranks.startAll(3, "kill in rows", PATIENT);
+    fails(0, "Rank 0 lost rank 1 in all-to-all of rows of 4 FLOAT32");
+    fails(2, "Rank 2 lost rank 1 in all-to-all of rows of 4 FLOAT32");
+  }
+
+  @Test
+  void aRankKilledAmidAReductionIsNamedLongBeforeTheTimeOut() {
+    ranks.startAll(3, "kill in a sum", PATIENT);
+    fails(0, "Rank 0 lost rank 1 in all-reduce SUM of 4194304 FLOAT32");
+    fails(2, "Rank 2 lost rank 1 in all-reduce SUM of 4194304 FLOAT32");
+  }
+
+  @Test
   void aRankThatHangsIsNamedAfterTheTimeOut() {
     ranks.startAll(3, "hang", IMPATIENT);
     fails(0, "Rank 0 waited 4 s in all-reduce SUM of 1 INT64 for rank 1");

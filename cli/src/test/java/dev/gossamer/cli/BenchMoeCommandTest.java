@@ -84,8 +84,7 @@ class BenchMoeCommandTest {
     List<String> words = new ArrayList<>(List.of("launch", "--nproc", "4", "--"));
     words.addAll(List.of((SMALL + " --top-k 4 --routing gate --chunks 2 --check").split(" ")));
     CommandRun run = CommandRun.of(words.toArray(String[]::new));
-    assertThat(run.err().lines()) // the ranks' Java may say that its vectors are an incubator
-        .allMatch(line -> line.contains("WARNING: Using incubator modules"));
+    assertThat(JvmNotice.without(run.err())).isEmpty();
     assertThat(run.exitCode()).isZero();
     assertThat(run.out()).contains("[0] 4 ranks, 4 per node", "gradients off");
   }

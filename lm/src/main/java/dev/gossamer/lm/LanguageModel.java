@@ -173,6 +173,26 @@ public final class LanguageModel implements AutoCloseable {
     return logits;
   }
 
+  /**
+   * Likewise, of each sequence's last token alone, without the products of the others with the
+   * vocabulary.
+   *
+   * @param counts at least one token of each
+   * @return {@code [sequences, vocabulary]}, in the caller's scope
+   */
+  public Tensor lastLogits(int[] ids, List<KeyValueCache> caches, int[] counts) {
+    Rows rows = Rows.further(caches, counts);
+    try (Scope scope = Scope.open()) {
+      int[] lasts =
+          rows.spans().stream().mapToInt(span -> span.from() + span.count() - 1).toArray();
+      Tensor stream = last(ids, rows, Watcher.NOBODY);
+      Tensor logits =
+          vocabulary.logits(stream.indexSelect(0, Tensor.of(lasts, (long) lasts.length)));
+      rows.advance();
+      return scope.keep(logits);
+    }
+  }
+
   Tensor logits(int[] ids, Rows rows, Watcher watcher) {
     try (Scope scope = Scope.open()) {
       return scope.keep(vocabulary.logits(last(ids, rows, watcher)));

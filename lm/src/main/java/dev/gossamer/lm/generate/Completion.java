@@ -6,10 +6,7 @@ import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
-import java.util.OptionalInt;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 
@@ -77,74 +74,40 @@ public record Completion(
       int[] prompt,
       Consumer<String> show,
       BooleanSupplier cancelled) {
-    if (prompt.length == 0) {
-      throw new UsageException("There is no text to continue", "Give at least one character");
-    }
-    int room = model.settings().context() - prompt.length;
-    if (room < 1) {
-      throw new UsageException(
-          String.format(
-              "A text of %d tokens leaves no room in the model's context of %d",
-              prompt.length, model.settings().context()),
-          "Use a shorter text");
-    }
-    sampling.logitBias().keySet().forEach(id -> requireToken(id, model.settings().vocabulary()));
-    Sampler sampler = new Sampler(sampling, prompt);
-    TextFlow flow = new TextFlow(tokenizer, prompt, stops);
-    OptionalInt end = ignoreEnd ? OptionalInt.empty() : tokenizer.end();
-    List<Integer> ids = new ArrayList<>();
-    Finish finish = Finish.LENGTH;
+    Continuation text = new Continuation(this, model.settings(), tokenizer, prompt);
     long start = System.nanoTime();
     long first = start;
     try (KeyValueCache cache = model.newCache()) {
-      int most = Math.min(maxTokens, room);
       int[] further = prompt;
-      while (ids.size() < most) {
-        int next = sampler.next(last(model, cache, further, prompt, ids));
-        first = ids.isEmpty() ? System.nanoTime() : first;
-        if (end.isPresent() && next == end.getAsInt()) {
-          finish = Finish.STOP;
-          break;
+      while (text.finish().isEmpty()) {
+        String piece = text.take(last(model, cache, further, text));
+        first = further == prompt ? System.nanoTime() : first;
+        show.accept(piece);
+        if (text.finish().isEmpty() && cancelled.getAsBoolean()) {
+          show.accept(text.cancel());
         }
-        ids.add(next);
-        show.accept(flow.add(next));
-        if (flow.stopped()) {
-          finish = Finish.STOP;
-          break;
-        }
-        if (cancelled.getAsBoolean()) {
-          finish = Finish.CANCELLED;
-          break;
-        }
-        further = new int[] {next};
+        further = new int[] {text.lastId()};
       }
     }
-    show.accept(flow.end());
-    int[] all = ids.stream().mapToInt(Integer::intValue).toArray();
     double prefill = (first - start) / 1e9;
     return new Result(
-        prompt.clone(), all, flow.text(), finish, prefill, (System.nanoTime() - first) / 1e9);
-  }
-
-  private static void requireToken(int id, int vocabulary) {
-    if (id < 0 || id >= vocabulary) {
-      throw new UsageException(
-          "A bias for token " + id + " of a vocabulary of " + vocabulary, "Use ids below it");
-    }
+        prompt.clone(),
+        text.ids(),
+        text.text(),
+        text.finish().orElseThrow(),
+        prefill,
+        (System.nanoTime() - first) / 1e9);
   }
 
   /** Logits behind the last token. */
   private double[] last(
-      LanguageModel model, KeyValueCache cache, int[] further, int[] prompt, List<Integer> ids) {
+      LanguageModel model, KeyValueCache cache, int[] further, Continuation text) {
     try (Scope scope = Scope.open()) {
       Tensor logits;
       if (cached) {
         logits = model.logits(further, List.of(cache), new int[] {further.length});
       } else {
-        int[] all = Arrays.copyOf(prompt, prompt.length + ids.size());
-        for (int i = 0; i < ids.size(); i++) {
-          all[prompt.length + i] = ids.get(i);
-        }
+        int[] all = text.all();
         logits = model.logits(all, 1);
       }
       return logits.select(0, logits.size(0) - 1).toDoubles();

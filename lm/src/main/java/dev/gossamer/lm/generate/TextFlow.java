@@ -71,7 +71,15 @@ final class TextFlow {
       all[before.length + i] = ids.get(i);
     }
     String whole = tokenizer.decode(all);
-    return whole.startsWith(ofBefore) ? whole.substring(ofBefore.length()) : whole;
+    if (whole.startsWith(ofBefore)) {
+      return whole.substring(ofBefore.length());
+    }
+    int finished = ofBefore.length(); // the new tokens go on with a character that was begun
+    while (finished > 0 && ofBefore.charAt(finished - 1) == UNFINISHED) {
+      finished--;
+    }
+    String begun = ofBefore.substring(0, finished);
+    return whole.startsWith(begun) ? whole.substring(begun.length()) : whole;
   }
 
   private int shown() {

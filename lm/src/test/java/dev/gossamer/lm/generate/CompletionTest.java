@@ -2,9 +2,11 @@ package dev.gossamer.lm.generate;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.lm.KeyValueCache;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.data.TextTokenizer;
@@ -13,6 +15,7 @@ import dev.gossamer.lm.generate.Completion.Finish;
 import dev.gossamer.lm.generate.Completion.Result;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
@@ -21,6 +24,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterAll;
@@ -132,6 +136,27 @@ class CompletionTest {
   }
 
   @Test
+  void lastLogitsOfManyAreThoseOfEachAlone() {
+    int[][] prompts = {bytes.encode("The sea"), bytes.encode("a"), bytes.encode("In the")};
+    try (Scope scope = Scope.open();
+        KeyValueCache first = model.newCache();
+        KeyValueCache second = model.newCache();
+        KeyValueCache third = model.newCache()) {
+      int[] ids = Arrays.stream(prompts).flatMapToInt(Arrays::stream).toArray();
+      int[] counts = Arrays.stream(prompts).mapToInt(prompt -> prompt.length).toArray();
+      List<KeyValueCache> caches = List.of(first, second, third);
+      Tensor together = model.lastLogits(ids, caches, counts);
+      assertThat(together.shape()).containsExactly(3, 257);
+      for (int i = 0; i < prompts.length; i++) {
+        Tensor alone = model.logits(prompts[i], 1);
+        assertThat(together.select(0, i).toDoubles())
+            .containsExactly(alone.select(0, prompts[i].length - 1).toDoubles(), within(1e-4));
+        assertThat(caches.get(i).length()).isEqualTo(prompts[i].length);
+      }
+    }
+  }
+
+  @Test
   void nothingIsKept() {
     Completion completion = new Completion(drawn(1), 20, List.of(), true, true);
     run(completion, "a");
@@ -168,6 +193,14 @@ class CompletionTest {
     assertThat(flow.add('x')).isEqualTo("\uFFFDx");
     assertThat(flow.add(0xe7)).isEmpty();
     assertThat(flow.end()).isEqualTo("\uFFFD");
+  }
+
+  @Test
+  void aCharacterThatThePromptBeganIsFinished() {
+    TextFlow flow = new TextFlow(bytes, new int[] {'a', 0xe7, 0x8c}, List.of());
+    assertThat(flow.add(0xab)).isEqualTo("\u732B");
+    assertThat(flow.add('x')).isEqualTo("x");
+    assertThat(flow.text()).isEqualTo("\u732Bx");
   }
 
   @Test

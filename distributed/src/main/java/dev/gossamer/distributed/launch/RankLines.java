@@ -17,6 +17,10 @@ final class RankLines {
 
   private static final int LONGEST_REMARK = 300;
 
+  /** With this Java greets whoever uses its vectors; it says nothing about an end. */
+  private static final byte[] GREETING =
+      "WARNING: Using incubator modules".getBytes(StandardCharsets.US_ASCII);
+
   private final byte[] mark;
   private final OutputStream sink;
   private final Object turn;
@@ -58,7 +62,7 @@ final class RankLines {
     flush();
   }
 
-  /** The last line that is not blank, shortened; empty if there was none. */
+  /** The last line that is not blank nor Java's greeting, shortened; empty if there was none. */
   String last() {
     String text = new String(last, StandardCharsets.UTF_8).strip();
     String visible = text.substring(text.lastIndexOf('\r') + 1); // a progress bar's last state
@@ -96,6 +100,9 @@ final class RankLines {
     whole.writeBytes(mark);
     whole.writeBytes(text);
     whole.write('\n');
+    if (Arrays.mismatch(text, GREETING) == GREETING.length || Arrays.equals(text, GREETING)) {
+      return;
+    }
     for (byte b : text) {
       if (b > ' ' || b < 0) {
         last = text;

@@ -54,6 +54,16 @@ class RankLinesTest {
     assertThat(lines.last()).isEqualTo("boom é");
   }
 
+  @Test
+  void javasGreetingIsPassedOnAndSaysNothing() throws IOException {
+    take("WARNING: Using incubator modules: jdk.incubator.vector\n");
+    assertThat(lines.last()).isEmpty();
+    assertThat(written())
+        .isEqualTo("[12] WARNING: Using incubator modules: jdk.incubator.vector\n");
+    take("WARNING: Using\n");
+    assertThat(lines.last()).isEqualTo("WARNING: Using");
+  }
+
   private void take(String text) throws IOException {
     byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
     lines.take(bytes, bytes.length);

@@ -62,13 +62,18 @@ class BundleCommandTest {
     CommandRun made =
         CommandRun.of("bundle", folder.toString(), "--without", "model,encoder,captures");
     assertThat(made.exitCode()).as(made.err()).isZero();
-    int megabytes = Integer.parseInt(made.err().split(" ")[0]); // with the tests' own class path
-    assertThat(megabytes).isLessThan(230);
+    assertThat(megabytes(made)).isLessThan(230); // with the tests' own class path
+    CommandRun whole = CommandRun.of("bundle", temp.resolve("whole").toString());
+    assertThat(megabytes(whole) - megabytes(made)).isGreaterThan(80);
     assertThat(names(folder.resolve("jni"))).noneMatch(name -> name.startsWith("libav"));
     assertThat(failing(folder, "generate", "a cat"))
         .startsWith("gossamer: The mini model is not in this bundle");
     assertThat(failing(folder, "bench", "attention"))
         .startsWith("gossamer: The captured queries, keys and values are not in this bundle");
+  }
+
+  private static int megabytes(CommandRun made) {
+    return Integer.parseInt(made.err().split(" ")[0]);
   }
 
   private String failing(Path bundle, String... args) throws IOException, InterruptedException {

@@ -15,6 +15,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Ranks as processes of this machine, in good times and in bad. */
@@ -47,26 +48,17 @@ class GlooTest {
     assertThat(ranks.endings()).allSatisfy(GlooTest::isDone);
   }
 
-  @Test
-  void aRankKilledInAnExchangeIsNamedByAllOthers() {
-    ranks.startAll(3, "kill", PATIENT);
+  @ParameterizedTest
+  @CsvSource({
+    "kill, all-to-all of rows of 4 FLOAT32",
+    "kill in rows, all-to-all of rows of 4 FLOAT32",
+    "kill in a sum, all-reduce SUM of 4194304 FLOAT32"
+  })
+  void aRankKilledInAnExchangeIsNamedByAllOthersLongBeforeTheTimeOut(String play, String what) {
+    ranks.startAll(3, play, PATIENT);
     assertThat(ranks.ending(1).exitCode()).isEqualTo(9);
-    fails(0, "Rank 0 lost rank 1 in all-to-all of rows of 4 FLOAT32");
-    fails(2, "Rank 2 lost rank 1 in all-to-all of rows of 4 FLOAT32");
-  }
-
-  @Test
-  void aRankKilledAmidAMessageIsNamedLongBeforeTheTimeOut() {
-    ranks.startAll(3, "kill in rows", PATIENT);
-    fails(0, "Rank 0 lost rank 1 in all-to-all of rows of 4 FLOAT32");
-    fails(2, "Rank 2 lost rank 1 in all-to-all of rows of 4 FLOAT32");
-  }
-
-  @Test
-  void aRankKilledAmidAReductionIsNamedLongBeforeTheTimeOut() {
-    ranks.startAll(3, "kill in a sum", PATIENT);
-    fails(0, "Rank 0 lost rank 1 in all-reduce SUM of 4194304 FLOAT32");
-    fails(2, "Rank 2 lost rank 1 in all-reduce SUM of 4194304 FLOAT32");
+    fails(0, "Rank 0 lost rank 1 in " + what);
+    fails(2, "Rank 2 lost rank 1 in " + what);
   }
 
   @Test

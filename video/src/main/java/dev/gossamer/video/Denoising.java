@@ -13,6 +13,7 @@ import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.failure.InterruptedRunException;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.schedulers.Stepper;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,10 +39,10 @@ final class Denoising implements AutoCloseable {
   private final AttentionSession session;
   private final Denoiser denoiser;
   private final Map<String, Tensor> trajectory = new LinkedHashMap<>();
+  private final List<Double> stepSeconds = new ArrayList<>();
   private Tensor latents;
   private Tensor estimate;
   private int done;
-  private double seconds;
   private AttentionReport earlier = new AttentionReport(List.of(), List.of());
 
   /**
@@ -116,7 +117,7 @@ final class Denoising implements AutoCloseable {
       state.under("step_").forEach((name, step) -> trajectory.put(name, held.adopt(step.copy())));
     }
     done = state.done();
-    seconds = state.seconds();
+    stepSeconds.addAll(state.stepSeconds());
     earlier = state.attention();
   }
 
@@ -135,14 +136,14 @@ final class Denoising implements AutoCloseable {
       }
       long start = System.nanoTime();
       step();
-      seconds += (System.nanoTime() - start) / 1e9;
+      stepSeconds.add((System.nanoTime() - start) / 1e9);
       progress.advance(stage, done, steps);
       observer.after(done, this);
       if (done < steps) {
         checkpoints.offer(this::state);
       }
     }
-    progress.end(stage, seconds);
+    progress.end(stage, stepSeconds.stream().mapToDouble(Double::doubleValue).sum());
   }
 
   private InterruptedRunException stopped(Checkpoints checkpoints) {
@@ -218,7 +219,7 @@ final class Denoising implements AutoCloseable {
     }
     trajectory.forEach((name, tensor) -> tensors.put("step_" + name, tensor));
     return new RunState(
-        setting.identity(), done, setting.request().steps(), seconds, attention(), tensors);
+        setting.identity(), done, setting.request().steps(), stepSeconds, attention(), tensors);
   }
 
   /** {@link VideoModel#latentShape}, float32, on the device; belongs to this object. */
@@ -241,8 +242,9 @@ final class Denoising implements AutoCloseable {
     return named;
   }
 
-  double seconds() {
-    return seconds;
+  /** Of each step that is done, those before an interruption included. */
+  List<Double> stepSeconds() {
+    return List.copyOf(stepSeconds);
   }
 
   AttentionReport attention() {

@@ -24,6 +24,7 @@ final class ReportDraft {
   private final RunOptions run;
   private final List<FileFingerprint> outputs = new ArrayList<>();
   private AttentionReport attention = new AttentionReport(List.of(), List.of());
+  private List<Double> stepSeconds = List.of();
   private Optional<RunReport.Comparison> comparison = Optional.empty();
   private String noise = "";
   private String latents = "";
@@ -53,6 +54,7 @@ final class ReportDraft {
 
   ReportDraft drawn(VideoEngine.Drawn drawn) {
     attention = drawn.attention();
+    stepSeconds = drawn.stepSeconds();
     latents = sha(drawn.latents());
     return this;
   }
@@ -98,6 +100,7 @@ final class ReportDraft {
         engine.model().cost(request),
         RunReport.Memory.of(memory),
         clock.seconds(),
+        stepSeconds,
         PeakMemory.bytes(),
         Card.takenBytes(engine.options().device()).orElse(0),
         AttentionSummary.of(attention),

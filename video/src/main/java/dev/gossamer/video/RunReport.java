@@ -23,6 +23,7 @@ import java.util.Optional;
  * @param cost floating-point operations, were all attention dense
  * @param memory what was planned
  * @param seconds per stage: load, text, transformer, decode, write, total
+ * @param stepSeconds of each denoising step; the first holds what is done once
  * @param peakMemoryBytes largest resident size of the process so far, mapped weights included; 0
  *     where the system does not say
  * @param peakCardMemoryBytes bytes of the card that the process took so far; 0 on a processor
@@ -47,6 +48,7 @@ public record RunReport(
     CostPlan cost,
     Memory memory,
     Map<String, Double> seconds,
+    List<Double> stepSeconds,
     long peakMemoryBytes,
     long peakCardMemoryBytes,
     AttentionSummary attention,
@@ -131,6 +133,7 @@ public record RunReport(
    *     this one; stages that both share count alike; NaN likewise
    * @param denseAttentionSeconds seconds in dense attention
    * @param denseTransformerSeconds seconds of denoising with dense attention
+   * @param denseStepSeconds of each of its denoising steps
    * @param psnrPerFrame one per frame
    * @param ssimPerFrame one per frame
    */
@@ -141,6 +144,7 @@ public record RunReport(
       double totalSpeedup,
       double denseAttentionSeconds,
       double denseTransformerSeconds,
+      List<Double> denseStepSeconds,
       List<Double> psnrPerFrame,
       List<Double> ssimPerFrame) {
     /** Whether every pixel of every frame is the same: below that, SSIM is less than 1. */

@@ -21,7 +21,7 @@ import java.util.Map;
  * @param identity what decides the run
  * @param done steps done
  * @param steps steps in all
- * @param seconds spent denoising so far
+ * @param stepSeconds of each step that is done
  * @param attention what the attentions did so far
  * @param tensors by name; whoever made the state owns them
  */
@@ -29,10 +29,10 @@ record RunState(
     RunIdentity identity,
     int done,
     int steps,
-    double seconds,
+    List<Double> stepSeconds,
     AttentionReport attention,
     Map<String, Tensor> tensors) {
-  private static final String FORMAT = "gossamer run 1";
+  private static final String FORMAT = "gossamer run 2";
   private static final String LATENTS = "latents";
   private static final String LABELS = "labels.";
   private static final ObjectMapper JSON = new ObjectMapper();
@@ -82,11 +82,11 @@ record RunState(
     notes.put("identity", identity.json());
     notes.put("done", "" + done);
     notes.put("steps", "" + steps);
-    notes.put("seconds", "" + seconds);
     try {
+      notes.put("stepSeconds", JSON.writeValueAsString(stepSeconds));
       notes.put("calls", JSON.writeValueAsString(attention.calls()));
     } catch (JsonProcessingException e) {
-      throw new IllegalStateException("Attention calls are always JSON", e);
+      throw new IllegalStateException("Records of numbers are always JSON", e);
     }
     SafetensorsWriter.write(file, all, notes);
   }
@@ -120,7 +120,7 @@ record RunState(
           RunIdentity.parse(notes.get("identity")),
           Integer.parseInt(notes.get("done")),
           Integer.parseInt(notes.get("steps")),
-          Double.parseDouble(notes.get("seconds")),
+          List.of(JSON.readValue(notes.get("stepSeconds"), Double[].class)),
           new AttentionReport(List.of(calls), labels(stored)),
           tensors);
     } catch (JsonProcessingException | RuntimeException e) {

@@ -98,16 +98,21 @@ final class VideoEngine implements AutoCloseable {
    * Final latents and how they came to be.
    *
    * @param latents {@link VideoModel#latentShape} float32, in the caller's scope
-   * @param seconds of denoising, those before an interruption included
+   * @param stepSeconds of each step, those before an interruption included
    * @param trajectory latents after each step by name, in the caller's scope
    * @param resumed whether an earlier sitting made some of it: its seconds are not of this one
    */
   record Drawn(
       Tensor latents,
       AttentionReport attention,
-      double seconds,
+      List<Double> stepSeconds,
       Map<String, Tensor> trajectory,
-      boolean resumed) {}
+      boolean resumed) {
+    /** Of denoising. */
+    double seconds() {
+      return stepSeconds.stream().mapToDouble(Double::doubleValue).sum();
+    }
+  }
 
   /**
    * Makes latents from noise, or goes on where an earlier run stopped.
@@ -122,7 +127,7 @@ final class VideoEngine implements AutoCloseable {
     if (saved.isPresent() && saved.get().done() == request.steps()) {
       RunState state = saved.get();
       return new Drawn(
-          state.latents(), state.attention(), state.seconds(), steps(state.under("step_")), true);
+          state.latents(), state.attention(), state.stepSeconds(), steps(state.under("step_")), true);
     }
     Optional<PromptEncoding> image = request.image().map(file -> image(file, request, clock));
     loadAll(request, clock);
@@ -160,7 +165,7 @@ final class VideoEngine implements AutoCloseable {
       return new Drawn(
           denoising.latents().copy(),
           denoising.attention(),
-          denoising.seconds(),
+          denoising.stepSeconds(),
           trajectory,
           saved.isPresent());
     }

@@ -302,6 +302,7 @@ final class VideoRun {
         comparable * (shared + dense.seconds()) / (shared + drawn.seconds()),
         denseAttention,
         dense.seconds(),
+        dense.stepSeconds(),
         psnr.perFrame(),
         ssim.perFrame());
   }

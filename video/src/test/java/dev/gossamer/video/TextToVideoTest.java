@@ -100,6 +100,8 @@ class TextToVideoTest {
     assertThat(report.at("/attention/density").asDouble()).isEqualTo(1);
     assertThat(report.at("/attention/perLayer").size()).isEqualTo(2);
     assertThat(report.at("/attention/perStep").size()).isEqualTo(3);
+    assertThat(report.path("stepSeconds").size()).isEqualTo(3);
+    assertThat(report.path("stepSeconds")).allMatch(seconds -> seconds.asDouble() > 0);
     assertThat(report.path("weights").size()).isEqualTo(3);
     assertThat(report.path("outputs").get(0).path("sha256").asText())
         .isEqualTo(Sha256.of(folder.resolve("cat.mp4")));

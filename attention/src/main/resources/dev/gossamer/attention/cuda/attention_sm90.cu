@@ -119,7 +119,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
     }
     for (int i = 0; i < PLANS; i++) {
       barrierInit(sharedAddress(&shared.planFull[i]), 1);
-      barrierInit(sharedAddress(&shared.planEmpty[i]), 4 * CONSUMERS);
+      barrierInit(sharedAddress(&shared.planEmpty[i]), 4 * CONSUMERS + 1);
     }
     for (int i = 0; i < STAGES; i++) {
       barrierInit(sharedAddress(&shared.keyFull[i]), 1);
@@ -197,6 +197,8 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
             barrierWait(sharedAddress(&shared.planFull[place.place]), place.phase);
             nextSource = shared.plans[place.place].source[lane];
             nextRun = shared.plans[place.place].run[lane];
+            __syncwarp();
+            if (lane == 0) barrierArrive(sharedAddress(&shared.planEmpty[place.place]));
             place.next();
             barrierWait(sharedAddress(&shared.keyEmpty[keyStage.place]), keyStage.phase ^ 1);
             fetch(nextSource, nextRun, keyBlocks, tailKeys, shared.keys[keyStage.place],

@@ -24,6 +24,7 @@ public final class TextFlow {
   private String ofContext;
   private String begun = "";
   private int settled;
+  private int settledCharacters;
   private int given;
   private boolean stopped;
 
@@ -93,9 +94,9 @@ public final class TextFlow {
     return stopped;
   }
 
-  /** How much of the text no further token can change, in {@code char}s. */
+  /** How much of the text no further token can change, in characters (code points). */
   public int settled() {
-    return Math.min(settled, text.length());
+    return settledCharacters;
   }
 
   public String text() {
@@ -133,9 +134,10 @@ public final class TextFlow {
 
   /**
    * @param at tokens of the window of which the text is certain
-   * @param characters that they add to what has settled
+   * @param characters that they add to what has settled, in {@code char}s
    */
   private void settle(int at, int characters) {
+    settledCharacters += text.codePointCount(settled, settled + characters);
     settled += characters;
     size -= context;
     System.arraycopy(window, context, window, 0, size);

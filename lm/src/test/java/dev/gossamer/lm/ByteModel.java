@@ -36,7 +36,10 @@ public record ByteModel(LanguageModel model, TextTokenizer tokenizer, Threads th
           parameter.value().mulInPlace(30);
         }
       }
-      return new ByteModel(model, TextTokenizer.open(Texts.tokens(Files.createTempDirectory(folder, "bytes"), 257)), threads);
+      return new ByteModel(
+          model,
+          TextTokenizer.open(Texts.tokens(Files.createTempDirectory(folder, "bytes"), 257)),
+          threads);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

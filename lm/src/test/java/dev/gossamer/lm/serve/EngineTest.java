@@ -317,7 +317,10 @@ class EngineTest {
     try (Engine engine = engine(new EngineSettings(4, 8192, 64, 16))) {
       List<Submission> submissions =
           IntStream.range(0, 12)
-              .mapToObj(i -> engine.submit(List.of(request("text " + i, drawn(i), i < 11 ? 1 + 10 * i : 2000))))
+              .mapToObj(
+                  i ->
+                      engine.submit(
+                          List.of(request("text " + i, drawn(i), i < 11 ? 1 + 10 * i : 2000))))
               .toList();
       submissions.get(11).cancel();
       submissions.get(3).cancel();

@@ -1,6 +1,11 @@
 package dev.gossamer.lm.serve;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -10,15 +15,30 @@ import java.util.Set;
  * followed by an empty line; a line {@code User: …} or {@code Assistant: …} for each message; and
  * {@code Assistant:}, behind which the model goes on until it would begin a line of the user.
  */
-final class ChatFormat {
+public final class ChatFormat {
   /** Where an answer ends. */
   static final String STOP = "\nUser:";
 
+  private static final String TEMPLATE = "chat_template";
   private static final String USER = "User:";
   private static final String ASSISTANT = "Assistant:";
   private static final Set<String> PARTS = Set.of("role", "content");
 
   private ChatFormat() {}
+
+  /** Whether a model's folder names a form of its own, which is not read. */
+  public static boolean isOverruledIn(Path folder) {
+    if (Files.exists(folder.resolve(TEMPLATE + ".jinja"))
+        || Files.exists(folder.resolve(TEMPLATE + ".json"))) {
+      return true;
+    }
+    try {
+      File config = folder.resolve("tokenizer_config.json").toFile();
+      return config.isFile() && new ObjectMapper().readTree(config).hasNonNull(TEMPLATE);
+    } catch (IOException e) {
+      return false; // the tokenizer was opened before, and looked for what it needs
+    }
+  }
 
   /**
    * @param messages the array of the request

@@ -25,6 +25,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BooleanSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,6 +41,7 @@ public final class ModelServer implements AutoCloseable {
   private static final int SPARE_THREADS = 32;
   private static final int BACKLOG = 1024;
   private static final Duration LAST_WORDS = Duration.ofSeconds(2);
+  private static final Duration GLANCE = Duration.ofMillis(100);
   private static final Duration IDLE_THREAD = Duration.ofSeconds(30);
 
   private static final String OWNER = "gossamer";
@@ -234,14 +236,30 @@ public final class ModelServer implements AutoCloseable {
     call.answer(state == Engine.State.OK ? 200 : 503, "application/json", body);
   }
 
+  /** Whether only programs on this machine can reach it. */
+  public boolean isLocal() {
+    return http.getAddress().getAddress().isLoopbackAddress();
+  }
+
   /** Texts that are being continued or wait. */
   public int texts() {
     return engine.running() + engine.waiting();
   }
 
-  /** Whether it has met what it cannot go on after. */
-  public boolean failed() {
-    return engine.state() == Engine.State.FAILED;
+  /**
+   * Waits until it is asked to end.
+   *
+   * @throws GossamerException if it has met what it cannot go on after
+   */
+  public void awaitEnd(BooleanSupplier asked) throws InterruptedException {
+    while (!asked.getAsBoolean()) {
+      if (engine.state() == Engine.State.FAILED) {
+        throw new GossamerException("The server has failed", "The lines above say why");
+      }
+      synchronized (changed) {
+        changed.wait(GLANCE.toMillis());
+      }
+    }
   }
 
   /**
@@ -277,7 +295,7 @@ public final class ModelServer implements AutoCloseable {
     }
   }
 
-  /** Ends at once. */
+  /** Ends at once; closing twice does nothing. */
   @Override
   public void close() {
     if (engine != null) {

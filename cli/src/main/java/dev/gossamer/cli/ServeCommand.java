@@ -143,7 +143,11 @@ final class ServeCommand implements Callable<Integer> {
             "Cannot read " + tokenFile + ": " + Files.size(tokenFile) + " bytes are no token",
             "Name a file with nothing but the token");
       }
-      return Optional.of(Files.readString(tokenFile).strip());
+      String token = Files.readString(tokenFile).strip();
+      if (token.isEmpty()) {
+        throw new BadInputException("There is no token in " + tokenFile, "Write one into it");
+      }
+      return Optional.of(token);
     } catch (IOException e) {
       throw new BadInputException(
           "Cannot read " + tokenFile + ": " + PartFile.reason(e), "Check that it may be read", e);
@@ -193,10 +197,14 @@ final class ServeCommand implements Callable<Integer> {
   private void stop(ModelServer server) throws InterruptedException {
     int texts = server.texts();
     if (texts > 0) {
-      terminal.err().println("Finishing " + texts + " texts, for at most " + grace + " s");
+      terminal.err().println("Finishing " + count(texts) + ", for at most " + grace + " s");
     }
     int left = server.stop(Duration.ofSeconds(grace));
     throw new InterruptedRunException(
-        left == 0 ? "Stopped" : "Stopped; " + left + " texts were cut off", "");
+        left == 0 ? "Stopped" : "Stopped; cut off " + count(left), "");
+  }
+
+  private static String count(int texts) {
+    return texts == 1 ? "1 text" : texts + " texts";
   }
 }

@@ -39,7 +39,11 @@ public record EngineSettings(int batch, int cacheTokens, int queue, int prefill)
    */
   public static EngineSettings fitting(
       LanguageModel model, int batch, OptionalInt cacheTokens, int queue) {
-    long free = Machine.here().availableBytes();
+    return fitting(model, batch, cacheTokens, queue, Machine.here().availableBytes());
+  }
+
+  static EngineSettings fitting(
+      LanguageModel model, int batch, OptionalInt cacheTokens, int queue, long free) {
     long each = model.cacheBytesPerToken();
     if (cacheTokens.isPresent() && cacheTokens.getAsInt() > free / each) {
       throw new EnvironmentException(

@@ -64,8 +64,8 @@ record Generation(String name, ModelSettings model, TextTokenizer tokenizer, Eng
     try {
       List<ChoiceText> choices = new ArrayList<>();
       for (TextRequest text : order.texts()) {
-        int[] before =
-            text.extent() == TextRequest.Extent.CONTINUATION ? text.prompt() : new int[0];
+        boolean isWhole = text.extent() != TextRequest.Extent.CONTINUATION;
+        int[] before = isWhole || text.likeliest().isEmpty() ? new int[0] : text.prompt();
         TextFlow flow = new TextFlow(tokenizer, before, List.of());
         choices.add(new ChoiceText(flow, order.chat()));
       }

@@ -2,7 +2,7 @@ package dev.gossamer.lm.serve;
 
 import dev.gossamer.lm.train.LoadBalance;
 import io.prometheus.metrics.core.metrics.Counter;
-import io.prometheus.metrics.core.metrics.Gauge;
+import io.prometheus.metrics.core.metrics.CounterWithCallback;
 import io.prometheus.metrics.core.metrics.GaugeWithCallback;
 import io.prometheus.metrics.core.metrics.Histogram;
 import io.prometheus.metrics.expositionformats.PrometheusTextFormatWriter;
@@ -12,6 +12,8 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 import java.util.function.DoubleSupplier;
 
 /** What a server counts, in Prometheus' text format. May be used from several threads. */
@@ -56,18 +58,40 @@ final class ServerMetrics {
   private final Histogram betweenTokens =
       seconds("gossamer_inter_token_seconds", "Between two tokens of a text.");
   private final Histogram steps = seconds("gossamer_step_seconds", "A pass of the model.");
-  private final Counter expertRows =
-      Counter.builder()
-          .name("gossamer_expert_rows_total")
-          .help("Rows that each expert of a layer took.")
-          .labelNames("layer", "expert")
-          .register(registry);
-  private final Gauge violation =
-      Gauge.builder()
-          .name("gossamer_expert_max_violation")
-          .help("The fullest expert's rows over an even share, less 1, in the last step.")
-          .labelNames("layer")
-          .register(registry);
+  private final Map<Integer, long[]> expertRows = new TreeMap<>(); // by layer
+  private final Map<Integer, Double> violations = new TreeMap<>();
+
+  ServerMetrics() {
+    CounterWithCallback.builder()
+        .name("gossamer_expert_rows_total")
+        .help("Rows that each expert of a layer took.")
+        .labelNames("layer", "expert")
+        .callback(this::tellExpertRows)
+        .register(registry);
+    GaugeWithCallback.builder()
+        .name("gossamer_expert_max_violation")
+        .help("The fullest expert's rows over an even share, less 1, in the last step.")
+        .labelNames("layer")
+        .callback(this::tellViolations)
+        .register(registry);
+  }
+
+  private void tellExpertRows(CounterWithCallback.Callback callback) {
+    synchronized (expertRows) {
+      expertRows.forEach(
+          (layer, rows) -> {
+            for (int expert = 0; expert < rows.length; expert++) {
+              callback.call(rows[expert], String.valueOf(layer), String.valueOf(expert));
+            }
+          });
+    }
+  }
+
+  private void tellViolations(GaugeWithCallback.Callback callback) {
+    synchronized (expertRows) {
+      violations.forEach((layer, violation) -> callback.call(violation, String.valueOf(layer)));
+    }
+  }
 
   private Histogram seconds(String name, String help) {
     return Histogram.builder()
@@ -119,16 +143,15 @@ final class ServerMetrics {
     steps.observe(seconds);
   }
 
+  /** A step divided its rows among a layer's experts. */
   void load(int layer, int[] rows) {
-    String name = String.valueOf(layer);
-    for (int expert = 0; expert < rows.length; expert++) {
-      if (rows[expert] > 0) {
-        expertRows.labelValues(name, String.valueOf(expert)).inc(rows[expert]);
-      }
+    long[] now = Arrays.stream(rows).asLongStream().toArray();
+    double violation = LoadBalance.of(List.of(now)).worst();
+    synchronized (expertRows) {
+      violations.put(layer, violation);
+      long[] sums = expertRows.computeIfAbsent(layer, any -> new long[rows.length]);
+      Arrays.setAll(sums, expert -> sums[expert] + now[expert]);
     }
-    violation
-        .labelValues(name)
-        .set(LoadBalance.of(List.of(Arrays.stream(rows).asLongStream().toArray())).worst());
   }
 
   String contentType() {

@@ -13,7 +13,7 @@ import java.util.Optional;
  */
 public record ServerSettings(String host, int port, Optional<String> token, int maxBody) {
   /** Bytes of a request, unless said otherwise. */
-  public static final int MAX_BODY = 4 << 20;
+  public static final int MAX_BODY = 2 << 20;
 
   /**
    * @throws UsageException if a value is out of its range

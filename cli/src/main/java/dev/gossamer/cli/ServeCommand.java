@@ -167,8 +167,7 @@ final class ServeCommand implements Callable<Integer> {
             Terminal.harmless(
                 String.format(
                     Locale.ROOT,
-                    "Serving %s: context %d, %d texts at once, %d may wait, %,d tokens of cache"
-                        + " (%s)",
+                    "Serving %s: context %d, batch %d, queue %d, cache %,d tokens (%s)",
                     name(),
                     opened.model().settings().context(),
                     work.batch(),

@@ -109,7 +109,7 @@ class ServeCommandTest {
     interrupted.set(true);
     assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
     assertThat(err.toString(StandardCharsets.UTF_8))
-        .contains("Serving small: context 128, 8 texts at once, 64 may wait, 1,024 tokens")
+        .contains("Serving small: context 128, batch 8, queue 64, cache 1,024 tokens")
         .endsWith("gossamer: Stopped" + System.lineSeparator());
   }
 

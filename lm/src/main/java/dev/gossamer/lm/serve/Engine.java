@@ -129,7 +129,9 @@ final class Engine implements AutoCloseable {
       if (waiting.size() + running.size() + texts.size() > settings.most()) {
         throw new RefusedException(
             Reason.FULL,
-            waiting.size() + " texts are waiting, as many as may",
+            String.format(
+                "There is no room for a request of %d: %d texts run, and %d wait",
+                texts.size(), running.size(), waiting.size()),
             "Try again later",
             untilRoom());
       }

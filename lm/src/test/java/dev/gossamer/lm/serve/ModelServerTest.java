@@ -1,5 +1,6 @@
 package dev.gossamer.lm.serve;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
@@ -27,10 +28,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.TreeMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.regex.Matcher;
@@ -431,7 +434,7 @@ class ModelServerTest {
 
   private static void raw(Socket socket, String path, String body) throws IOException {
     OutputStream out = socket.getOutputStream();
-    byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+    byte[] bytes = body.getBytes(UTF_8);
     String head =
         "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: " + bytes.length + "\r\n\r\n";
     out.write(head.getBytes(StandardCharsets.US_ASCII));
@@ -542,6 +545,49 @@ class ModelServerTest {
                 .POST(BodyPublishers.ofByteArray(new byte[] {'{', '"', (byte) 0xff, '"'}))),
         400,
         "invalid_json");
+  }
+
+  @Test
+  void aBodyThatWasDamagedIsNoFailureOfTheServer() {
+    String sound =
+        "{\"prompt\": [\"a\", \"né\"], \"max_tokens\": 3, \"n\": 2, \"logprobs\": 1, \"stop\":"
+            + " [\"x\"], \"logit_bias\": {\"99\": -1.5}, \"seed\": 4, \"top_p\": 0.9, \"top_k\": 7}";
+    byte[] bytes = sound.getBytes(UTF_8);
+    SplittableRandom random = new SplittableRandom(6);
+    int refused = 0;
+    for (int round = 0; round < 400; round++) {
+      byte[] damaged = Arrays.copyOf(bytes, random.nextInt(10) == 0 ? 40 : bytes.length);
+      for (int i = 1 + random.nextInt(3); i > 0; i--) {
+        String likely = "0123456789.-eE\"{}[]:, \\ntfx";
+        int at = random.nextInt(damaged.length);
+        damaged[at] = (byte) likely.charAt(random.nextInt(likely.length()));
+      }
+      HttpResponse<String> response =
+          send(to(server, "/v1/completions").POST(BodyPublishers.ofByteArray(damaged)));
+      assertThat(response.statusCode()).as(new String(damaged, UTF_8)).isIn(200, 400);
+      refused += response.statusCode() == 400 ? 1 : 0;
+    }
+    assertThat(refused).isBetween(200, 399);
+  }
+
+  @Test
+  void aStreamThatWaitsIsHeardOf() throws Exception {
+    try (ModelServer own = start(new EngineSettings(1, 2048, 64, 64), Optional.empty());
+        Socket first = socket(own);
+        Socket second = socket(own)) {
+      String body = "{\"prompt\": \"a\", \"max_tokens\": 2000, \"stream\": true, \"n\": %d}";
+      raw(first, "/v1/completions", body.formatted(50)); // for much longer than the test
+      assertThat(first.getInputStream().read()).isEqualTo('H');
+      raw(second, "/v1/completions", body.formatted(1));
+      InputStream in = second.getInputStream();
+      StringBuilder heard = new StringBuilder();
+      while (heard.indexOf("\r\n:\n\n\r\n") < 0) {
+        int next = in.read();
+        assertThat(next).isPositive();
+        heard.append((char) next);
+      }
+      assertThat(heard).doesNotContain("data:");
+    }
   }
 
   @Test
@@ -710,7 +756,7 @@ class ModelServerTest {
       assertThat(health.body()).isEqualTo("{\"status\":\"draining\"}");
       error(send(posting(own, "/v1/completions", "{\"prompt\": \"a\"}")), 503, "server_stopping");
       own.close();
-      String rest = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      String rest = new String(in.readAllBytes(), UTF_8);
       assertThat(rest).contains("\"finish_reason\":\"length\"").contains("data: [DONE]\n\n");
     }
   }
@@ -734,7 +780,7 @@ class ModelServerTest {
       assertThat(own.stop(Duration.ofMillis(1))).isEqualTo(2);
       error(waits.join(), 503, "server_stopping");
       own.close();
-      String rest = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+      String rest = new String(in.readAllBytes(), UTF_8);
       assertThat(rest).contains("data: {\"error\":{").contains("server_stopping");
       assertThat(rest).doesNotContain("[DONE]");
     }

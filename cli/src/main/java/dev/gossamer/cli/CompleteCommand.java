@@ -3,10 +3,8 @@ package dev.gossamer.cli;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.lm.generate.Completion;
 import dev.gossamer.lm.generate.SamplingSettings;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.InterruptedRunException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -35,12 +33,7 @@ final class CompleteCommand implements Callable<Integer> {
   @Parameters(paramLabel = "PROMPT", description = "The text to continue.")
   private String prompt;
 
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "DIR",
-      description = "Folder of a run, a checkpoint, or an exported model.")
-  private Path model;
+  @Mixin private LanguageModelArguments model;
 
   @Option(
       names = "--max-tokens",
@@ -110,18 +103,6 @@ final class CompleteCommand implements Callable<Integer> {
   @Option(names = "--no-cache", description = "Compute the whole text for every token.")
   private boolean noCache;
 
-  @Option(
-      names = "--dtype",
-      paramLabel = "TYPE",
-      description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype = "fp32";
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Processor threads (default: all cores).")
-  private int threads = Threads.available();
-
   @Option(names = "--json", description = "Print one JSON document to stdout instead.")
   private boolean json;
 
@@ -138,10 +119,8 @@ final class CompleteCommand implements Callable<Integer> {
         new SamplingSettings(
             Map.of(), repetition, presence, frequency, temperature, topK, topP, minP, seed);
     Completion completion = new Completion(sampling, maxTokens, stops, ignoreEnd, !noCache);
-    try (Threads pool = new Threads(threads);
-        SavedModel opened =
-            SavedModel.open(
-                model, DType.ofOption(dtype), pool, line -> terminal.err().println(line))) {
+    try (Threads pool = model.pool();
+        SavedModel opened = model.open(pool, terminal)) {
       int[] ids = opened.tokenizer().encode(prompt);
       if (!json) {
         terminal.out().print(prompt);

@@ -8,7 +8,6 @@ import dev.gossamer.lm.data.TokenFile;
 import dev.gossamer.lm.train.Evaluation;
 import dev.gossamer.lm.train.Evaluator;
 import dev.gossamer.lm.train.TextEvaluation;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
@@ -35,12 +34,7 @@ import picocli.CommandLine.Option;
 final class EvaluateCommand implements Callable<Integer> {
   private final Terminal terminal;
 
-  @Option(
-      names = "--model",
-      required = true,
-      paramLabel = "DIR",
-      description = "Folder of a run, a checkpoint, or an exported model.")
-  private Path model;
+  @Mixin private LanguageModelArguments model;
 
   @Option(
       names = "--text",
@@ -78,18 +72,6 @@ final class EvaluateCommand implements Callable<Integer> {
       description = "Of --text: safetensors, tensor logits, float32, tokens x vocabulary.")
   private Path saveLogits;
 
-  @Option(
-      names = "--dtype",
-      paramLabel = "TYPE",
-      description = "fp32 or bf16 (default: ${DEFAULT-VALUE}).")
-  private String dtype = "fp32";
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Processor threads (default: all cores).")
-  private int threads = Threads.available();
-
   @Option(names = "--json", description = "Print one JSON document to stdout.")
   private boolean json;
 
@@ -110,10 +92,8 @@ final class EvaluateCommand implements Callable<Integer> {
       throw new UsageException("--save-logits is for --text", "Name a text");
     }
     Optional<PartFile> logits = Optional.ofNullable(saveLogits).map(PartFile::new);
-    try (Threads pool = new Threads(threads);
-        SavedModel opened =
-            SavedModel.open(
-                model, DType.ofOption(dtype), pool, line -> terminal.err().println(line))) {
+    try (Threads pool = model.pool();
+        SavedModel opened = model.open(pool, terminal)) {
       int most = opened.model().settings().context();
       int window = length == null ? most : length;
       if (window < 1 || window > most) {
@@ -136,7 +116,7 @@ final class EvaluateCommand implements Callable<Integer> {
     if (!file.index().tokenizer().equals(opened.tokenizer().fingerprint())) {
       throw new BadInputException(
           "The tokens in " + data + " are of another tokenizer than the model's",
-          "Tokenize with --tokenizer " + model);
+          "Tokenize with --tokenizer " + model.folder());
     }
     return new Evaluator(file, opened.tokenizer(), window, windows)
         .evaluate(opened.model(), LocalRanks.alone(), 0);

@@ -45,7 +45,13 @@ public final class Gossamer implements Runnable {
       List.of(
           new GroupedCommands.Group("Video", "generate", "decode", "replay", "models"),
           new GroupedCommands.Group(
-              "Language models", "tokenize", "train", "evaluate", "complete", "checkpoint"),
+              "Language models",
+              "tokenize",
+              "train",
+              "evaluate",
+              "complete",
+              "serve",
+              "checkpoint"),
           new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
           new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
 
@@ -100,6 +106,7 @@ public final class Gossamer implements Runnable {
         .addSubcommand(new TrainCommand(terminal, interrupted))
         .addSubcommand(new EvaluateCommand(terminal))
         .addSubcommand(new CompleteCommand(terminal, interrupted))
+        .addSubcommand(new ServeCommand(terminal, interrupted))
         .addSubcommand(
             new CommandLine(new CheckpointCommand())
                 .addSubcommand(new VerifyCommand(terminal))

@@ -31,7 +31,7 @@ class GossamerTest {
   @Test
   void everyCommandExplainsItself() {
     for (String command :
-        new String[] {"generate", "decode", "replay", "models", "launch", "doctor"}) {
+        new String[] {"generate", "decode", "replay", "models", "serve", "launch", "doctor"}) {
       CommandRun run = CommandRun.of(command, "--help");
       assertThat(run.exitCode()).as(command).isZero();
       assertThat(run.out()).startsWith("Usage: gossamer " + command);

@@ -285,6 +285,12 @@ class LanguageModelCommandsTest {
         "evaluate --model X | 2 | Neither --text nor --data",
         "complete a --model none | 3 | There is no model in none",
         "complete a --model none --temperature -1 | 2 | temperature of -1",
+        "complete a --model none --threads 0 | 2 | --threads 0 compute nothing",
+        "serve --model none --port 0 | 3 | There is no model in none",
+        "serve --model none --port 70000 | 2 | There is no port 70000",
+        "serve --model none --port 0 --host no.such.invalid | 2 | no host 'no.such.invalid'",
+        "serve --model none --grace 60 | 2 | --grace 60 is no time to wait for",
+        "serve --model none --token-file none | 3 | Cannot read none: no such file",
         "checkpoint verify none | 3 | none is no checkpoint",
         "checkpoint | 2 | Name verify, export or reshard"
       })

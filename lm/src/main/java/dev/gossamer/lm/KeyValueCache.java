@@ -14,7 +14,7 @@ import java.util.List;
 public final class KeyValueCache implements AutoCloseable {
   private static final int FIRST_ROOM = 64;
 
-  private final int context;
+  private final int most;
   private final List<Layer> layers = new ArrayList<>();
   private int length;
 
@@ -28,8 +28,11 @@ public final class KeyValueCache implements AutoCloseable {
   /** What attention reads: {@code [heads, tokens, headDim]} each, views of the cache. */
   record KeysAndValues(Tensor keys, Tensor values) {}
 
-  KeyValueCache(int layers, int context) {
-    this.context = context;
+  /**
+   * @param most tokens that it may come to hold
+   */
+  KeyValueCache(int layers, int most) {
+    this.most = most;
     for (int layer = 0; layer < layers; layer++) {
       this.layers.add(new Layer());
     }
@@ -40,9 +43,9 @@ public final class KeyValueCache implements AutoCloseable {
     return length;
   }
 
-  /** Tokens that still fit into the model's context. */
+  /** Tokens that still fit. */
   public int left() {
-    return context - length;
+    return most - length;
   }
 
   /**
@@ -52,8 +55,7 @@ public final class KeyValueCache implements AutoCloseable {
     if (tokens > left()) {
       throw new UsageException(
           String.format(
-              "A sequence of %d tokens does not fit the model's context of %d",
-              length + tokens, context),
+              "A sequence of %d tokens does not fit a cache of %d", length + tokens, most),
           "Use a shorter text, or fewer new tokens");
     }
   }
@@ -80,6 +82,7 @@ public final class KeyValueCache implements AutoCloseable {
     while (room < wanted) {
       room *= 2;
     }
+    room = Math.min(room, most);
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Tensor newKeys = owner.adopt(room(keys, room));

@@ -14,6 +14,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -52,6 +53,25 @@ public final class LanguageModel implements AutoCloseable {
 
     /** Where a layer's tokens go. */
     void choice(int layer, Choice choice);
+  }
+
+  /** Is told how a pass divided its rows among experts. */
+  public interface ExpertLoad {
+    /**
+     * @param layer number among all layers
+     * @param rows that each expert took
+     */
+    void of(int layer, int[] rows);
+  }
+
+  private record LoadWatcher(ExpertLoad load) implements Watcher {
+    @Override
+    public void stream(int layer, Tensor rows) {}
+
+    @Override
+    public void choice(int layer, Choice choice) {
+      load.of(layer, choice.chosen().counts());
+    }
   }
 
   /** A model of one rank. */
@@ -142,7 +162,23 @@ public final class LanguageModel implements AutoCloseable {
 
   /** An empty cache for one sequence; to be closed by the caller. */
   public KeyValueCache newCache() {
-    return new KeyValueCache(settings.layers(), settings.context());
+    return newCache(settings.context());
+  }
+
+  /**
+   * Likewise, for a sequence whose longest length is known.
+   *
+   * @param longest tokens that it holds at most, and for which it takes memory at most
+   */
+  public KeyValueCache newCache(int longest) {
+    return new KeyValueCache(settings.layers(), Math.min(longest, settings.context()));
+  }
+
+  /** What a token of a sequence takes in a cache, in bytes. */
+  public long cacheBytesPerToken() {
+    AttentionSettings attention = settings.attention();
+    long numbers = 2L * settings.layers() * attention.kvHeads() * attention.headDim();
+    return numbers * FreshWeights.exact(dtype).bytes();
   }
 
   /**
@@ -181,13 +217,26 @@ public final class LanguageModel implements AutoCloseable {
    * @return {@code [sequences, vocabulary]}, in the caller's scope
    */
   public Tensor lastLogits(int[] ids, List<KeyValueCache> caches, int[] counts) {
+    int[] lasts = counts.clone();
+    Arrays.parallelPrefix(lasts, Integer::sum);
+    Arrays.setAll(lasts, i -> lasts[i] - 1);
+    return logits(ids, caches, counts, lasts, (layer, rows) -> {});
+  }
+
+  /**
+   * Likewise, of the tokens that are wanted.
+   *
+   * @param wanted numbers of rows among all of the call; may be none
+   * @param load is told where the rows go
+   * @return {@code [wanted, vocabulary]}, in the caller's scope
+   */
+  public Tensor logits(
+      int[] ids, List<KeyValueCache> caches, int[] counts, int[] wanted, ExpertLoad load) {
     Rows rows = Rows.further(caches, counts);
     try (Scope scope = Scope.open()) {
-      int[] lasts =
-          rows.spans().stream().mapToInt(span -> span.from() + span.count() - 1).toArray();
-      Tensor stream = last(ids, rows, Watcher.NOBODY);
+      Tensor stream = last(ids, rows, new LoadWatcher(load));
       Tensor logits =
-          vocabulary.logits(stream.indexSelect(0, Tensor.of(lasts, (long) lasts.length)));
+          vocabulary.logits(stream.indexSelect(0, Tensor.of(wanted, (long) wanted.length)));
       rows.advance();
       return scope.keep(logits);
     }

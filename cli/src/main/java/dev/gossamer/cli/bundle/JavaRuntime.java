@@ -17,6 +17,7 @@ final class JavaRuntime {
           "java.desktop", // charts, and captions in the fonts of the machine
           "java.logging",
           "java.management",
+          "jdk.httpserver", // a language model over HTTP
           "jdk.incubator.vector", // attention on a processor
           "jdk.management", // memory of the machine
           "jdk.unsupported"); // JavaCPP, the tokenizers

@@ -2,6 +2,7 @@ package dev.gossamer.lm.data;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * The printable characters by which byte-level tokenizers write bytes, as GPT-2 began it: a
@@ -37,6 +38,18 @@ final class ByteAlphabet {
   /** The character of a byte, 0 to 255. */
   static char letter(int value) {
     return LETTERS[value];
+  }
+
+  /** The bytes that a token stands for; empty if it is not written in this alphabet. */
+  static Optional<byte[]> bytes(String token) {
+    if (length(token) < 0) {
+      return Optional.empty();
+    }
+    byte[] bytes = new byte[token.length()];
+    for (int i = 0; i < bytes.length; i++) {
+      bytes[i] = BYTES.get(token.charAt(i)).byteValue();
+    }
+    return Optional.of(bytes);
   }
 
   /** How many bytes a token stands for, or -1 if it is not written in this alphabet. */

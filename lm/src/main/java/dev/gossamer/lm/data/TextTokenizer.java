@@ -15,11 +15,14 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.regex.Pattern;
 
 /**
  * Text to token ids and back, as a {@code tokenizer.json} says. HuggingFace's own library does the
@@ -33,10 +36,17 @@ public final class TextTokenizer implements AutoCloseable {
   private static final List<String> USUAL_ENDS =
       List.of(BytePairs.END, "<|endoftext|>", "<|end_of_text|>", "</s>", "<|im_end|>", "<eos>");
 
+  /** How SentencePiece writes a byte for which it has no other token, and a space. */
+  private static final Pattern BYTE = Pattern.compile("<0x[0-9A-Fa-f]{2}>");
+
+  private static final char SPACE = '\u2581';
+
   private final byte[] json;
   private final HuggingFaceTokenizer tokenizer;
   private final Map<String, Integer> tokens;
   private final int size;
+  private final String[] written; // by id; null where there is none
+  private final Set<Integer> added = new HashSet<>();
   private final OptionalInt end;
   private final boolean dividable;
   private final int[] lengths; // bytes of each token; empty unless the tokenizer is byte-level
@@ -46,6 +56,9 @@ public final class TextTokenizer implements AutoCloseable {
     this.tokenizer = OfflineTokenizers.open(file, new ByteArrayInputStream(json));
     this.tokens = tokens(root);
     this.size = tokens.values().stream().mapToInt(Integer::intValue).max().orElse(-1) + 1;
+    this.written = new String[size];
+    tokens.forEach((token, id) -> written[id] = token);
+    root.path("added_tokens").forEach(token -> added.add(token.path("id").asInt()));
     this.end = end.isPresent() ? end : usualEnd();
     JsonNode before = root.path("pre_tokenizer");
     this.dividable =
@@ -170,11 +183,31 @@ public final class TextTokenizer implements AutoCloseable {
    * @throws IllegalArgumentException if there is no such token
    */
   public String written(int id) {
-    return tokens.entrySet().stream()
-        .filter(entry -> entry.getValue() == id)
-        .map(Map.Entry::getKey)
-        .findFirst()
-        .orElseThrow(() -> new IllegalArgumentException("There is no token " + id));
+    if (id < 0 || id >= size || written[id] == null) {
+      throw new IllegalArgumentException("There is no token " + id);
+    }
+    return written[id];
+  }
+
+  /**
+   * The bytes that a token adds amid a text; those of its writing if it is a special one, and none
+   * if there is no such token.
+   */
+  public byte[] spelled(int id) {
+    String writing = id < 0 || id >= size ? null : written[id];
+    if (writing == null) {
+      return new byte[0];
+    }
+    if (!added.contains(id)) {
+      if (lengths.length > 0) {
+        return ByteAlphabet.bytes(writing)
+            .orElseGet(() -> writing.getBytes(StandardCharsets.UTF_8));
+      }
+      if (BYTE.matcher(writing).matches()) {
+        return new byte[] {(byte) Integer.parseInt(writing.substring(3, 5), 16)};
+      }
+    }
+    return writing.replace(SPACE, ' ').getBytes(StandardCharsets.UTF_8);
   }
 
   /** The content of its {@code tokenizer.json}. */

@@ -107,6 +107,25 @@ class TextTokenizerTest {
   }
 
   @Test
+  void aTokenIsSpelledInBytes() {
+    try (TextTokenizer pairs = TextTokenizer.of(NOWHERE, learnt("sea sea sea the the", 270));
+        TextTokenizer pieces = LlamaLikeTokenizer.make()) {
+      for (TextTokenizer tokenizer : List.of(pairs, pieces)) {
+        StringBuilder latin = new StringBuilder(); // a character for each byte
+        for (int id : tokenizer.encodePlain("the sea, a 猫")) {
+          latin.append(new String(tokenizer.spelled(id), StandardCharsets.ISO_8859_1));
+        }
+        byte[] all = latin.toString().getBytes(StandardCharsets.ISO_8859_1);
+        assertThat(new String(all, StandardCharsets.UTF_8).strip()).isEqualTo("the sea, a 猫");
+        assertThat(tokenizer.spelled(tokenizer.end().orElseThrow()))
+            .asString(StandardCharsets.UTF_8)
+            .isEqualTo(tokenizer.written(tokenizer.end().orElseThrow()));
+        assertThat(tokenizer.spelled(tokenizer.vocabulary())).isEmpty();
+      }
+    }
+  }
+
+  @Test
   void tooSmallAVocabularyIsRefused() {
     assertThatThrownBy(() -> learnt("", 256)).isInstanceOf(UsageException.class);
   }

@@ -4,23 +4,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.lm.ByteModel;
 import dev.gossamer.lm.KeyValueCache;
 import dev.gossamer.lm.LanguageModel;
-import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.data.TextTokenizer;
-import dev.gossamer.lm.data.Texts;
 import dev.gossamer.lm.generate.Completion.Finish;
 import dev.gossamer.lm.generate.Completion.Result;
-import dev.gossamer.moe.Parameter;
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
-import dev.gossamer.tensor.settings.SettingsFile;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,37 +27,21 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class CompletionTest {
-  private static final String MODEL =
-      """
-      {"structure": "bigmac", "vocabulary": 257, "hidden": 16, "layers": 2, "context": 96,
-       "heads": 2, "experts": {"count": 8, "topK": 2, "inner": 16, "latent": 4}}
-      """;
-
   @TempDir private static Path folder;
+  private static ByteModel opened;
   private static TextTokenizer bytes;
-  private static Threads threads;
   private static LanguageModel model;
 
   @BeforeAll
-  static void open() throws IOException {
-    bytes = TextTokenizer.open(Texts.tokens(folder, 257));
-    threads = new Threads(1);
-    ObjectNode tree = (ObjectNode) new ObjectMapper().readTree(MODEL);
-    model =
-        new LanguageModel(
-            ModelDocument.read(SettingsFile.of("test", tree)), 3, DType.FLOAT32, threads);
-    for (Parameter parameter : model.parameters()) {
-      if (parameter.name().equals("embedding")) {
-        parameter.value().mulInPlace(30); // so that its choices are clear
-      }
-    }
+  static void open() {
+    opened = ByteModel.open(folder, 96);
+    bytes = opened.tokenizer();
+    model = opened.model();
   }
 
   @AfterAll
   static void close() {
-    model.close();
-    threads.close();
-    bytes.close();
+    opened.close();
   }
 
   private static SamplingSettings drawn(long seed) {

@@ -1,0 +1,160 @@
+package dev.gossamer.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
+import java.io.PrintStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A server as a person starts and stops it. */
+@Tag("slow")
+class ServeCommandTest {
+  @TempDir private static Path folder;
+  private static Path model;
+
+  @BeforeAll
+  static void train() {
+    model = folder.resolve("small");
+    CommandRun trained =
+        CommandRun.of(
+            "train",
+            "--preset",
+            "tiny",
+            "--out",
+            model.toString(),
+            "--steps",
+            "1",
+            "--batch",
+            "1",
+            "--micro-batch",
+            "1",
+            "--sequence",
+            "16",
+            "--model.hidden=16",
+            "--model.heads=2",
+            "--model.experts.latent=4",
+            "--evaluation.windows=1",
+            "--threads",
+            "1",
+            "--no-chart");
+    assertThat(trained.exitCode()).as(trained.err()).isZero();
+  }
+
+  private static HttpResponse<String> ask(String url, String token, String body)
+      throws IOException, InterruptedException {
+    HttpRequest request =
+        HttpRequest.newBuilder(URI.create(url + "/completions"))
+            .header("Authorization", "Bearer " + token)
+            .POST(BodyPublishers.ofString(body))
+            .build();
+    return HttpClient.newHttpClient().send(request, BodyHandlers.ofString());
+  }
+
+  @Test
+  void printsItsAddressAndAnswersUntilItIsStopped() throws Exception {
+    Path token = folder.resolve("token");
+    Files.writeString(token, "secret\n");
+    PipedInputStream reading = new PipedInputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    Terminal terminal =
+        new Terminal(
+            new PrintStream(new PipedOutputStream(reading), true, StandardCharsets.UTF_8),
+            new PrintStream(err, true, StandardCharsets.UTF_8),
+            false);
+    AtomicBoolean interrupted = new AtomicBoolean();
+    String[] args = {
+      "serve",
+      "--model",
+      model.toString(),
+      "--port",
+      "0",
+      "--threads",
+      "1",
+      "--token-file",
+      token.toString()
+    };
+    CompletableFuture<Integer> exit =
+        CompletableFuture.supplyAsync(() -> Gossamer.run(terminal, interrupted::get, args));
+    BufferedReader lines =
+        new BufferedReader(new InputStreamReader(reading, StandardCharsets.UTF_8));
+    String url = lines.readLine();
+    assertThat(url).matches("http://127\\.0\\.0\\.1:[0-9]+/v1");
+    String body = "{\"model\": \"small\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
+    assertThat(ask(url, "secret", body).statusCode()).isEqualTo(200);
+    assertThat(ask(url, "other", body).statusCode()).isEqualTo(401);
+    interrupted.set(true);
+    assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
+    assertThat(err.toString(StandardCharsets.UTF_8))
+        .contains("Serving small: context 128, batch 8, queue 64, cache 1,024 tokens")
+        .endsWith("gossamer: Stopped" + System.lineSeparator());
+  }
+
+  /** In a process of its own: the text that runs is finished, and the exit code is 130. */
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aSignalLetsTextsEnd() throws Exception {
+    Path err = folder.resolve("err.txt");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                Gossamer.class.getName(),
+                "serve",
+                "--model",
+                model.toString(),
+                "--port",
+                "0",
+                "--grace",
+                "50")
+            .redirectError(err.toFile())
+            .start();
+    try {
+      String url =
+          new BufferedReader(
+                  new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))
+              .readLine();
+      HttpRequest request =
+          HttpRequest.newBuilder(URI.create(url + "/completions"))
+              .POST(
+                  BodyPublishers.ofString(
+                      "{\"prompt\": \"a\", \"max_tokens\": 127, \"stream\": true,"
+                          + " \"ignore_eos\": true}"))
+              .build();
+      HttpResponse<Stream<String>> response =
+          HttpClient.newHttpClient().send(request, BodyHandlers.ofLines());
+      process.destroy(); // SIGTERM, once the answer has begun
+      List<String> lines = response.body().toList();
+      assertThat(lines).contains("data: [DONE]");
+      assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(process.exitValue()).as(Files.readString(err)).isEqualTo(130);
+      assertThat(Files.readString(err)).endsWith("gossamer: Stopped" + System.lineSeparator());
+    } finally {
+      process.destroyForcibly();
+    }
+  }
+}

@@ -258,9 +258,7 @@ public final class MoeLayer implements AutoCloseable {
           part -> ways.get(part).depart(some(z, part, parts)),
           () ->
               beside[0] =
-                  shared == null
-                      ? null
-                      : timed(SHARED, () -> shared.forward(x, batch.number())),
+                  shared == null ? null : timed(SHARED, () -> shared.forward(x, batch.number())),
           part -> {
             TokenDispatch way = ways.get(part);
             saved[part] = experts.save(way.arrive(), way.expertRows(), batch.number());
@@ -281,7 +279,17 @@ public final class MoeLayer implements AutoCloseable {
       }
       List<Experts.Saved> all = List.of(saved);
       return new MoePass(
-          this, x, z, choice, batch.number(), ways, all, combined, normed, beside[0], scope.keep(y));
+          this,
+          x,
+          z,
+          choice,
+          batch.number(),
+          ways,
+          all,
+          combined,
+          normed,
+          beside[0],
+          scope.keep(y));
     }
   }
 

@@ -314,7 +314,8 @@ class MoeLayerTest {
     try (Threads threads = new Threads(2)) {
       for (int i = 0; i < 3; i++) {
         try (Scope scope = Scope.open();
-            MoeLayer layer = layer(MoeSettings.of(GATED).withShared(new SharedSettings(4, true)), threads)) {
+            MoeLayer layer =
+                layer(MoeSettings.of(GATED).withShared(new SharedSettings(4, true)), threads)) {
           layer.forward(tokens(TOKENS, i)).backward(tokens(TOKENS, i), 1);
         }
       }

@@ -80,8 +80,8 @@ public final class LanguageModel implements AutoCloseable {
     RotaryTable rotary =
         attention.positions() == Positions.ROPE
             ? new RotaryTable(
-                attention.ropeTheta(),
-                attention.headDim(),
+                attention.rotary(),
+                attention.rotaryWidth(),
                 settings.context(),
                 FreshWeights.exact(dtype),
                 owner)
@@ -91,7 +91,7 @@ public final class LanguageModel implements AutoCloseable {
       layers.add(
           new Layer(
               norm(name + ".attention_norm", fresh),
-              new CausalAttention(settings, i, name + ".attention", fresh, rotary, threads),
+              attention(i, name + ".attention", fresh, rotary, threads),
               norm(name + ".feed_forward_norm", fresh),
               settings.hasExperts(i)
                   ? experts(name + ".moe", seed, grid, threads)
@@ -103,6 +103,20 @@ public final class LanguageModel implements AutoCloseable {
 
   private Norm norm(String name, FreshWeights fresh) {
     return Norm.of(settings.norm(), settings.normEps(), name, settings.hidden(), fresh);
+  }
+
+  private Branch attention(
+      int layer, String name, FreshWeights fresh, RotaryTable rotary, Threads threads) {
+    return settings.attention() instanceof AttentionSettings.Latent latent
+        ? new LatentAttention(latent, settings.hidden(), layer, name, fresh, rotary, threads)
+        : new CausalAttention(
+            (AttentionSettings.Grouped) settings.attention(),
+            settings,
+            layer,
+            name,
+            fresh,
+            rotary,
+            threads);
   }
 
   private Branch experts(String name, long seed, RankGrid grid, Threads threads) {
@@ -138,6 +152,11 @@ public final class LanguageModel implements AutoCloseable {
   /** The layers with experts, whose routers a trainer balances. */
   public List<MoeLayer> expertLayers() {
     return List.copyOf(expertLayers);
+  }
+
+  /** Number of this rank's first expert in every layer that has some; 0 in a dense model. */
+  public int firstExpert() {
+    return expertLayers.isEmpty() ? 0 : expertLayers.get(0).firstExpert();
   }
 
   /** An empty cache for one sequence; to be closed by the caller. */

@@ -55,6 +55,7 @@ public final class MoeLayer implements AutoCloseable {
   private final Projection descend; // null but for BigMac
   private final Projection ascend;
   private final LatentNorm norm; // null without
+  private final int firstExpert;
   private final Experts experts;
   private final SharedExpert shared; // null without
 
@@ -136,10 +137,11 @@ public final class MoeLayer implements AutoCloseable {
     }
     ExpertPlacement placement = parallel.placement();
     int self = grid.world().rank();
+    this.firstExpert = placement.first(self);
     this.experts =
         Experts.routed(
             settings,
-            placement.first(self),
+            firstExpert,
             placement.count(self),
             grid.world().size(),
             dtype,
@@ -200,6 +202,11 @@ public final class MoeLayer implements AutoCloseable {
   /** The router, whose biases a trainer balances. */
   public Router router() {
     return router;
+  }
+
+  /** Number of this rank's first expert. */
+  public int firstExpert() {
+    return firstExpert;
   }
 
   /** Where this layer's time goes. */

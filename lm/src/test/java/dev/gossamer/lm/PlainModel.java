@@ -153,21 +153,19 @@ final class PlainModel {
       return fast;
     }
     Rotary.Yarn yarn = rotary.yarn().get();
-    // theta^(-j / pairs) trained / 2 pi = turns, solved for j
-    double first =
-        Math.floor(
-            pairs
-                * Math.log(yarn.trained() / 2 / Math.PI / yarn.fast())
-                / Math.log(rotary.theta()));
-    double last =
-        Math.ceil(
-            pairs
-                * Math.log(yarn.trained() / 2 / Math.PI / yarn.slow())
-                / Math.log(rotary.theta()));
+    double first = pairOf(rotary, yarn, yarn.fast(), pairs);
+    double last = pairOf(rotary, yarn, yarn.slow(), pairs);
+    first = yarn.whole() ? Math.floor(first) : first;
+    last = yarn.whole() ? Math.ceil(last) : last;
     first = Math.max(0, first);
     last = Math.min(2 * pairs - 1, last);
     double slow = pair <= first ? 0 : pair >= last ? 1 : (pair - first) / (last - first);
     return fast - slow * (fast - fast / yarn.factor());
+  }
+
+  /** {@code theta^(-j / pairs) trained / 2 pi = turns}, solved for j. */
+  private static double pairOf(Rotary rotary, Rotary.Yarn yarn, double turns, int pairs) {
+    return pairs * Math.log(yarn.trained() / (2 * Math.PI * turns)) / Math.log(rotary.theta());
   }
 
   private double[] dense(String name, double[] x) {

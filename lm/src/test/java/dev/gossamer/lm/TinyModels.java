@@ -48,9 +48,10 @@ public final class TinyModels {
         where);
   }
 
-  /** Of its four pairs one is fast, one slow, two between; and one turn is not a whole pair. */
-  private static final Rotary LONGER =
-      new Rotary(10, Optional.of(new Rotary.Yarn(4, 16, 2, 0.3, true, 1.2)));
+  /** Of four pairs one is fast, one slow, two are between. */
+  private static Rotary longer(boolean whole) {
+    return new Rotary(10, Optional.of(new Rotary.Yarn(4, 16, 2, 0.5, whole, 1.2)));
+  }
 
   /** By name. */
   public static Map<String, ModelSettings> all() {
@@ -114,7 +115,7 @@ public final class TinyModels {
     all.put(
         "latent attention, narrowed queries, longer context",
         model(
-            new AttentionSettings.Latent(2, 6, 5, 4, 8, 3, LONGER, 1.3),
+            new AttentionSettings.Latent(2, 6, 5, 4, 8, 3, longer(true), 1.3),
             NormKind.RMS,
             true,
             DENSE,
@@ -123,7 +124,7 @@ public final class TinyModels {
     all.put(
         "longer context",
         model(
-            new AttentionSettings.Grouped(2, 2, 8, Positions.ROPE, LONGER, false, false),
+            new AttentionSettings.Grouped(2, 2, 8, Positions.ROPE, longer(false), false, false),
             NormKind.RMS,
             true,
             DENSE,

@@ -146,11 +146,20 @@ record FamilyConfig(ModelConfig of) {
     return new DenseSettings(of.whole(key, whenMissing), ExpertBody.GATED, silu());
   }
 
-  /** Gated experts as wide as the stream, without losses of training. */
+  /**
+   * Gated experts as wide as the stream.
+   *
+   * @param count key of how many; transformers 5 writes {@code num_local_experts} for some families
+   * @param inner key of their inner width
+   */
   MoeSettings experts(String count, String inner, int topK, RouterSettings router) {
     return MoeSettings.of(
             new MoeStructure.FineGrained(
-                hidden(), of.whole(count, 8), topK, of.whole(inner, 1024), ExpertBody.GATED))
+                hidden(),
+                of.whole(count, of.whole("num_local_experts", 8)),
+                topK,
+                of.whole(inner, 1024),
+                ExpertBody.GATED))
         .withActivation(silu())
         .withRouter(router);
   }

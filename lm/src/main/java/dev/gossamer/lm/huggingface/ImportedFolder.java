@@ -21,6 +21,7 @@ import java.util.Iterator;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
 /**
@@ -38,8 +39,13 @@ public record ImportedFolder(ModelConfig config, ModelFamily family, ModelSettin
   public static ImportedFolder open(Path folder) {
     ModelConfig config = ModelConfig.read(folder.resolve("config.json"));
     ModelFamily family = ModelFamily.of(config);
+    return new ImportedFolder(config, family, fitting(config, () -> family.settings(config)));
+  }
+
+  /** What is refused as a setting is a fault of the configuration here. */
+  private static <T> T fitting(ModelConfig config, Supplier<T> made) {
     try {
-      return new ImportedFolder(config, family, family.settings(config));
+      return made.get();
     } catch (UsageException e) {
       throw new BadInputException("Cannot use " + config.path() + ": " + e.getMessage(), "", e);
     }
@@ -52,7 +58,8 @@ public record ImportedFolder(ModelConfig config, ModelFamily family, ModelSettin
    * @throws BadInputException if tensors are missing, misshapen or left over
    */
   public LanguageModel model(DType dtype, RankGrid grid, Threads threads) {
-    LanguageModel model = new LanguageModel(settings, 0, dtype, grid, threads);
+    LanguageModel model =
+        fitting(config, () -> new LanguageModel(settings, 0, dtype, grid, threads));
     try {
       TensorFiles stored = TensorFiles.in(config.path().toAbsolutePath().getParent());
       new Loading(ExpertStacks.apart(stored, family, settings)).into(model);

@@ -1,5 +1,8 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.lm.generate.Completion;
 import dev.gossamer.lm.generate.SamplingSettings;
@@ -14,6 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -24,7 +28,8 @@ import picocli.CommandLine.Parameters;
     name = "complete",
     description = {
       "Continue a text with a language model.",
-      "Prints prompt and continuation as they come. The same seed gives the same text."
+      "Prints prompt and continuation as they come. The same seed gives the same text. On several"
+          + " ranks, started by launch, torchrun or srun, each holds a share of the experts."
     },
     abbreviateSynopsis = true,
     sortOptions = false)
@@ -119,11 +124,14 @@ final class CompleteCommand implements Callable<Integer> {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Processor threads (default: all cores).")
-  private int threads = Threads.available();
+      description = "Processor threads of each rank (default: all cores for one rank, else 1).")
+  private Integer threads;
 
   @Option(names = "--json", description = "Print one JSON document to stdout instead.")
   private boolean json;
+
+  @ArgGroup(validate = false, heading = "%nRanks%n")
+  private RankArguments ranks = new RankArguments();
 
   @Mixin private CommonArguments common;
 
@@ -138,22 +146,38 @@ final class CompleteCommand implements Callable<Integer> {
         new SamplingSettings(
             Map.of(), repetition, presence, frequency, temperature, topK, topP, minP, seed);
     Completion completion = new Completion(sampling, maxTokens, stops, ignoreEnd, !noCache);
-    try (Threads pool = new Threads(threads);
-        SavedModel opened =
-            SavedModel.open(
-                model, DType.ofOption(dtype), pool, line -> terminal.err().println(line))) {
-      int[] ids = opened.tokenizer().encode(prompt);
-      if (!json) {
-        terminal.out().print(prompt);
-      }
-      Completion.Result result =
-          completion.run(opened.model(), opened.tokenizer(), ids, this::show, interrupted);
-      print(result);
-      if (result.finish() == Completion.Finish.CANCELLED) {
-        throw new InterruptedRunException("Interrupted", "");
-      }
-    }
+    ranks.run(world -> complete(completion, world));
     return 0;
+  }
+
+  private void complete(Completion completion, Communicator world) {
+    int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
+    try (Threads pool = new Threads(own);
+        RankGrid grid = RankGrid.of(world, ranks.perNode());
+        SavedModel opened =
+            SavedModel.open(model, DType.ofOption(dtype), grid, pool, line -> note(world, line))) {
+      world.agree("the model", ModelDocument.of(opened.model().settings()) + dtype);
+      opened.model().onFirstRank(() -> complete(completion, opened));
+    }
+  }
+
+  private void note(Communicator world, String line) {
+    if (world.rank() == 0) {
+      terminal.err().println(line);
+    }
+  }
+
+  private void complete(Completion completion, SavedModel opened) {
+    int[] ids = opened.tokenizer().encode(prompt);
+    if (!json) {
+      terminal.out().print(prompt);
+    }
+    Completion.Result result =
+        completion.run(opened.model(), opened.tokenizer(), ids, this::show, interrupted);
+    print(result);
+    if (result.finish() == Completion.Finish.CANCELLED) {
+      throw new InterruptedRunException("Interrupted", "");
+    }
   }
 
   private void show(String piece) {

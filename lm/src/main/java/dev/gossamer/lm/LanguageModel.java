@@ -33,6 +33,7 @@ public final class LanguageModel implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private final List<MoeLayer> expertLayers = new ArrayList<>();
   private final Norm finalNorm;
+  private final ExpertLending lending;
 
   private record Layer(Norm attentionNorm, Branch attention, Norm mixNorm, Branch mix) {}
 
@@ -99,6 +100,7 @@ public final class LanguageModel implements AutoCloseable {
                       settings.dense(), settings.hidden(), name + ".dense", fresh, threads)));
     }
     this.finalNorm = norm("final_norm", fresh);
+    this.lending = new ExpertLending(grid.world(), expertLayers, settings.hidden(), dtype);
   }
 
   private Norm norm(String name, FreshWeights fresh) {
@@ -157,6 +159,18 @@ public final class LanguageModel implements AutoCloseable {
   /** Number of this rank's first expert in every layer that has some; 0 in a dense model. */
   public int firstExpert() {
     return expertLayers.isEmpty() ? 0 : expertLayers.get(0).firstExpert();
+  }
+
+  /**
+   * Does work on rank 0 alone, whose tokens visit the experts of all ranks; every rank of the grid
+   * calls it. The others have no tokens, lend their experts to each pass of rank 0's model and
+   * return when the work is done.
+   *
+   * @param work passes without gradients
+   * @throws UsageException if there are several ranks and no experts
+   */
+  public void onFirstRank(Runnable work) {
+    lending.run(work);
   }
 
   /** An empty cache for one sequence; to be closed by the caller. */
@@ -242,6 +256,7 @@ public final class LanguageModel implements AutoCloseable {
   /** The stream behind the last norm, without anything for a way back. */
   private Tensor last(int[] ids, Rows rows, Watcher watcher) {
     requireKnown(ids);
+    lending.passBegins();
     try (Scope scope = Scope.open()) {
       Tensor x = scope.keep(vocabulary.embed(ids, rows));
       for (int i = 0; i < layers.size(); i++) {

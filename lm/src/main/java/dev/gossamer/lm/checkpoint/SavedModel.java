@@ -93,6 +93,11 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
       return Checkpoint.open(folder);
     }
     Path checkpoints = folder.resolve(CHECKPOINTS);
+    if (!Files.isDirectory(checkpoints) && Files.isRegularFile(folder.resolve(WEIGHTS))) {
+      throw new BadInputException(
+          folder + " is a model and no checkpoint: nothing of training is in it",
+          "Use it as it is, or name the folder of a run");
+    }
     return sound(Files.isDirectory(checkpoints) ? checkpoints : folder, tell);
   }
 

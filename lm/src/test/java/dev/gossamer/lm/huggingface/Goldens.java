@@ -37,6 +37,12 @@ final class Goldens {
     return SafetensorsFile.open(of(name).resolve("io.safetensors"));
   }
 
+  static int[] ids(String name, String tensor) {
+    try (Scope scope = Scope.open()) {
+      return io(name).tensor(tensor).toInts();
+    }
+  }
+
   /** A folder that may be changed, with the tokenizer that several have. */
   static Path copy(String name, Path to) throws IOException {
     Files.createDirectories(to);

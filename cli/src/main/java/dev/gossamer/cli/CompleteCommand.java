@@ -1,5 +1,8 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.lm.generate.Completion;
 import dev.gossamer.lm.generate.SamplingSettings;
@@ -12,6 +15,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -22,7 +26,8 @@ import picocli.CommandLine.Parameters;
     name = "complete",
     description = {
       "Continue a text with a language model.",
-      "Prints prompt and continuation as they come. The same seed gives the same text."
+      "Prints prompt and continuation as they come. The same seed gives the same text. On several"
+          + " ranks, started by launch, torchrun or srun, each holds a share of the experts."
     },
     abbreviateSynopsis = true,
     sortOptions = false)
@@ -106,6 +111,9 @@ final class CompleteCommand implements Callable<Integer> {
   @Option(names = "--json", description = "Print one JSON document to stdout instead.")
   private boolean json;
 
+  @ArgGroup(validate = false, heading = "%nRanks%n")
+  private RankArguments ranks = new RankArguments();
+
   @Mixin private CommonArguments common;
 
   CompleteCommand(Terminal terminal, BooleanSupplier interrupted) {
@@ -119,20 +127,30 @@ final class CompleteCommand implements Callable<Integer> {
         new SamplingSettings(
             Map.of(), repetition, presence, frequency, temperature, topK, topP, minP, seed);
     Completion completion = new Completion(sampling, maxTokens, stops, ignoreEnd, !noCache);
-    try (Threads pool = model.pool();
-        SavedModel opened = model.open(pool, terminal)) {
-      int[] ids = opened.tokenizer().encode(prompt);
-      if (!json) {
-        terminal.out().print(prompt);
-      }
-      Completion.Result result =
-          completion.run(opened.model(), opened.tokenizer(), ids, this::show, interrupted);
-      print(result);
-      if (result.finish() == Completion.Finish.CANCELLED) {
-        throw new InterruptedRunException("Interrupted", "");
-      }
-    }
+    ranks.run(world -> complete(completion, world));
     return 0;
+  }
+
+  private void complete(Completion completion, Communicator world) {
+    try (Threads pool = model.pool(world);
+        RankGrid grid = RankGrid.of(world, ranks.perNode());
+        SavedModel opened = model.open(grid, pool, terminal)) {
+      world.agree("the model", ModelDocument.of(opened.model().settings()) + model.dtype());
+      opened.model().onFirstRank(() -> complete(completion, opened));
+    }
+  }
+
+  private void complete(Completion completion, SavedModel opened) {
+    int[] ids = opened.tokenizer().encode(prompt);
+    if (!json) {
+      terminal.out().print(prompt);
+    }
+    Completion.Result result =
+        completion.run(opened.model(), opened.tokenizer(), ids, this::show, interrupted);
+    print(result);
+    if (result.finish() == Completion.Finish.CANCELLED) {
+      throw new InterruptedRunException("Interrupted", "");
+    }
   }
 
   private void show(String piece) {

@@ -92,7 +92,7 @@ final class EvaluateCommand implements Callable<Integer> {
       throw new UsageException("--save-logits is for --text", "Name a text");
     }
     Optional<PartFile> logits = Optional.ofNullable(saveLogits).map(PartFile::new);
-    try (Threads pool = model.pool();
+    try (Threads pool = model.pool(LocalRanks.alone());
         SavedModel opened = model.open(pool, terminal)) {
       int most = opened.model().settings().context();
       int window = length == null ? most : length;

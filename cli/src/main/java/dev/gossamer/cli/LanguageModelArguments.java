@@ -1,5 +1,8 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Threads;
@@ -25,33 +28,56 @@ final class LanguageModelArguments {
   @Option(
       names = "--threads",
       paramLabel = "N",
-      description = "Processor threads (default: all cores).")
-  private int threads = Threads.available();
+      description = "Processor threads of each rank (default: all cores for one rank, else 1).")
+  private Integer threads;
 
   /** The folder as it was named. */
   Path folder() {
     return model;
   }
 
-  /**
-   * The threads that compute, to be closed by the caller.
-   *
-   * @throws UsageException if there are none
-   */
-  Threads pool() {
-    if (threads < 1) {
-      throw new UsageException("--threads " + threads + " compute nothing", "Use 1 or more");
-    }
-    return new Threads(threads);
+  /** The type in which it computes, as it was named. */
+  String dtype() {
+    return dtype;
   }
 
   /**
-   * Loads the model, to be closed by the caller.
+   * The threads that compute on a rank, to be closed by the caller.
+   *
+   * @throws UsageException if there are none
+   */
+  Threads pool(Communicator world) {
+    if (threads != null && threads < 1) {
+      throw new UsageException("--threads " + threads + " compute nothing", "Use 1 or more");
+    }
+    return new Threads(threads != null ? threads : world.size() == 1 ? Threads.available() : 1);
+  }
+
+  /**
+   * Loads the model on one rank alone, to be closed by the caller.
    *
    * @param terminal is told of damaged checkpoints that were left out
    */
   SavedModel open(Threads pool, Terminal terminal) {
+    return open(RankGrid.flat(LocalRanks.alone()), pool, terminal);
+  }
+
+  /**
+   * Likewise on each of several ranks, which divide its experts among them.
+   *
+   * @param grid not closed with the model
+   */
+  SavedModel open(RankGrid grid, Threads pool, Terminal terminal) {
+    boolean first = grid.world().rank() == 0;
     return SavedModel.open(
-        model, DType.ofOption(dtype), pool, line -> terminal.err().println(line));
+        model,
+        DType.ofOption(dtype),
+        grid,
+        pool,
+        line -> {
+          if (first) {
+            terminal.err().println(line);
+          }
+        });
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.cli;
 
+import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.lm.serve.ChatFormat;
 import dev.gossamer.lm.serve.EngineSettings;
@@ -116,7 +117,7 @@ final class ServeCommand implements Callable<Integer> {
     }
     ServerSettings settings = new ServerSettings(host, port, token(), ServerSettings.MAX_BODY);
     try (ModelServer server = new ModelServer(settings);
-        Threads pool = model.pool();
+        Threads pool = model.pool(LocalRanks.alone());
         SavedModel opened = model.open(pool, terminal);
         server) { // ends before the model is freed
       EngineSettings work =

@@ -10,9 +10,13 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -82,6 +86,10 @@ class LanguageModelCommandsTest {
       text.append(words[i * 5 % 6]).append(i % 7 == 0 ? ".\n" : " were calm. ");
     }
     return text.toString();
+  }
+
+  private static String[] with(String[] first, String... more) {
+    return Stream.of(first, more).flatMap(Stream::of).toArray(String[]::new);
   }
 
   private static String[] with(String... more) {
@@ -224,6 +232,70 @@ class LanguageModelCommandsTest {
                 "--json",
                 "--no-cache"));
     assertThat(plain.path("ids")).isEqualTo(greedy.path("ids"));
+  }
+
+  @Test
+  void ranksThatDivideTheExpertsWriteTheSameText() throws IOException {
+    Path exported = folder.resolve("for-ranks");
+    CommandRun export =
+        CommandRun.of("checkpoint", "export", run.toString(), "--out", exported.toString());
+    assertThat(export.exitCode()).as(export.err()).isZero();
+    for (Path model : List.of(run, exported)) {
+      String[] complete = {
+        "complete",
+        "The sea",
+        "--model",
+        model.toString(),
+        "--max-tokens",
+        "9",
+        "--temperature",
+        "0"
+      };
+      String alone = CommandRun.of(complete).out();
+      CommandRun simulated = CommandRun.of(with(complete, "--simulate", "4"));
+      assertThat(simulated.exitCode()).as(simulated.err()).isZero();
+      assertThat(simulated.out()).isEqualTo(alone);
+      assertThat(simulated.err().lines().filter(line -> line.contains("9 tokens"))).hasSize(1);
+    }
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void processesThatDivideTheExpertsWriteTheSameText() {
+    String[] complete = {
+      "complete", "The sea", "--model", run.toString(), "--max-tokens", "9", "--temperature", "0"
+    };
+    String alone = CommandRun.of(complete).out();
+    CommandRun two = CommandRun.of(with(new String[] {"launch", "--nproc", "2", "--"}, complete));
+    assertThat(two.exitCode()).as(two.err()).isZero();
+    String shown =
+        two.out()
+            .lines()
+            .filter(line -> !line.contains("is connected to")) // Gloo's own
+            .map(line -> line.replaceFirst("^\\[0\\] ", ""))
+            .collect(Collectors.joining("\n", "", "\n"));
+    assertThat(shown).isEqualTo(alone);
+  }
+
+  @Test
+  @DisabledOnOs(OS.WINDOWS)
+  void aRankWithoutTheModelIsNamed() {
+    String program =
+        "exec "
+            + Path.of(System.getProperty("java.home"), "bin", "java")
+            + " -cp $0 "
+            + Gossamer.class.getName()
+            + " complete a --model "
+            + run
+            + "$([ $RANK = 1 ] && echo -none)";
+    CommandRun failed =
+        CommandRun.of(
+            "launch", "--nproc", "2", "sh", "-c", program, System.getProperty("java.class.path"));
+    assertThat(failed.exitCode()).as(failed.err()).isEqualTo(3);
+    assertThat(failed.err().lines().filter(line -> line.startsWith("gossamer:")))
+        .singleElement()
+        .asString()
+        .contains("Rank 1 failed first", "There is no model in");
   }
 
   @Test

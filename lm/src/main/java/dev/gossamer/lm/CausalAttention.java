@@ -1,6 +1,5 @@
 package dev.gossamer.lm;
 
-import dev.gossamer.lm.KeyValueCache.KeysAndValues;
 import dev.gossamer.lm.Rows.Span;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.Projection;
@@ -17,7 +16,7 @@ import java.util.List;
  * number of threads.
  */
 final class CausalAttention implements Branch {
-  private final AttentionSettings settings;
+  private final AttentionSettings.Grouped settings;
   private final int layer;
   private final DType exact;
   private final Threads threads;
@@ -33,13 +32,14 @@ final class CausalAttention implements Branch {
    * @param rotary null unless positions are rotary
    */
   CausalAttention(
+      AttentionSettings.Grouped settings,
       ModelSettings model,
       int layer,
       String name,
       FreshWeights fresh,
       RotaryTable rotary,
       Threads threads) {
-    this.settings = model.attention();
+    this.settings = settings;
     this.layer = layer;
     this.exact = FreshWeights.exact(fresh.dtype());
     this.threads = threads;
@@ -78,13 +78,13 @@ final class CausalAttention implements Branch {
     Tensor q = placed(rawQuery, queryNorm, turn);
     Tensor k = placed(rawKey, keyNorm, turn);
     Tensor v = heads(value.forward(x, threads), settings.kvHeads());
-    List<KeysAndValues> seen = new ArrayList<>();
+    List<List<Tensor>> seen = new ArrayList<>(); // keys and values of each sequence
     for (Span span : rows.spans()) {
       Tensor keys = k.narrow(0, span.from(), span.count());
       Tensor values = v.narrow(0, span.from(), span.count());
       seen.add(
           span.cache() == null
-              ? new KeysAndValues(keys.transpose(0, 1), values.transpose(0, 1))
+              ? List.of(keys.transpose(0, 1), values.transpose(0, 1))
               : span.cache().append(layer, keys, values));
     }
     Tensor attended = Tensor.empty(exact, q.shape());
@@ -92,10 +92,10 @@ final class CausalAttention implements Branch {
         rows,
         (span, number, kv, head) ->
             CausalProduct.forward(
-                of(attended, span, head),
-                of(q, span, head),
-                seen.get(number).keys().select(0, kv),
-                seen.get(number).values().select(0, kv),
+                span.of(attended, head),
+                span.of(q, head),
+                seen.get(number).get(0).select(0, kv),
+                seen.get(number).get(1).select(0, kv),
                 scale()));
     Tensor joined = attended.flatten(1, 2).to(x.dtype());
     Tensor y = output.forward(joined, threads);
@@ -122,21 +122,14 @@ final class CausalAttention implements Branch {
 
   private void eachHead(Rows rows, Head work) {
     int group = settings.heads() / settings.kvHeads();
-    int kvHeads = settings.kvHeads();
-    threads.forEach(
-        rows.spans().size() * kvHeads,
-        item -> {
-          int number = item / kvHeads;
-          int kv = item % kvHeads;
+    rows.eachHead(
+        settings.kvHeads(),
+        threads,
+        (span, number, kv) -> {
           for (int head = kv * group; head < (kv + 1) * group; head++) {
-            work.of(rows.spans().get(number), number, kv, head);
+            work.of(span, number, kv, head);
           }
         });
-  }
-
-  /** One head's rows of a sequence: {@code [count, headDim]}, a view. */
-  private static Tensor of(Tensor heads, Span span, int head) {
-    return heads.narrow(0, span.from(), span.count()).select(1, head);
   }
 
   private final class Saved implements Pass {
@@ -193,15 +186,15 @@ final class CausalAttention implements Branch {
           rows,
           (span, number, kv, head) ->
               CausalProduct.backward(
-                  of(ofQ, span, head),
-                  of(ofK, span, kv),
-                  of(ofV, span, kv),
-                  of(q, span, head),
-                  of(k, span, kv),
-                  of(v, span, kv),
+                  span.of(ofQ, head),
+                  span.of(ofK, kv),
+                  span.of(ofV, kv),
+                  span.of(q, head),
+                  span.of(k, kv),
+                  span.of(v, kv),
                   scale(),
-                  of(attended, span, head),
-                  of(ofAttended, span, head)));
+                  span.of(attended, head),
+                  span.of(ofAttended, head)));
       Tensor ofRawQuery = unplaced(rawQuery, ofQ, queryNorm, part);
       Tensor ofRawKey = unplaced(rawKey, ofK, keyNorm, part);
       return query

@@ -8,8 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Keys and values of one sequence so far, so that a further token costs one row and not the whole
- * sequence again. It grows with the sequence, by doubling; used by one thread at a time.
+ * What attention keeps of one sequence so far, keys and values or what they are made of, so that a
+ * further token costs one row and not the whole sequence again. It grows with the sequence, by
+ * doubling; used by one thread at a time.
  */
 public final class KeyValueCache implements AutoCloseable {
   private static final int FIRST_ROOM = 64;
@@ -18,15 +19,11 @@ public final class KeyValueCache implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private int length;
 
-  /** {@code [heads, room, headDim]} each. */
+  /** {@code [heads, room, width]} each; none before the first rows. */
   private static final class Layer {
     private Scope owner = Scope.detached();
-    private Tensor keys;
-    private Tensor values;
+    private List<Tensor> kept = List.of();
   }
-
-  /** What attention reads: {@code [heads, tokens, headDim]} each, views of the cache. */
-  record KeysAndValues(Tensor keys, Tensor values) {}
 
   /**
    * @param most tokens that it may come to hold
@@ -63,39 +60,45 @@ public final class KeyValueCache implements AutoCloseable {
   /**
    * Adds the rows of a layer behind those that are there.
    *
-   * @param keys {@code [tokens, heads, headDim]}, likewise the values
+   * @param rows what the layer's attention keeps of each token, {@code [tokens, heads, width]}
+   *     each: keys and values, or what it makes them of
+   * @return the same of all tokens so far, {@code [heads, tokens, width]}, views of the cache
    */
-  KeysAndValues append(int layer, Tensor keys, Tensor values) {
+  List<Tensor> append(int layer, Tensor... rows) {
     Layer of = layers.get(layer);
-    int tokens = (int) keys.size(0);
-    if (of.keys == null || of.keys.size(1) < length + tokens) {
-      grow(of, keys, values, length + tokens);
+    int all = length + (int) rows[0].size(0);
+    if (of.kept.isEmpty() || of.kept.get(0).size(1) < all) {
+      grow(of, rows, all);
     }
-    of.keys.narrow(1, length, tokens).copyFrom(keys.transpose(0, 1));
-    of.values.narrow(1, length, tokens).copyFrom(values.transpose(0, 1));
-    return new KeysAndValues(
-        of.keys.narrow(1, 0, length + tokens), of.values.narrow(1, 0, length + tokens));
+    List<Tensor> seen = new ArrayList<>();
+    for (int i = 0; i < rows.length; i++) {
+      Tensor kept = of.kept.get(i);
+      kept.narrow(1, length, all - length).copyFrom(rows[i].transpose(0, 1));
+      seen.add(kept.narrow(1, 0, all));
+    }
+    return seen;
   }
 
-  private void grow(Layer layer, Tensor keys, Tensor values, int wanted) {
+  private void grow(Layer layer, Tensor[] rows, int wanted) {
     int room = FIRST_ROOM;
     while (room < wanted) {
       room *= 2;
     }
     room = Math.min(room, most);
     Scope owner = Scope.detached();
+    List<Tensor> larger = new ArrayList<>();
     try (Scope scope = Scope.open()) {
-      Tensor newKeys = owner.adopt(room(keys, room));
-      Tensor newValues = owner.adopt(room(values, room));
-      if (layer.keys != null) {
-        newKeys.narrow(1, 0, length).copyFrom(layer.keys.narrow(1, 0, length));
-        newValues.narrow(1, 0, length).copyFrom(layer.values.narrow(1, 0, length));
+      for (int i = 0; i < rows.length; i++) {
+        Tensor more = owner.adopt(room(rows[i], room));
+        if (!layer.kept.isEmpty()) {
+          more.narrow(1, 0, length).copyFrom(layer.kept.get(i).narrow(1, 0, length));
+        }
+        larger.add(more);
       }
-      layer.keys = newKeys;
-      layer.values = newValues;
     }
     layer.owner.close();
     layer.owner = owner;
+    layer.kept = larger;
   }
 
   private static Tensor room(Tensor rows, int tokens) {

@@ -34,6 +34,7 @@ public final class LanguageModel implements AutoCloseable {
   private final List<Layer> layers = new ArrayList<>();
   private final List<MoeLayer> expertLayers = new ArrayList<>();
   private final Norm finalNorm;
+  private final ExpertLending lending;
 
   private record Layer(Norm attentionNorm, Branch attention, Norm mixNorm, Branch mix) {}
 
@@ -100,8 +101,8 @@ public final class LanguageModel implements AutoCloseable {
     RotaryTable rotary =
         attention.positions() == Positions.ROPE
             ? new RotaryTable(
-                attention.ropeTheta(),
-                attention.headDim(),
+                attention.rotary(),
+                attention.rotaryWidth(),
                 settings.context(),
                 FreshWeights.exact(dtype),
                 owner)
@@ -111,7 +112,7 @@ public final class LanguageModel implements AutoCloseable {
       layers.add(
           new Layer(
               norm(name + ".attention_norm", fresh),
-              new CausalAttention(settings, i, name + ".attention", fresh, rotary, threads),
+              attention(i, name + ".attention", fresh, rotary, threads),
               norm(name + ".feed_forward_norm", fresh),
               settings.hasExperts(i)
                   ? experts(name + ".moe", seed, grid, threads)
@@ -119,10 +120,25 @@ public final class LanguageModel implements AutoCloseable {
                       settings.dense(), settings.hidden(), name + ".dense", fresh, threads)));
     }
     this.finalNorm = norm("final_norm", fresh);
+    this.lending = new ExpertLending(grid.world(), expertLayers, settings.hidden(), dtype);
   }
 
   private Norm norm(String name, FreshWeights fresh) {
     return Norm.of(settings.norm(), settings.normEps(), name, settings.hidden(), fresh);
+  }
+
+  private Branch attention(
+      int layer, String name, FreshWeights fresh, RotaryTable rotary, Threads threads) {
+    return settings.attention() instanceof AttentionSettings.Latent latent
+        ? new LatentAttention(latent, settings.hidden(), layer, name, fresh, rotary, threads)
+        : new CausalAttention(
+            (AttentionSettings.Grouped) settings.attention(),
+            settings,
+            layer,
+            name,
+            fresh,
+            rotary,
+            threads);
   }
 
   private Branch experts(String name, long seed, RankGrid grid, Threads threads) {
@@ -160,6 +176,23 @@ public final class LanguageModel implements AutoCloseable {
     return List.copyOf(expertLayers);
   }
 
+  /** Number of this rank's first expert in every layer that has some; 0 in a dense model. */
+  public int firstExpert() {
+    return expertLayers.isEmpty() ? 0 : expertLayers.get(0).firstExpert();
+  }
+
+  /**
+   * Does work on rank 0 alone, whose tokens visit the experts of all ranks; every rank of the grid
+   * calls it. The others have no tokens, lend their experts to each pass of rank 0's model and
+   * return when the work is done.
+   *
+   * @param work passes without gradients
+   * @throws UsageException if there are several ranks and no experts
+   */
+  public void onFirstRank(Runnable work) {
+    lending.run(work);
+  }
+
   /** An empty cache for one sequence; to be closed by the caller. */
   public KeyValueCache newCache() {
     return newCache(settings.context());
@@ -176,9 +209,9 @@ public final class LanguageModel implements AutoCloseable {
 
   /** What a token of a sequence takes in a cache, in bytes. */
   public long cacheBytesPerToken() {
-    AttentionSettings attention = settings.attention();
-    long numbers = 2L * settings.layers() * attention.kvHeads() * attention.headDim();
-    return numbers * FreshWeights.exact(dtype).bytes();
+    return (long) settings.layers()
+        * settings.attention().cached()
+        * FreshWeights.exact(dtype).bytes();
   }
 
   /**
@@ -272,6 +305,7 @@ public final class LanguageModel implements AutoCloseable {
   /** The stream behind the last norm, without anything for a way back. */
   private Tensor last(int[] ids, Rows rows, Watcher watcher) {
     requireKnown(ids);
+    lending.passBegins();
     try (Scope scope = Scope.open()) {
       Tensor x = scope.keep(vocabulary.embed(ids, rows));
       for (int i = 0; i < layers.size(); i++) {

@@ -7,8 +7,10 @@ import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.SharedSettings;
 import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.router.RouterSettings;
+import dev.gossamer.moe.router.RouterSettings.Groups;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.settings.SettingsFile;
 import dev.gossamer.tensor.settings.Words;
@@ -79,24 +81,60 @@ public final class ModelDocument {
                           () ->
                               experts(
                                   experts, router, structure, hidden, body, activation, drawn))),
-              experts.whole("firstDense", 0),
-              experts.whole("every", 1));
+              where(experts));
         });
   }
 
+  private static ExpertLayers where(SettingsFile experts) {
+    return new ExpertLayers(
+        experts.whole("firstDense", 0), experts.whole("every", 1), experts.wholes("denseLayers"));
+  }
+
   private static AttentionSettings attention(SettingsFile file, int hidden, int heads) {
+    SettingsFile latent = file.part("latentAttention");
+    if (file.has("latentAttention")) {
+      return latent.build(
+          () ->
+              new AttentionSettings.Latent(
+                  heads,
+                  latent.whole("queryRank", 0),
+                  latent.whole("rank"),
+                  latent.whole("plainDim"),
+                  latent.whole("rotaryDim"),
+                  latent.whole("valueDim"),
+                  rotary(file),
+                  latent.real("scoreScale", 1)));
+    }
     if (!file.has("headDim") && hidden % Math.max(1, heads) != 0) {
       throw new UsageException(
           heads + " heads do not divide a hidden width of " + hidden, "Name a headDim");
     }
-    return new AttentionSettings(
+    return new AttentionSettings.Grouped(
         heads,
         file.whole("kvHeads", heads),
         file.whole("headDim", hidden / Math.max(1, heads)),
         file.choice("positions", Positions.class, Positions.ROPE),
-        file.real("ropeTheta", 10_000),
+        rotary(file),
         file.flag("attentionBias", false),
         file.flag("headNorm", false));
+  }
+
+  private static Rotary rotary(SettingsFile file) {
+    SettingsFile yarn = file.part("yarn");
+    Optional<Rotary.Yarn> stretch =
+        file.has("yarn")
+            ? Optional.of(
+                yarn.build(
+                    () ->
+                        new Rotary.Yarn(
+                            yarn.real("factor"),
+                            yarn.whole("trained"),
+                            yarn.real("fast", 32),
+                            yarn.real("slow", 1),
+                            yarn.flag("whole", true),
+                            yarn.real("size", 1))))
+            : Optional.empty();
+    return new Rotary(file.real("ropeTheta", 10_000), stretch);
   }
 
   private static MoeSettings experts(
@@ -108,8 +146,7 @@ public final class ModelDocument {
       ExpertActivation activation,
       Initialisation start) {
     MoeStructure shape = structure(file, structure, hidden, body);
-    file.whole("firstDense", 0); // read with the model, known here
-    file.whole("every", 1);
+    where(file); // read with the model, known here
     return new MoeSettings(
         shape,
         router.build(() -> router(router, shape.topK())),
@@ -118,7 +155,7 @@ public final class ModelDocument {
         file.flag("projectionBias", false),
         file.flag("latentNorm", false),
         file.flag("gateReadsLatent", false),
-        file.whole("sharedInner", 0),
+        new SharedSettings(file.whole("sharedInner", 0), file.flag("sharedGate", false)),
         ParallelSettings.DEFAULT,
         start);
   }
@@ -148,12 +185,15 @@ public final class ModelDocument {
 
   private static RouterSettings router(SettingsFile file, int topK) {
     RouterSettings usual = RouterSettings.DEFAULT;
+    int top = file.whole("topGroups", usual.groups().top());
     return new RouterSettings(
         file.choice("scores", RouterSettings.Scores.class, usual.scores()),
         file.flag("normalise", topK > 1),
         file.real("scaling", usual.scaling()),
-        file.whole("groups", usual.groups()),
-        file.whole("topGroups", usual.topGroups()),
+        new Groups(
+            file.whole("groups", usual.groups().count()),
+            top,
+            file.whole("groupBest", Math.max(1, topK / Math.max(1, top)))),
         file.real("balance", usual.balance()),
         file.choice("scope", RouterSettings.Scope.class, usual.scope()),
         file.real("zLoss", usual.zLoss()),
@@ -163,20 +203,13 @@ public final class ModelDocument {
 
   /** The same as an object of JSON, complete. */
   public static Map<String, Object> of(ModelSettings model) {
-    AttentionSettings attention = model.attention();
     Map<String, Object> document = new LinkedHashMap<>();
     document.put("structure", Words.of(structure(model)));
     document.put("vocabulary", model.vocabulary());
     document.put("hidden", model.hidden());
     document.put("layers", model.layers());
     document.put("context", model.context());
-    document.put("heads", attention.heads());
-    document.put("kvHeads", attention.kvHeads());
-    document.put("headDim", attention.headDim());
-    document.put("positions", Words.of(attention.positions()));
-    document.put("ropeTheta", attention.ropeTheta());
-    document.put("attentionBias", attention.bias());
-    document.put("headNorm", attention.headNorm());
+    attention(document, model.attention());
     document.put("norm", Words.of(model.norm()));
     document.put("normEps", model.normEps());
     document.put("tied", model.tied());
@@ -193,6 +226,41 @@ public final class ModelDocument {
               document.put("router", router(moe.router()));
             });
     return document;
+  }
+
+  private static void attention(Map<String, Object> document, AttentionSettings attention) {
+    document.put("heads", attention.heads());
+    if (attention instanceof AttentionSettings.Latent latent) {
+      Map<String, Object> part = new LinkedHashMap<>();
+      part.put("queryRank", latent.queryRank());
+      part.put("rank", latent.rank());
+      part.put("plainDim", latent.plainDim());
+      part.put("rotaryDim", latent.rotaryDim());
+      part.put("valueDim", latent.valueDim());
+      part.put("scoreScale", latent.scoreScale());
+      document.put("latentAttention", part);
+    } else if (attention instanceof AttentionSettings.Grouped grouped) {
+      document.put("kvHeads", grouped.kvHeads());
+      document.put("headDim", grouped.headDim());
+      document.put("positions", Words.of(grouped.positions()));
+      document.put("attentionBias", grouped.bias());
+      document.put("headNorm", grouped.headNorm());
+    }
+    document.put("ropeTheta", attention.rotary().theta());
+    attention
+        .rotary()
+        .yarn()
+        .ifPresent(
+            yarn -> {
+              Map<String, Object> part = new LinkedHashMap<>();
+              part.put("factor", yarn.factor());
+              part.put("trained", yarn.trained());
+              part.put("fast", yarn.fast());
+              part.put("slow", yarn.slow());
+              part.put("whole", yarn.whole());
+              part.put("size", yarn.size());
+              document.put("yarn", part);
+            });
   }
 
   private static Structure structure(ModelSettings model) {
@@ -213,13 +281,19 @@ public final class ModelDocument {
     if (moe.structure() instanceof MoeStructure.BigMac bigMac) {
       document.put("latent", bigMac.latent());
     }
-    document.put("sharedInner", moe.sharedInner());
+    document.put("sharedInner", moe.shared().inner());
+    if (moe.shared().gated()) {
+      document.put("sharedGate", true);
+    }
     document.put("bias", moe.expertBias());
     document.put("projectionBias", moe.projectionBias());
     document.put("latentNorm", moe.latentNorm());
     document.put("gateReadsLatent", moe.gateReadsLatent());
-    document.put("firstDense", model.firstDense());
-    document.put("every", model.every());
+    document.put("firstDense", model.where().firstDense());
+    document.put("every", model.where().every());
+    if (!model.where().dense().isEmpty()) {
+      document.put("denseLayers", model.where().dense());
+    }
     return document;
   }
 
@@ -228,8 +302,11 @@ public final class ModelDocument {
     document.put("scores", Words.of(router.scores()));
     document.put("normalise", router.normalise());
     document.put("scaling", router.scaling());
-    document.put("groups", router.groups());
-    document.put("topGroups", router.topGroups());
+    document.put("groups", router.groups().count());
+    document.put("topGroups", router.groups().top());
+    if (router.groups().count() > 1) {
+      document.put("groupBest", router.groups().best());
+    }
     document.put("balance", router.balance());
     document.put("scope", Words.of(router.scope()));
     document.put("zLoss", router.zLoss());

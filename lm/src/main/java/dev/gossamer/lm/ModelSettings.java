@@ -19,8 +19,7 @@ import java.util.function.UnaryOperator;
  * @param tied whether the projection to the vocabulary is the embedding
  * @param dense feed-forward network of layers without experts
  * @param experts of the other layers; empty for a dense model
- * @param firstDense layers at the beginning that have no experts
- * @param every of the layers after those, every how many-th has experts; the last of each group
+ * @param where which layers have experts, if there are any
  */
 public record ModelSettings(
     int vocabulary,
@@ -33,8 +32,7 @@ public record ModelSettings(
     boolean tied,
     DenseSettings dense,
     Optional<MoeSettings> experts,
-    int firstDense,
-    int every) {
+    ExpertLayers where) {
   /**
    * @throws UsageException if the numbers do not fit
    */
@@ -44,8 +42,6 @@ public record ModelSettings(
     require(layers >= 1, layers + " layers", "Use 1 or more");
     require(context >= 1, "a context of " + context + " tokens", "Use 1 or more");
     require(normEps > 0, "a norm with epsilon " + normEps, "Use a small number above 0");
-    require(firstDense >= 0, firstDense + " dense layers first", "Use 0 or more");
-    require(every >= 1, "experts in every " + every + "th layer", "Use 1 or more");
     experts.ifPresent(
         moe ->
             require(
@@ -62,7 +58,7 @@ public record ModelSettings(
 
   /** Whether a layer has experts. */
   public boolean hasExperts(int layer) {
-    return experts.isPresent() && layer >= firstDense && (layer - firstDense + 1) % every == 0;
+    return experts.isPresent() && where.has(layer);
   }
 
   /** Layers with experts. */
@@ -87,7 +83,6 @@ public record ModelSettings(
         tied,
         dense,
         experts.map(change),
-        firstDense,
-        every);
+        where);
   }
 }

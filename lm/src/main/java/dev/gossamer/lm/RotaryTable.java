@@ -5,22 +5,23 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
 /**
- * Cosines and sines of rotary positions: element j of a head's first half and of its second turn
- * together by {@code position * theta^(-2j / width)} (half-split, as LLaMA's and Mixtral's
- * checkpoints have it). Angles are calculated in float64.
+ * Cosines and sines of rotary positions: element j of the first half of a part and of its second
+ * turn together (half-split, as LLaMA's and Mixtral's checkpoints have it). Angles are calculated
+ * in float64.
  */
 final class RotaryTable {
   private final Tensor cosine; // [context, width / 2]
   private final Tensor sine;
 
-  RotaryTable(double theta, int width, int context, DType dtype, Scope owner) {
-    double[] cosines = new double[context * (width / 2)];
+  RotaryTable(Rotary rotary, int width, int context, DType dtype, Scope owner) {
+    double[] speeds = rotary.speeds(width);
+    double[] cosines = new double[context * speeds.length];
     double[] sines = new double[cosines.length];
     for (int position = 0; position < context; position++) {
-      for (int j = 0; j < width / 2; j++) {
-        double angle = position * Math.pow(theta, -2.0 * j / width);
-        cosines[position * (width / 2) + j] = Math.cos(angle);
-        sines[position * (width / 2) + j] = Math.sin(angle);
+      for (int j = 0; j < speeds.length; j++) {
+        double angle = position * speeds[j];
+        cosines[position * speeds.length + j] = rotary.size() * Math.cos(angle);
+        sines[position * speeds.length + j] = rotary.size() * Math.sin(angle);
       }
     }
     try (Scope scope = Scope.open()) {

@@ -2,6 +2,7 @@ package dev.gossamer.lm;
 
 import dev.gossamer.moe.router.TokenBatch;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -23,6 +24,11 @@ record Rows(List<Span> spans, TokenBatch batch) {
     /** Tokens of the sequence before these rows. */
     int start() {
       return cache == null ? 0 : cache.length();
+    }
+
+    /** These rows of one head: {@code [count, width]}, a view of {@code [rows, heads, width]}. */
+    Tensor of(Tensor heads, int head) {
+      return heads.narrow(0, from, count).select(1, head);
     }
   }
 
@@ -49,6 +55,20 @@ record Rows(List<Span> spans, TokenBatch batch) {
       from += counts[i];
     }
     return new Rows(spans, TokenBatch.of(from));
+  }
+
+  /** One head of one sequence. */
+  interface HeadWork {
+    /**
+     * @param number of the span
+     */
+    void of(Span span, int number, int head);
+  }
+
+  /** Does the work of every head of every sequence, spread over threads. */
+  void eachHead(int heads, Threads threads, HeadWork work) {
+    threads.forEach(
+        spans.size() * heads, item -> work.of(spans.get(item / heads), item / heads, item % heads));
   }
 
   int total() {

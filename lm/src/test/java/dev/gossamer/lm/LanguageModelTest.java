@@ -4,15 +4,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.offset;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.SettingsFile;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.stream.Stream;
@@ -65,6 +69,16 @@ class LanguageModelTest {
         }
       }
     }
+  }
+
+  @ParameterizedTest
+  @MethodSource("models")
+  void settingsAreADocument(String name, ModelSettings settings) {
+    ObjectNode document = new ObjectMapper().valueToTree(ModelDocument.of(settings));
+    ModelSettings read = ModelDocument.read(SettingsFile.of("test", document));
+    assertThat(ModelDocument.of(read)).isEqualTo(ModelDocument.of(settings));
+    assertThat(read.attention()).isEqualTo(settings.attention());
+    assertThat(read.where()).isEqualTo(settings.where());
   }
 
   @ParameterizedTest
@@ -220,6 +234,18 @@ class LanguageModelTest {
       assertThat(cache.left()).isZero();
       assertThatThrownBy(() -> model.logits(ids(1, 1), List.of(cache), new int[] {1}))
           .isInstanceOf(UsageException.class);
+    }
+  }
+
+  @Test
+  void speedsOfALongerContextGoOverFromFastToSlowByEqualSteps() {
+    Rotary.Yarn yarn = new Rotary.Yarn(8, 16, 3, 0.3, true, 1);
+    double[] speeds = new Rotary(10, Optional.of(yarn)).speeds(8);
+    // 4 ln(16 / (2 pi 3)) / ln 10 < 0 and 4 ln(16 / (2 pi 0.3)) / ln 10 = 3.7: from pair 0 to pair
+    // 4
+    for (int j = 0; j < 4; j++) {
+      double before = Math.pow(10, -j / 4.0);
+      assertThat(speeds[j]).isCloseTo(before * (1 - j / 4.0 * 7 / 8), offset(1e-15));
     }
   }
 

@@ -5,6 +5,7 @@ import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.moe.router.RouterSettings;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -37,15 +38,19 @@ final class PlainModel {
     }
     for (int layer = 0; layer < settings.layers(); layer++) {
       String name = "layers." + layer;
-      double[][] attended = attention(name, normed(name + ".attention_norm", x));
+      double[][] read = normed(name + ".attention_norm", x);
+      double[][] attended =
+          settings.attention() instanceof AttentionSettings.Grouped grouped
+              ? attention(name, grouped, read)
+              : new PlainLatentAttention(this, settings).of(name + ".attention", read);
       for (int t = 0; t < x.length; t++) {
         add(x[t], attended[t]);
       }
-      double[][] read = normed(name + ".feed_forward_norm", x);
+      double[][] mixed = normed(name + ".feed_forward_norm", x);
       for (int t = 0; t < x.length; t++) {
         add(
             x[t],
-            settings.hasExperts(layer) ? experts(name + ".moe", read[t]) : dense(name, read[t]));
+            settings.hasExperts(layer) ? experts(name + ".moe", mixed[t]) : dense(name, mixed[t]));
       }
     }
     String head = settings.tied() ? "embedding" : "head";
@@ -62,15 +67,16 @@ final class PlainModel {
   }
 
   private double[][] normed(String name, double[][] x) {
-    return Arrays.stream(x).map(row -> norm(name, settings.norm(), row)).toArray(double[][]::new);
+    return Arrays.stream(x)
+        .map(row -> norm(name, settings.norm(), settings.normEps(), row))
+        .toArray(double[][]::new);
   }
 
-  private double[] norm(String name, NormKind kind, double[] row) {
+  double[] norm(String name, NormKind kind, double eps, double[] row) {
     double[] weight = weights.get(name);
     double mean = kind == NormKind.LAYER ? Arrays.stream(row).average().orElseThrow() : 0;
     double size =
-        Arrays.stream(row).map(v -> (v - mean) * (v - mean)).average().orElseThrow()
-            + settings.normEps();
+        Arrays.stream(row).map(v -> (v - mean) * (v - mean)).average().orElseThrow() + eps;
     double[] y = new double[row.length];
     for (int i = 0; i < y.length; i++) {
       y[i] = (row[i] - mean) / Math.sqrt(size) * weight[i];
@@ -79,23 +85,22 @@ final class PlainModel {
     return y;
   }
 
-  private double[][] attention(String name, double[][] x) {
-    AttentionSettings a = settings.attention();
+  private double[][] attention(String name, AttentionSettings.Grouped a, double[][] x) {
     int d = a.headDim();
     double[][] y = new double[x.length][];
     for (int t = 0; t < x.length; t++) {
       double[] joined = new double[a.heads() * d];
       for (int head = 0; head < a.heads(); head++) {
         int kv = head / (a.heads() / a.kvHeads());
-        double[] q = placed(name + ".attention", "q", x[t], head, t);
+        double[] q = placed(name + ".attention", "q", a, x[t], head, t);
         double[] scores = new double[t + 1];
         for (int s = 0; s <= t; s++) {
-          double[] k = placed(name + ".attention", "k", x[s], kv, s);
+          double[] k = placed(name + ".attention", "k", a, x[s], kv, s);
           scores[s] = IntStream.range(0, d).mapToDouble(i -> q[i] * k[i]).sum() / Math.sqrt(d);
         }
         double sum = Arrays.stream(scores).map(Math::exp).sum();
         for (int s = 0; s <= t; s++) {
-          double[] v = head(name + ".attention.v", x[s], kv);
+          double[] v = head(name + ".attention.v", a, x[s], kv);
           for (int i = 0; i < d; i++) {
             joined[head * d + i] += Math.exp(scores[s]) / sum * v[i];
           }
@@ -106,8 +111,8 @@ final class PlainModel {
     return y;
   }
 
-  private double[] head(String name, double[] x, int head) {
-    int d = settings.attention().headDim();
+  private double[] head(String name, AttentionSettings.Grouped a, double[] x, int head) {
+    int d = a.headDim();
     double[] w = weights.get(name);
     double[] y = new double[d];
     for (int i = 0; i < d; i++) {
@@ -115,27 +120,52 @@ final class PlainModel {
       for (int j = 0; j < x.length; j++) {
         y[i] += w[row * x.length + j] * x[j];
       }
-      y[i] += settings.attention().bias() ? weights.get(name + "_bias")[row] : 0;
+      y[i] += a.bias() ? weights.get(name + "_bias")[row] : 0;
     }
     return y;
   }
 
-  private double[] placed(String name, String kind, double[] x, int head, int position) {
-    double[] y = head(name + "." + kind, x, head);
-    if (settings.attention().headNorm()) {
-      y = norm(name + "." + kind + "_norm", NormKind.RMS, y);
+  private double[] placed(
+      String name, String kind, AttentionSettings.Grouped a, double[] x, int head, int position) {
+    double[] y = head(name + "." + kind, a, x, head);
+    if (a.headNorm()) {
+      y = norm(name + "." + kind + "_norm", NormKind.RMS, settings.normEps(), y);
     }
-    if (settings.attention().positions() != Positions.ROPE) {
-      return y;
-    }
+    return a.positions() == Positions.ROPE ? turned(a.rotary(), y, position) : y;
+  }
+
+  /** The first half of a row turned together with its second. */
+  static double[] turned(Rotary rotary, double[] y, int position) {
     int half = y.length / 2;
+    double size = rotary.yarn().map(Rotary.Yarn::size).orElse(1.0);
     double[] turned = new double[y.length];
     for (int j = 0; j < half; j++) {
-      double angle = position / Math.pow(settings.attention().ropeTheta(), 2.0 * j / y.length);
-      turned[j] = y[j] * Math.cos(angle) - y[half + j] * Math.sin(angle);
-      turned[half + j] = y[half + j] * Math.cos(angle) + y[j] * Math.sin(angle);
+      double angle = position * speed(rotary, j, half);
+      turned[j] = size * (y[j] * Math.cos(angle) - y[half + j] * Math.sin(angle));
+      turned[half + j] = size * (y[half + j] * Math.cos(angle) + y[j] * Math.sin(angle));
     }
     return turned;
+  }
+
+  private static double speed(Rotary rotary, int pair, int pairs) {
+    double fast = 1 / Math.pow(rotary.theta(), (double) pair / pairs);
+    if (rotary.yarn().isEmpty()) {
+      return fast;
+    }
+    Rotary.Yarn yarn = rotary.yarn().get();
+    double first = pairOf(rotary, yarn, yarn.fast(), pairs);
+    double last = pairOf(rotary, yarn, yarn.slow(), pairs);
+    first = yarn.whole() ? Math.floor(first) : first;
+    last = yarn.whole() ? Math.ceil(last) : last;
+    first = Math.max(0, first);
+    last = Math.min(2 * pairs - 1, last);
+    double slow = pair <= first ? 0 : pair >= last ? 1 : (pair - first) / (last - first);
+    return fast - slow * (fast - fast / yarn.factor());
+  }
+
+  /** {@code theta^(-j / pairs) trained / 2 pi = turns}, solved for j. */
+  private static double pairOf(Rotary rotary, Rotary.Yarn yarn, double turns, int pairs) {
+    return pairs * Math.log(yarn.trained() / (2 * Math.PI * turns)) / Math.log(rotary.theta());
   }
 
   private double[] dense(String name, double[] x) {
@@ -189,9 +219,12 @@ final class PlainModel {
               ? Math.exp(logits[i]) / sum
               : 1 / (1 + Math.exp(-logits[i]));
     }
+    List<Integer> groups = groups(moe, scores);
+    int size = scores.length / moe.router().groups().count();
     List<Integer> chosen =
         IntStream.range(0, scores.length)
             .boxed()
+            .filter(i -> groups.contains(i / size))
             .sorted(Comparator.comparingDouble(i -> -scores[i]))
             .limit(shape.topK())
             .toList();
@@ -208,13 +241,37 @@ final class PlainModel {
       }
     }
     double[] y = bigMac ? linear(name + ".ascend", 0, c, settings.hidden()) : c;
-    if (moe.sharedInner() > 0) {
-      add(y, network(name + ".shared.", 0, x, moe.sharedInner(), shape.body(), moe.activation()));
+    int inner = moe.shared().inner();
+    if (inner > 0) {
+      double[] given = network(name + ".shared.", 0, x, inner, shape.body(), moe.activation());
+      double share =
+          moe.shared().gated() ? 1 / (1 + Math.exp(-linear(name + ".shared_gate", 0, x, 1)[0])) : 1;
+      add(y, Arrays.stream(given).map(v -> share * v).toArray());
     }
     return y;
   }
 
-  private double[] linear(String name, int expert, double[] in, int out) {
+  /** Numbers of the groups that a token may visit. */
+  private static List<Integer> groups(MoeSettings moe, double[] scores) {
+    RouterSettings.Groups groups = moe.router().groups();
+    int size = scores.length / groups.count();
+    double[] rates = new double[groups.count()];
+    for (int group = 0; group < rates.length; group++) {
+      rates[group] =
+          Arrays.stream(scores, group * size, (group + 1) * size)
+              .map(v -> -v)
+              .sorted()
+              .limit(groups.best())
+              .sum();
+    }
+    return IntStream.range(0, rates.length)
+        .boxed()
+        .sorted(Comparator.comparingDouble(group -> rates[group]))
+        .limit(groups.top())
+        .toList();
+  }
+
+  double[] linear(String name, int expert, double[] in, int out) {
     double[] w = weights.get(name);
     double[] y = new double[out];
     for (int o = 0; o < out; o++) {

@@ -8,8 +8,11 @@ import static dev.gossamer.moe.ExpertBody.PLAIN;
 
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
+import dev.gossamer.moe.SharedSettings;
 import dev.gossamer.moe.router.RouterSettings;
+import dev.gossamer.moe.router.RouterSettings.Groups;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -30,7 +33,7 @@ public final class TinyModels {
       boolean tied,
       DenseSettings dense,
       MoeSettings experts,
-      int firstDense) {
+      ExpertLayers where) {
     return new ModelSettings(
         VOCABULARY,
         HIDDEN,
@@ -42,15 +45,19 @@ public final class TinyModels {
         tied,
         dense,
         Optional.ofNullable(experts),
-        firstDense,
-        1);
+        where);
+  }
+
+  /** Of four pairs one is fast, one slow, two are between. */
+  private static Rotary longer(boolean whole) {
+    return new Rotary(10, Optional.of(new Rotary.Yarn(4, 16, 2, 0.5, whole, 1.2)));
   }
 
   /** By name. */
   public static Map<String, ModelSettings> all() {
-    AttentionSettings rope = AttentionSettings.of(3, 4);
+    AttentionSettings.Grouped rope = AttentionSettings.of(3, 4);
     Map<String, ModelSettings> all = new LinkedHashMap<>();
-    all.put("dense", model(rope, NormKind.RMS, true, DENSE, null, 0));
+    all.put("dense", model(rope, NormKind.RMS, true, DENSE, null, ExpertLayers.ALL));
     all.put(
         "dense, gated, learned places, layer norm, untied, biases",
         model(
@@ -59,7 +66,7 @@ public final class TinyModels {
             false,
             new DenseSettings(18, GATED, SILU),
             null,
-            0));
+            ExpertLayers.ALL));
     all.put(
         "vanilla",
         model(
@@ -68,7 +75,7 @@ public final class TinyModels {
             true,
             DENSE,
             MoeSettings.of(new MoeStructure.Vanilla(HIDDEN, 3, 2, 16, PLAIN)).withRouter(ROUTER),
-            0));
+            ExpertLayers.ALL));
     all.put(
         "fine-grained, gated, shared heads, head norms",
         model(
@@ -79,7 +86,7 @@ public final class TinyModels {
             MoeSettings.of(new MoeStructure.FineGrained(HIDDEN, 6, 3, 5, GATED))
                 .withRouter(ROUTER.withZLoss(0.01))
                 .withActivation(SILU),
-            0));
+            ExpertLayers.ALL));
     all.put("BigMac", bigMac());
     all.put(
         "BigMac, sigmoid, shared expert, no places, first layer dense",
@@ -92,7 +99,37 @@ public final class TinyModels {
                 .withRouter(ROUTER.withScores(RouterSettings.Scores.SIGMOID, true, 2.5))
                 .withActivation(RELU2)
                 .withShared(7),
-            1));
+            ExpertLayers.after(1)));
+    all.put(
+        "latent attention, weighed shared expert, last layer dense",
+        model(
+            new AttentionSettings.Latent(3, 0, 5, 4, 2, 3, Rotary.plain(100), 1),
+            NormKind.RMS,
+            false,
+            DENSE,
+            MoeSettings.of(new MoeStructure.FineGrained(HIDDEN, 6, 3, 5, GATED))
+                .withRouter(ROUTER.withGroups(new Groups(3, 2, 1)))
+                .withActivation(SILU)
+                .withShared(new SharedSettings(6, true)),
+            new ExpertLayers(0, 1, List.of(1))));
+    all.put(
+        "latent attention, narrowed queries, longer context",
+        model(
+            new AttentionSettings.Latent(2, 6, 5, 4, 8, 3, longer(true), 1.3),
+            NormKind.RMS,
+            true,
+            DENSE,
+            null,
+            ExpertLayers.ALL));
+    all.put(
+        "longer context",
+        model(
+            new AttentionSettings.Grouped(2, 2, 8, Positions.ROPE, longer(false), false, false),
+            NormKind.RMS,
+            true,
+            DENSE,
+            null,
+            ExpertLayers.ALL));
     return all;
   }
 
@@ -104,6 +141,6 @@ public final class TinyModels {
         true,
         DENSE,
         MoeSettings.of(new MoeStructure.BigMac(HIDDEN, 4, 6, 3, 10, PLAIN)).withRouter(ROUTER),
-        0);
+        ExpertLayers.ALL);
   }
 }

@@ -98,7 +98,7 @@ final class Experts {
     int parts = settings.parallel().elastic();
     Weights weights = new Weights(name + ".shared.", false, parts, seed, dtype, device, owner);
     return new Experts(
-        settings, settings.structure().hidden(), settings.sharedInner(), false, 0, 1, weights);
+        settings, settings.structure().hidden(), settings.shared().inner(), false, 0, 1, weights);
   }
 
   /** Draws every expert by its own number, so that it is the same on whichever rank it stands. */

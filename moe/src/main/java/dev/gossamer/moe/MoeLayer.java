@@ -9,7 +9,6 @@ import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.moe.parallel.ExpertParallel;
 import dev.gossamer.moe.parallel.ExpertPlacement;
-import dev.gossamer.moe.parallel.ExpertRows;
 import dev.gossamer.moe.parallel.ParallelSettings;
 import dev.gossamer.moe.parallel.PhaseClock;
 import dev.gossamer.moe.parallel.RowView;
@@ -56,8 +55,9 @@ public final class MoeLayer implements AutoCloseable {
   private final Projection descend; // null but for BigMac
   private final Projection ascend;
   private final LatentNorm norm; // null without
+  private final int firstExpert;
   private final Experts experts;
-  private final Experts shared; // null without
+  private final SharedExpert shared; // null without
 
   /**
    * A layer on the processor whose ranks are all neighbours.
@@ -137,10 +137,11 @@ public final class MoeLayer implements AutoCloseable {
     }
     ExpertPlacement placement = parallel.placement();
     int self = grid.world().rank();
+    this.firstExpert = placement.first(self);
     this.experts =
         Experts.routed(
             settings,
-            placement.first(self),
+            firstExpert,
             placement.count(self),
             grid.world().size(),
             dtype,
@@ -148,10 +149,19 @@ public final class MoeLayer implements AutoCloseable {
             name,
             seed,
             owner);
-    this.shared =
-        settings.sharedInner() > 0
-            ? Experts.shared(settings, dtype, device, name, seed, owner)
+    this.shared = settings.shared().inner() > 0 ? shared(seed) : null;
+  }
+
+  private SharedExpert shared(long seed) {
+    int hidden = settings.structure().hidden();
+    double deviation = settings.initialisation().ofInput(hidden);
+    Projection weigh =
+        settings.shared().gated()
+            ? new Projection(
+                drawn(name + ".shared_gate", dtype, seed, deviation, 1, hidden), Optional.empty())
             : null;
+    Experts expert = Experts.shared(settings, dtype, device, name, seed, owner);
+    return new SharedExpert(expert, weigh, dtype, threads);
   }
 
   private Parameter drawn(String name, DType type, long seed, double deviation, long out, long in) {
@@ -192,6 +202,11 @@ public final class MoeLayer implements AutoCloseable {
   /** The router, whose biases a trainer balances. */
   public Router router() {
     return router;
+  }
+
+  /** Number of this rank's first expert. */
+  public int firstExpert() {
+    return firstExpert;
   }
 
   /** Where this layer's time goes. */
@@ -244,12 +259,13 @@ public final class MoeLayer implements AutoCloseable {
       int parts = settings.parallel().chunks();
       List<TokenDispatch> ways = parallel.plan(name, choice.routing(), weights, parts);
       Experts.Saved[] saved = new Experts.Saved[parts];
-      Experts.Saved ofShared = shared == null ? null : savedOfShared(x, batch.number());
-      Tensor[] beside = new Tensor[1];
+      SharedExpert.Pass[] beside = new SharedExpert.Pass[1];
       pipelined(
           ways,
           part -> ways.get(part).depart(some(z, part, parts)),
-          () -> beside[0] = shared == null ? null : sharedOutput(ofShared),
+          () ->
+              beside[0] =
+                  shared == null ? null : timed(SHARED, () -> shared.forward(x, batch.number())),
           part -> {
             TokenDispatch way = ways.get(part);
             saved[part] = experts.save(way.arrive(), way.expertRows(), batch.number());
@@ -265,12 +281,22 @@ public final class MoeLayer implements AutoCloseable {
       Tensor normed = norm == null ? combined : scope.keep(norm.forward(combined));
       Tensor y = ascend == null ? normed : timed(PROJECT, () -> ascend.forward(normed, threads));
       if (shared != null) {
-        ofShared.keep(scope);
-        y = y.add(beside[0]);
+        beside[0].keep(scope);
+        y = y.add(beside[0].output());
       }
       List<Experts.Saved> all = List.of(saved);
       return new MoePass(
-          this, x, z, choice, batch.number(), ways, all, combined, normed, ofShared, scope.keep(y));
+          this,
+          x,
+          z,
+          choice,
+          batch.number(),
+          ways,
+          all,
+          combined,
+          normed,
+          beside[0],
+          scope.keep(y));
     }
   }
 
@@ -288,23 +314,6 @@ public final class MoeLayer implements AutoCloseable {
           "Lower the learning rate, or see what made the token's row overflow");
     }
     return router.route(logits, batch, forced, parallel.ranks());
-  }
-
-  private Experts.Saved savedOfShared(Tensor x, int microBatch) {
-    Tensor own = x.narrow(0, 0, x.size(0)); // a handle of the pass's, as x itself is the caller's
-    RowView rows = new RowView(own, null, null, dtype);
-    return shared.save(rows, ExpertRows.ofOne((int) x.size(0)), microBatch);
-  }
-
-  private Tensor sharedOutput(Experts.Saved saved) {
-    RowView room = new RowView(likeInput(saved), null, null, dtype);
-    timed(SHARED, () -> shared.forward(saved, room, threads));
-    return room.rows();
-  }
-
-  private static Tensor likeInput(Experts.Saved saved) {
-    Tensor rows = saved.input().rows();
-    return Tensor.empty(rows.dtype(), rows.device(), rows.shape());
   }
 
   private <T> T timed(PhaseClock.Phase phase, Supplier<T> work) {
@@ -358,7 +367,11 @@ public final class MoeLayer implements AutoCloseable {
       pipelined(
           ways,
           part -> ways.get(part).departBack(some(ofCombined, part, ways.size())),
-          () -> beside[0] = shared == null ? null : sharedBack(pass.ofShared(), dy),
+          () ->
+              beside[0] =
+                  shared == null
+                      ? null
+                      : timed(SHARED, () -> shared.backward(pass.ofShared(), dy, microBatch)),
           part -> {
             TokenDispatch way = ways.get(part);
             RowView ofResults = way.arriveBack();
@@ -386,13 +399,6 @@ public final class MoeLayer implements AutoCloseable {
       }
       return scope.keep(dx);
     }
-  }
-
-  private Tensor sharedBack(Experts.Saved saved, Tensor dy) {
-    RowView ofOutput = new RowView(dy, null, null, dtype);
-    RowView ofInput = new RowView(likeInput(saved), null, null, dtype);
-    timed(SHARED, () -> shared.backward(saved, ofOutput, ofInput, threads));
-    return ofInput.rows();
   }
 
   /** Adds the gate's gradient, and to that of what it reads its share. */

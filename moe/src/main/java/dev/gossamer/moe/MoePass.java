@@ -16,7 +16,7 @@ public final class MoePass {
   private final List<Experts.Saved> saved;
   private final Tensor combined;
   private final Tensor normed;
-  private final Experts.Saved ofShared;
+  private final SharedExpert.Pass ofShared;
   private final Tensor output;
   private boolean back;
 
@@ -30,7 +30,7 @@ public final class MoePass {
       List<Experts.Saved> saved,
       Tensor combined,
       Tensor normed,
-      Experts.Saved ofShared,
+      SharedExpert.Pass ofShared,
       Tensor output) {
     this.layer = layer;
     this.x = x;
@@ -102,7 +102,7 @@ public final class MoePass {
     return normed;
   }
 
-  Experts.Saved ofShared() {
+  SharedExpert.Pass ofShared() {
     return ofShared;
   }
 }

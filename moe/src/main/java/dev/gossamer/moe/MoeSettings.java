@@ -14,8 +14,7 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param projectionBias whether BigMac's projections have
  * @param latentNorm whether BigMac normalises the combined narrow rows before they are widened
  * @param gateReadsLatent whether BigMac's gate reads the narrow tokens instead of the wide ones
- * @param sharedInner inner width of an expert that every token visits at the wide stream, without
- *     travelling; 0 for none
+ * @param shared an expert that every token visits at the wide stream, without travelling
  * @param parallel how ranks share the work
  * @param initialisation of the weights
  */
@@ -27,7 +26,7 @@ public record MoeSettings(
     boolean projectionBias,
     boolean latentNorm,
     boolean gateReadsLatent,
-    int sharedInner,
+    SharedSettings shared,
     ParallelSettings parallel,
     Initialisation initialisation) {
   /**
@@ -43,7 +42,6 @@ public record MoeSettings(
         !expertBias || structure.body() == ExpertBody.PLAIN,
         "gated experts with biases",
         "Use plain experts, or no biases");
-    require(sharedInner >= 0, "a shared inner width of " + sharedInner, "Use 0 or more");
     require(
         parallel.elastic() == 0
             || router.balance() == 0
@@ -70,7 +68,7 @@ public record MoeSettings(
         false,
         false,
         false,
-        0,
+        SharedSettings.NONE,
         ParallelSettings.DEFAULT,
         Initialisation.fanIn(1));
   }
@@ -84,7 +82,7 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }
@@ -98,7 +96,7 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }
@@ -112,7 +110,7 @@ public record MoeSettings(
         ofProjections,
         latentNorm,
         gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }
@@ -126,7 +124,7 @@ public record MoeSettings(
         projectionBias,
         value,
         gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }
@@ -140,12 +138,17 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         value,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }
 
+  /** With a shared expert of some inner width, 0 for none. */
   public MoeSettings withShared(int inner) {
+    return withShared(new SharedSettings(inner, false));
+  }
+
+  public MoeSettings withShared(SharedSettings value) {
     return new MoeSettings(
         structure,
         router,
@@ -154,7 +157,7 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         gateReadsLatent,
-        inner,
+        value,
         parallel,
         initialisation);
   }
@@ -168,7 +171,7 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         gateReadsLatent,
-        sharedInner,
+        shared,
         value,
         initialisation);
   }
@@ -182,7 +185,7 @@ public record MoeSettings(
         projectionBias,
         latentNorm,
         gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         value);
   }

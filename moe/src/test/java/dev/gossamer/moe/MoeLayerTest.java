@@ -43,6 +43,8 @@ class MoeLayerTest {
         Arguments.of("BigMac", MoeSettings.of(BIG_MAC)),
         Arguments.of("gated", MoeSettings.of(GATED).withActivation(ExpertActivation.SILU)),
         Arguments.of("gated, shared", MoeSettings.of(GATED).withShared(7)),
+        Arguments.of(
+            "shared with a gate", MoeSettings.of(FINE).withShared(new SharedSettings(7, true))),
         Arguments.of("biases", MoeSettings.of(BIG_MAC).withBiases(true, true)),
         Arguments.of("latent norm", MoeSettings.of(BIG_MAC).withLatentNorm(true)),
         Arguments.of("latent gate", MoeSettings.of(BIG_MAC).withGateReadingLatent(true)),
@@ -312,7 +314,8 @@ class MoeLayerTest {
     try (Threads threads = new Threads(2)) {
       for (int i = 0; i < 3; i++) {
         try (Scope scope = Scope.open();
-            MoeLayer layer = layer(MoeSettings.of(GATED).withShared(4), threads)) {
+            MoeLayer layer =
+                layer(MoeSettings.of(GATED).withShared(new SharedSettings(4, true)), threads)) {
           layer.forward(tokens(TOKENS, i)).backward(tokens(TOKENS, i), 1);
         }
       }

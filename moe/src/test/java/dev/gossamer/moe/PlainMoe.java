@@ -49,10 +49,14 @@ final class PlainMoe {
       }
     }
     double[] y = bigMac ? linear("ascend", 0, c, shape.hidden(), "ascend_bias") : c;
-    if (settings.sharedInner() > 0) {
-      double[] s = expert("shared.", 0, x, settings.sharedInner());
+    if (settings.shared().inner() > 0) {
+      double[] s = expert("shared.", 0, x, settings.shared().inner());
+      double share =
+          settings.shared().gated()
+              ? 1 / (1 + Math.exp(-linear("shared_gate", 0, x, 1, "")[0]))
+              : 1;
       for (int i = 0; i < y.length; i++) {
-        y[i] += s[i];
+        y[i] += share * s[i];
       }
     }
     return y;

@@ -127,7 +127,11 @@ final class VideoEngine implements AutoCloseable {
     if (saved.isPresent() && saved.get().done() == request.steps()) {
       RunState state = saved.get();
       return new Drawn(
-          state.latents(), state.attention(), state.stepSeconds(), steps(state.under("step_")), true);
+          state.latents(),
+          state.attention(),
+          state.stepSeconds(),
+          steps(state.under("step_")),
+          true);
     }
     Optional<PromptEncoding> image = request.image().map(file -> image(file, request, clock));
     loadAll(request, clock);

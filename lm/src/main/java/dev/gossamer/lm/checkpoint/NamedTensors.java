@@ -57,15 +57,6 @@ final class NamedTensors {
     return stack.replace(".*.", "." + expert + ".");
   }
 
-  /** Loads what one rank holds alone. */
-  static void load(
-      Map<String, SafetensorsFile> from,
-      Path source,
-      List<Parameter> parameters,
-      IntFunction<Tensor> to) {
-    load(from, source, parameters, to, 0, "");
-  }
-
   /**
    * Loads tensors by their names.
    *

@@ -2,12 +2,15 @@ package dev.gossamer.lm.checkpoint;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.ModelSettings;
 import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.lm.huggingface.ImportedFolder;
 import dev.gossamer.moe.MoeLayer;
+import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -53,17 +56,27 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
    * @throws BadInputException if there is no model, or it is damaged
    */
   public static SavedModel open(Path folder, DType dtype, Threads threads, Consumer<String> tell) {
+    return open(folder, dtype, RankGrid.flat(LocalRanks.alone()), threads, tell);
+  }
+
+  /**
+   * Likewise on each of several ranks, which divide the experts among them.
+   *
+   * @param grid not closed with the model
+   */
+  public static SavedModel open(
+      Path folder, DType dtype, RankGrid grid, Threads threads, Consumer<String> tell) {
     if (Files.isRegularFile(folder.resolve(Manifest.NAME))) {
       Checkpoint checkpoint = Checkpoint.open(folder);
       checkpoint.verify();
-      return of(checkpoint, dtype, threads);
+      return of(checkpoint, dtype, grid, threads);
     }
     Path checkpoints = folder.resolve(CHECKPOINTS);
     if (Files.isDirectory(checkpoints)) {
-      return of(sound(checkpoints, tell), dtype, threads);
+      return of(sound(checkpoints, tell), dtype, grid, threads);
     }
     if (Files.isRegularFile(folder.resolve(CONFIG))) {
-      return exported(folder, dtype, threads);
+      return exported(folder, dtype, grid, threads);
     }
     throw new BadInputException(
         "There is no model in " + folder,
@@ -80,6 +93,11 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
       return Checkpoint.open(folder);
     }
     Path checkpoints = folder.resolve(CHECKPOINTS);
+    if (!Files.isDirectory(checkpoints) && Files.isRegularFile(folder.resolve(WEIGHTS))) {
+      throw new BadInputException(
+          folder + " is a model and no checkpoint: nothing of training is in it",
+          "Use it as it is, or name the folder of a run");
+    }
     return sound(Files.isDirectory(checkpoints) ? checkpoints : folder, tell);
   }
 
@@ -92,12 +110,12 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
                     "Name the folder of a run, or a checkpoint"));
   }
 
-  private static SavedModel of(Checkpoint checkpoint, DType dtype, Threads threads) {
+  private static SavedModel of(Checkpoint checkpoint, DType dtype, RankGrid grid, Threads threads) {
     ModelSettings settings = settings(checkpoint);
     TextTokenizer tokenizer = TextTokenizer.open(checkpoint.tokenizer());
-    LanguageModel model = new LanguageModel(settings, 0, dtype, threads);
+    LanguageModel model = new LanguageModel(settings, 0, dtype, grid, threads);
     try {
-      checkpoint.loadWeights(model.parameters(), 0);
+      checkpoint.loadWeights(model.parameters(), model.firstExpert());
       bias(model, checkpoint.manifest().routerBias());
       return new SavedModel(model, tokenizer, checkpoint.folder());
     } catch (RuntimeException | Error e) {
@@ -119,19 +137,21 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
     }
   }
 
-  private static SavedModel exported(Path folder, DType dtype, Threads threads) {
+  private static SavedModel exported(Path folder, DType dtype, RankGrid grid, Threads threads) {
     SettingsFile config = SettingsFile.read(folder.resolve(CONFIG));
     if (!config.text("model_type", "").equals(TYPE)) {
-      return imported(folder, dtype, threads);
+      return imported(folder, dtype, grid, threads);
     }
     ModelSettings settings = ModelDocument.read(config.part("model"));
     SafetensorsFile weights = SafetensorsFile.open(folder.resolve(WEIGHTS));
     TextTokenizer tokenizer = TextTokenizer.open(folder);
-    LanguageModel model = new LanguageModel(settings, 0, dtype, threads);
+    LanguageModel model = new LanguageModel(settings, 0, dtype, grid, threads);
     try {
       Map<String, SafetensorsFile> from = new TreeMap<>();
       weights.entries().keySet().forEach(name -> from.put(name, weights));
-      NamedTensors.load(from, folder, model.parameters(), i -> model.parameters().get(i).value());
+      List<Parameter> parameters = model.parameters();
+      NamedTensors.load(
+          from, folder, parameters, i -> parameters.get(i).value(), model.firstExpert(), "");
       List<MoeLayer> layers = model.expertLayers();
       try (Scope scope = Scope.open()) {
         for (int layer = 0; layer < layers.size(); layer++) {
@@ -149,11 +169,11 @@ public record SavedModel(LanguageModel model, TextTokenizer tokenizer, Path sour
     }
   }
 
-  private static SavedModel imported(Path folder, DType dtype, Threads threads) {
+  private static SavedModel imported(Path folder, DType dtype, RankGrid grid, Threads threads) {
     ImportedFolder from = ImportedFolder.open(folder);
     TextTokenizer tokenizer = TextTokenizer.open(folder);
     try {
-      return new SavedModel(from.model(dtype, threads), tokenizer, folder);
+      return new SavedModel(from.model(dtype, grid, threads), tokenizer, folder);
     } catch (RuntimeException | Error e) {
       tokenizer.close();
       throw e;

@@ -3,6 +3,7 @@ package dev.gossamer.lm.huggingface;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.lm.AttentionSettings;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.ModelSettings;
 import dev.gossamer.lm.NormKind;
@@ -49,8 +50,12 @@ public final class NemotronExport {
         found,
         model.attention().positions() == Positions.NONE,
         "attention has positions (positions must be none)");
-    note(found, !model.attention().bias(), "attention has biases");
-    note(found, !model.attention().headNorm(), "queries and keys are normalised");
+    if (model.attention() instanceof AttentionSettings.Grouped grouped) {
+      note(found, !grouped.bias(), "attention has biases");
+      note(found, !grouped.headNorm(), "queries and keys are normalised");
+    } else {
+      found.add("attention is latent");
+    }
     MoeSettings moe = model.experts().orElse(null);
     if (moe == null || !(moe.structure() instanceof MoeStructure.BigMac)) {
       found.add("the structure is not bigmac");
@@ -62,7 +67,8 @@ public final class NemotronExport {
     note(found, !moe.latentNorm(), "the narrow sum is normalised");
     note(found, !moe.gateReadsLatent(), "the gate reads the narrow tokens");
     note(found, moe.router().scores() == Scores.SIGMOID, "the router's scores are not sigmoid");
-    note(found, moe.router().groups() == 1, "the router has groups");
+    note(found, moe.router().groups().count() == 1, "the router has groups");
+    note(found, !moe.shared().gated(), "the shared expert has a gate");
     note(found, Double.isInfinite(moe.router().capacity()), "the router has a capacity");
     return found;
   }
@@ -116,7 +122,7 @@ public final class NemotronExport {
   }
 
   private static Map<String, Tensor> tensors(LanguageModel model, DType dtype) {
-    ModelFamily family = ModelFamily.NEMOTRON_H;
+    ModelFamily family = new NemotronH();
     Map<String, Tensor> tensors = new LinkedHashMap<>();
     for (Parameter parameter : model.parameters()) {
       Tensor value = parameter.value();
@@ -140,7 +146,7 @@ public final class NemotronExport {
       String prefix = "layers." + layer + ".moe.";
       tensors.put(
           family.nameOf(prefix + "router_bias"), Tensor.of(bias, bias.length).to(DType.FLOAT32));
-      if (model.settings().experts().orElseThrow().sharedInner() == 0) {
+      if (model.settings().experts().orElseThrow().shared().inner() == 0) {
         long hidden = model.settings().hidden();
         tensors.put(family.nameOf(prefix + "shared.w1"), Tensor.zeros(dtype, ZERO_SHARED, hidden));
         tensors.put(family.nameOf(prefix + "shared.w2"), Tensor.zeros(dtype, hidden, ZERO_SHARED));
@@ -152,7 +158,7 @@ public final class NemotronExport {
   private static ObjectNode config(ModelSettings model, TextTokenizer tokenizer, DType dtype) {
     MoeSettings moe = model.experts().orElseThrow();
     ObjectNode config = new ObjectMapper().createObjectNode();
-    config.put("model_type", ModelFamily.NEMOTRON_H.type());
+    config.put("model_type", new NemotronH().type());
     config.putArray("architectures").add("NemotronHForCausalLM");
     ArrayNode blocks = config.putArray("layers_block_type");
     for (int layer = 0; layer < model.layers(); layer++) {
@@ -160,9 +166,10 @@ public final class NemotronExport {
     }
     config.put("num_hidden_layers", 2 * model.layers());
     config.put("hidden_size", model.hidden());
-    config.put("num_attention_heads", model.attention().heads());
-    config.put("num_key_value_heads", model.attention().kvHeads());
-    config.put("head_dim", model.attention().headDim());
+    AttentionSettings.Grouped attention = (AttentionSettings.Grouped) model.attention();
+    config.put("num_attention_heads", attention.heads());
+    config.put("num_key_value_heads", attention.kvHeads());
+    config.put("head_dim", attention.headDim());
     config.put("attention_bias", false);
     config.put("intermediate_size", moe.structure().inner());
     config.put("n_routed_experts", moe.structure().experts());
@@ -171,7 +178,7 @@ public final class NemotronExport {
     config.put("moe_latent_size", moe.structure().wireWidth());
     config.put(
         "moe_shared_expert_intermediate_size",
-        moe.sharedInner() == 0 ? ZERO_SHARED : moe.sharedInner());
+        moe.shared().inner() == 0 ? ZERO_SHARED : moe.shared().inner());
     config.put("n_shared_experts", 1);
     config.put("mlp_hidden_act", moe.activation().name().toLowerCase(Locale.ROOT));
     config.put("mlp_bias", false);

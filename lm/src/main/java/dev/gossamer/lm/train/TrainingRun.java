@@ -13,7 +13,7 @@ import dev.gossamer.lm.data.Corpus.Split;
 import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.lm.data.TokenFile;
 import dev.gossamer.moe.MoeLayer;
-import dev.gossamer.moe.parallel.ExpertPlacement;
+import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -183,11 +183,13 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
 
   /** What of this rank is saved. */
   static TrainingState state(Trainer trainer) {
-    Communicator block = trainer.groups().block();
-    int experts =
-        trainer.settings().model().experts().map(moe -> moe.structure().experts()).orElse(0);
-    int first = experts == 0 ? 0 : ExpertPlacement.even(experts, block.size()).first(block.rank());
-    int own = experts == 0 ? 0 : ExpertPlacement.even(experts, block.size()).count(block.rank());
+    int first = trainer.model().firstExpert();
+    int own =
+        trainer.masters().stream()
+            .filter(Parameter::ofExperts)
+            .findFirst()
+            .map(stack -> (int) stack.value().size(0))
+            .orElse(0);
     return new TrainingState(
         trainer.masters(), trainer.optimizer().means(), trainer.optimizer().squares(), first, own);
   }

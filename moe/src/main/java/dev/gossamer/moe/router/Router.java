@@ -1,6 +1,7 @@
 package dev.gossamer.moe.router;
 
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.moe.router.RouterSettings.Groups;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
@@ -31,17 +32,19 @@ public final class Router {
           "A normalised weight of one choice is always 1, and the gate would not learn",
           "Use top-2 or more, or weights that are not normalised");
     }
-    if (experts % settings.groups() != 0
-        || topK > settings.topGroups() * (experts / settings.groups())) {
+    Groups groups = settings.groups();
+    int size = experts / groups.count();
+    if (experts % groups.count() != 0 || topK > groups.top() * size || groups.best() > size) {
       throw new UsageException(
           topK
               + " choices do not fit "
-              + settings.topGroups()
+              + groups.top()
               + " of "
-              + settings.groups()
+              + groups.count()
               + " groups of "
               + experts
-              + " experts",
+              + " experts, rated by their best "
+              + groups.best(),
           "Use groups that divide the experts, and enough of them");
     }
     this.settings = settings;
@@ -118,7 +121,7 @@ public final class Router {
         double score = all[token * experts + expert];
         row[expert] = settings.scores() == Scores.SIGMOID ? score + bias[expert] : score;
       }
-      if (settings.topGroups() < settings.groups()) {
+      if (settings.groups().top() < settings.groups().count()) {
         keepTopGroups(row);
       }
       top(row, topK, chosen, token * topK);
@@ -145,17 +148,17 @@ public final class Router {
 
   /** Leaves only the groups whose best few experts have the highest sum. */
   private void keepTopGroups(double[] row) {
-    int size = experts / settings.groups();
-    int best = Math.min(size, Math.max(1, topK / settings.topGroups()));
-    double[] sums = new double[settings.groups()];
+    Groups groups = settings.groups();
+    int size = experts / groups.count();
+    double[] sums = new double[groups.count()];
     for (int group = 0; group < sums.length; group++) {
       double[] sorted = Arrays.copyOfRange(row, group * size, (group + 1) * size);
       Arrays.sort(sorted);
-      for (int i = 0; i < best; i++) {
+      for (int i = 0; i < groups.best(); i++) {
         sums[group] += sorted[size - 1 - i];
       }
     }
-    int[] kept = new int[settings.topGroups()];
+    int[] kept = new int[groups.top()];
     top(sums, kept.length, kept, 0);
     for (int group = 0; group < sums.length; group++) {
       int one = group;

@@ -8,9 +8,7 @@ import dev.gossamer.tensor.failure.UsageException;
  * @param scores what scores are made of logits
  * @param normalise whether the weights of a token's choices add up to {@code scaling}
  * @param scaling factor on the weights
- * @param groups equal contiguous groups of experts, of which a token may visit {@code topGroups}; 1
- *     for no such limit
- * @param topGroups groups that a token may visit
+ * @param groups of experts, of which a token may visit some
  * @param balance weight of the auxiliary loss, 0 for none
  * @param scope over which tokens the auxiliary loss counts
  * @param zLoss weight of the squared log-sum-exp of the logits, 0 for none
@@ -21,8 +19,7 @@ public record RouterSettings(
     Scores scores,
     boolean normalise,
     double scaling,
-    int groups,
-    int topGroups,
+    Groups groups,
     double balance,
     Scope scope,
     double zLoss,
@@ -57,14 +54,31 @@ public record RouterSettings(
     LATEST
   }
 
+  /**
+   * Equal contiguous groups of experts, of which a token visits only the best.
+   *
+   * @param count of all groups; 1 for no such limit
+   * @param top how many a token may visit
+   * @param best how many of its highest scores are summed to rate a group
+   */
+  public record Groups(int count, int top, int best) {
+    /** All experts in one. */
+    public static final Groups NONE = new Groups(1, 1, 1);
+
+    public Groups {
+      require(count >= 1, count + " groups", "Use 1 or more");
+      require(top >= 1 && top <= count, top + " of " + count + " groups", "Use 1 to " + count);
+      require(best >= 1, "groups rated by " + best + " experts", "Use 1 or more");
+    }
+  }
+
   /** Softmax over the chosen, global auxiliary loss of 0.001, dropless. */
   public static final RouterSettings DEFAULT =
       new RouterSettings(
           Scores.SOFTMAX,
           true,
           1,
-          1,
-          1,
+          Groups.NONE,
           0.001,
           Scope.GLOBAL,
           0,
@@ -80,11 +94,6 @@ public record RouterSettings(
    */
   public RouterSettings {
     require(scaling > 0, "a scaling of " + scaling, "Use a number above 0");
-    require(groups >= 1, groups + " groups", "Use 1 or more");
-    require(
-        topGroups >= 1 && topGroups <= groups,
-        topGroups + " of " + groups + " groups",
-        "Use 1 to " + groups);
     require(balance >= 0, "an auxiliary loss of " + balance, "Use 0 or more");
     require(zLoss >= 0, "a z-loss of " + zLoss, "Use 0 or more");
     require(capacity > 0, "a capacity of " + capacity, "Use a number above 0, or infinity");
@@ -98,31 +107,31 @@ public record RouterSettings(
 
   public RouterSettings withScores(Scores value, boolean normalised, double scale) {
     return new RouterSettings(
-        value, normalised, scale, groups, topGroups, balance, scope, zLoss, capacity, drop);
+        value, normalised, scale, groups, balance, scope, zLoss, capacity, drop);
   }
 
-  public RouterSettings withGroups(int count, int top) {
+  public RouterSettings withGroups(Groups value) {
     return new RouterSettings(
-        scores, normalise, scaling, count, top, balance, scope, zLoss, capacity, drop);
+        scores, normalise, scaling, value, balance, scope, zLoss, capacity, drop);
   }
 
   public RouterSettings withBalance(double weight) {
     return new RouterSettings(
-        scores, normalise, scaling, groups, topGroups, weight, scope, zLoss, capacity, drop);
+        scores, normalise, scaling, groups, weight, scope, zLoss, capacity, drop);
   }
 
   public RouterSettings withScope(Scope value) {
     return new RouterSettings(
-        scores, normalise, scaling, groups, topGroups, balance, value, zLoss, capacity, drop);
+        scores, normalise, scaling, groups, balance, value, zLoss, capacity, drop);
   }
 
   public RouterSettings withZLoss(double weight) {
     return new RouterSettings(
-        scores, normalise, scaling, groups, topGroups, balance, scope, weight, capacity, drop);
+        scores, normalise, scaling, groups, balance, scope, weight, capacity, drop);
   }
 
   public RouterSettings withCapacity(double factor, Drop policy) {
     return new RouterSettings(
-        scores, normalise, scaling, groups, topGroups, balance, scope, zLoss, factor, policy);
+        scores, normalise, scaling, groups, balance, scope, zLoss, factor, policy);
   }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.offset;
 
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.router.RouterSettings.Drop;
+import dev.gossamer.moe.router.RouterSettings.Groups;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
@@ -81,10 +82,24 @@ class RouterTest {
     try (Scope scope = Scope.open()) {
       // Groups of 2: sums of the best one each are 9, 5, 8, 1; the best two groups are 0 and 2.
       double[][] logits = {{9, -9, 5, 4.9, 8, -9, 1, 0.9}};
-      Choice choice = route(SIGMOID.withGroups(4, 2), 3, logits);
+      Choice choice = route(SIGMOID.withGroups(new Groups(4, 2, 1)), 3, logits);
       assertThat(choice.routing().expert()).containsExactly(0, 4, 1);
       Choice free = route(SIGMOID, 3, logits);
       assertThat(free.routing().expert()).containsExactly(0, 4, 2);
+    }
+  }
+
+  /** By one the group of 2 is best, by two that of 1.8 and 1.7. */
+  @Test
+  void aGroupIsRatedByAsManyOfItsBestAsAsked() {
+    try (Scope scope = Scope.open()) {
+      double[][] logits = {{2, -9, -9, 1.9, 1.5, -9, 1.8, 1.7, -9}};
+      RouterSettings byOne = SIGMOID.withGroups(new Groups(3, 1, 1));
+      assertThat(route(byOne, 2, logits).routing().expert()).containsExactly(0, 1);
+      RouterSettings byTwo = SIGMOID.withGroups(new Groups(3, 1, 2));
+      assertThat(route(byTwo, 2, logits).routing().expert()).containsExactly(6, 7);
+      RouterSettings softmax = PLAIN.withGroups(new Groups(3, 2, 1));
+      assertThat(route(softmax, 3, logits).routing().expert()).containsExactly(0, 3, 4);
     }
   }
 
@@ -213,10 +228,14 @@ class RouterTest {
     assertThatThrownBy(() -> new Router(PLAIN, 4, 1))
         .isInstanceOf(UsageException.class)
         .hasMessageContaining("always 1");
-    assertThatThrownBy(() -> new Router(PLAIN.withGroups(3, 1), 4, 2))
+    assertThatThrownBy(() -> new Router(PLAIN.withGroups(new Groups(3, 1, 1)), 4, 2))
         .isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> new Router(PLAIN.withGroups(4, 1), 4, 2))
+    assertThatThrownBy(() -> new Router(PLAIN.withGroups(new Groups(4, 1, 1)), 4, 2))
         .isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> new Router(PLAIN.withGroups(new Groups(2, 1, 3)), 4, 2))
+        .isInstanceOf(UsageException.class)
+        .hasMessageContaining("best 3");
+    assertThatThrownBy(() -> new Groups(2, 3, 1)).isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> PLAIN.withCapacity(0, Drop.LATEST)).isInstanceOf(UsageException.class);
     assertThatThrownBy(() -> new Routing(2, 2, 4, new int[3]))
         .isInstanceOf(BadInputException.class);

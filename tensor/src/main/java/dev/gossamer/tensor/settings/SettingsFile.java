@@ -11,7 +11,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
+import java.util.List;
 import java.util.Locale;
 import java.util.Set;
 import java.util.function.Function;
@@ -143,6 +145,24 @@ public final class SettingsFile {
               return null;
             }
             list[i] = node.path(i).asDouble();
+          }
+          return node.isArray() ? list : null;
+        });
+  }
+
+  /** A list of whole numbers; empty if it is missing. */
+  public List<Integer> wholes(String key) {
+    return value(
+        key,
+        List::of,
+        "a list of whole numbers",
+        node -> {
+          List<Integer> list = new ArrayList<>();
+          for (JsonNode one : node) {
+            if (!one.isInt()) {
+              return null;
+            }
+            list.add(one.asInt());
           }
           return node.isArray() ? list : null;
         });

@@ -10,6 +10,7 @@ import dev.gossamer.tensor.failure.BadInputException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -159,6 +160,31 @@ class TensorFilesTest {
     shard(folder.resolve("one.safetensors"), "a", 1);
     index("model", "{\"weight_map\": {\"a\": " + value + "}}");
     assertRefused("Cannot");
+  }
+
+  @Test
+  void seesItemsOfAStackAsTensorsOfTheirOwn() {
+    Path file = folder.resolve("model.safetensors");
+    try (Scope scope = Scope.open()) {
+      float[] numbers = new float[24];
+      for (int i = 0; i < numbers.length; i++) {
+        numbers[i] = i;
+      }
+      SafetensorsWriter.write(file, Map.of("all", Tensor.of(numbers, 3, 4, 2)), Map.of());
+      TensorFiles files =
+          TensorFiles.in(folder)
+              .renamed(
+                  Map.of(
+                      "one", StoredAs.ofStack("all", 1, List.of()),
+                      "lower", StoredAs.ofStack("all", 2, List.of(new StoredAs.Rows(2, 2)))));
+      assertThat(files.entries().keySet()).containsExactly("lower", "one");
+      assertThat(files.entries().get("one").shape()).containsExactly(4L, 2L);
+      assertThat(files.entries().get("one").bytes()).isEqualTo(32);
+      assertThat(files.entries().get("lower").shape()).containsExactly(2L, 2L);
+      assertThat(files.entries().get("lower").bytes()).isEqualTo(16);
+      assertThat(files.tensor("one").toDoubles()).startsWith(8, 9).hasSize(8);
+      assertThat(files.tensor("lower").toDoubles()).containsExactly(20, 21, 22, 23);
+    }
   }
 
   @Test

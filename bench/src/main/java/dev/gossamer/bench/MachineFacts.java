@@ -60,7 +60,7 @@ public record MachineFacts(double loadBefore) {
         + TextTable.figure((Double) loads.get(1), 2)
         + " after, on "
         + cores
-        + " cores"
+        + (cores == 1 ? " core" : " cores")
         + (before > 0.25 * cores ? ": the machine was busy, these times mean little" : "");
   }
 }

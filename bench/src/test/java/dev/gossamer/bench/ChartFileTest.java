@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -20,8 +21,16 @@ class ChartFileTest {
   }
 
   @Test
-  void aMachineWithoutFontsIsToldAndGetsNoEmptyFile() {
-    Path file = temp.resolve("chart.png");
+  void aFileThatCannotBeWrittenIsNamed() {
+    Path file = temp.resolve("absent/chart.png");
+    assertThatThrownBy(() -> new ChartFile(file).write(stream -> stream.write(7)))
+        .isInstanceOf(EnvironmentException.class)
+        .hasMessageContaining("Cannot write " + file);
+  }
+
+  @Test
+  void aMachineWithoutFontsIsToldAndKeepsWhatItHad() throws IOException {
+    Path file = Files.writeString(temp.resolve("chart.png"), "an older chart");
     Throwable noFonts = new UnsatisfiedLinkError("libfreetype.so.6");
     assertThatThrownBy(
             () ->
@@ -33,6 +42,7 @@ class ChartFileTest {
         .isInstanceOf(EnvironmentException.class)
         .hasMessageContaining("libfreetype.so.6")
         .hasMessageContaining("Install fontconfig and a font");
-    assertThat(file).doesNotExist();
+    assertThat(temp).isDirectoryContaining(file::equals);
+    assertThat(file).hasContent("an older chart");
   }
 }

@@ -14,11 +14,9 @@ import dev.gossamer.moe.router.RoutingSource;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
-import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.Words;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -175,12 +173,13 @@ final class BenchMoeCommand implements Callable<Integer> {
     }
     MoeBenchSettings settings =
         DEFAULT
-            .withShape(
+            .withLayer(
                 hidden,
                 experts,
+                topK,
                 inner == null ? Math.max(1, hidden / 4) : inner,
                 latent == null ? Math.max(1, hidden / 4) : latent)
-            .withLoad(topK, tokens)
+            .withTokens(tokens)
             .withRouting(source(), Optional.ofNullable(record))
             .withWay(ways, ranks.perNode())
             .withCheck(check)
@@ -198,7 +197,8 @@ final class BenchMoeCommand implements Callable<Integer> {
             BenchReport report = MoeBench.run(settings, world, device, pool, progress);
             if (world.rank() == 0) {
               print(report);
-              picture.ifPresent(file -> draw(report, file.target()));
+              // Last, as a machine without fonts can still print.
+              picture.ifPresent(file -> MoeBenchChart.write(report, file.target()));
             }
           }
         });
@@ -223,15 +223,6 @@ final class BenchMoeCommand implements Callable<Integer> {
                 + MachineFacts.loadLine(report.machine()));
     if (json) {
       terminal.out().println(report.json());
-    }
-  }
-
-  private static void draw(BenchReport report, Path file) {
-    try {
-      MoeBenchChart.write(report, file); // last, as a machine without fonts can still print
-    } catch (IOException e) {
-      throw new EnvironmentException(
-          "Cannot write " + file, "Name a file in a folder that exists and is writable", e);
     }
   }
 }

@@ -11,14 +11,12 @@ import dev.gossamer.moe.plan.PaperComparison;
 import dev.gossamer.moe.plan.PlanReport;
 import dev.gossamer.moe.plan.PlannedModel;
 import dev.gossamer.tensor.Threads;
-import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
 import picocli.CommandLine.ArgGroup;
@@ -132,6 +130,11 @@ final class PlanCommand implements Callable<Integer> {
       calibrate(new PartFile(measured.calibrate)); // refuses before anything is measured
       return 0;
     }
+    if (measured.threads != null || ranks.given()) {
+      throw new UsageException(
+          "--threads and the options of ranks are given without --calibrate",
+          "Add --calibrate FILE, or drop them");
+    }
     if (measured.compare != null) {
       RunComparison comparison = RunComparison.of(measured.compare, plan.cluster());
       print(comparison.document(), comparison.table());
@@ -140,13 +143,10 @@ final class PlanCommand implements Callable<Integer> {
     PlannedModel planned = model.model();
     ClusterProfile cluster = plan.cluster();
     PlanReport report = PlanReport.of(planned, cluster, plan.settings(planned, cluster));
-    if (output.chart != null) {
-      requireFolder(output.chart);
-    }
+    Optional<PartFile> picture = Optional.ofNullable(output.chart).map(PartFile::new);
     print(report.document(), PlanTable.of(report));
-    if (output.chart != null) {
-      draw(report, output.chart); // last, as a machine without fonts can still print
-    }
+    // Last, as a machine without fonts can still print.
+    picture.ifPresent(file -> PlanChart.write(report, file.target()));
     return 0;
   }
 
@@ -165,26 +165,6 @@ final class PlanCommand implements Callable<Integer> {
             }
           }
         });
-  }
-
-  private static void requireFolder(Path file) {
-    Path folder = file.toAbsolutePath().getParent();
-    if (folder == null || Files.isDirectory(file) || !Files.isWritable(folder)) {
-      throw unwritable(file, null);
-    }
-  }
-
-  private static void draw(PlanReport report, Path file) {
-    try {
-      PlanChart.write(report, file);
-    } catch (IOException e) {
-      throw unwritable(file, e);
-    }
-  }
-
-  private static EnvironmentException unwritable(Path file, IOException cause) {
-    return new EnvironmentException(
-        "Cannot write " + file, "Name a file in a folder that exists and is writable", cause);
   }
 
   private void print(Map<String, Object> document, String table) {

@@ -14,6 +14,9 @@ import picocli.CommandLine.Option;
 
 /** The ranks of a command that computes on many: threads of this process, or processes. */
 final class RankArguments {
+  private static final int UNTIL_GIVEN_UP = 60;
+  private static final int MOST_SIMULATED = 1024;
+
   @Option(
       names = "--simulate",
       paramLabel = "N",
@@ -40,7 +43,12 @@ final class RankArguments {
       names = "--comm-timeout",
       paramLabel = "S",
       description = "Seconds to wait for another rank before giving up (default: 60).")
-  private int timeout = 60;
+  private int timeout = UNTIL_GIVEN_UP;
+
+  /** Whether any of these options is given. */
+  boolean given() {
+    return simulate != null || perNode != null || backend != null || timeout != UNTIL_GIVEN_UP;
+  }
 
   int perNode() {
     if (perNode != null) {
@@ -69,8 +77,8 @@ final class RankArguments {
     if (timeout < 1) {
       throw new UsageException("A time-out of " + timeout + " s", "Use 1 or more");
     }
-    if (simulate != null && simulate < 1) {
-      throw new UsageException(simulate + " simulated ranks", "Use 1 or more");
+    if (simulate != null && (simulate < 1 || simulate > MOST_SIMULATED)) {
+      throw new UsageException(simulate + " simulated ranks", "Use 1 to " + MOST_SIMULATED);
     }
     if (simulate != null && backend != null) {
       throw new UsageException(

@@ -54,6 +54,22 @@ class BenchMoeCommandTest {
     assertThat(run.out()).contains("1 rank, 32 tokens each", "top-2: BigMac").doesNotContain("{");
   }
 
+  @Test
+  void aLayerMayHaveFewerExpertsThanAreVisitedByDefault() {
+    CommandRun run =
+        run("bench moe --hidden 64 --experts 4 --top-k 2 --tokens 32 --runs 1 --threads 1");
+    assertThat(run.err()).isEmpty();
+    assertThat(run.out()).contains("4 experts", "top-2: BigMac");
+  }
+
+  @ParameterizedTest
+  @CsvSource({"--tokens 2000000000, top-8", "--tokens -5, -5 tokens", "--runs 0, 0 runs"})
+  void numbersThatCannotBeAreNamed(String options, String named) {
+    CommandRun run = run("bench moe " + options);
+    assertThat(run.exitCode()).isEqualTo(2);
+    assertThat(run.err()).matches("gossamer: .+\\R").contains(named);
+  }
+
   /** Whatever the routing and the ways, the bytes are those that the routing asks for. */
   @ParameterizedTest
   @ValueSource(
@@ -136,6 +152,7 @@ class BenchMoeCommandTest {
     "--routing gate --replay absent, Both",
     "--wire int8, int8",
     "--simulate 0, simulated",
+    "--simulate 1025, simulated",
     "--comm-timeout 0, time-out",
     "--threads 0, threads",
     "--simulate 4 --per-node 3 --dispatch two-level, nodes of 3",

@@ -89,7 +89,9 @@ class LabCommandTest {
     assertThat(run.out())
         .startsWith("{")
         .contains("\"bitsPerSecond\" : 16000000", "\"burstBytes\" : 20000")
-        .contains("\"queueMillis\" : 1000", "\"address\" : \"10.231.0.11\"");
+        .contains("\"queueMillis\" : 1000", "\"address\" : \"10.231.0.11\"")
+        .containsPattern(
+            "\"node\" : 1,\\s+\"address\" : .*,\\s+\"sentBytes\" : .*,\\s+\"receivedBytes\" : ");
   }
 
   @Test

@@ -168,6 +168,8 @@ class PlanCommandTest {
     assertRefused("--calibrate " + absent + " --compare " + absent, 2);
     assertRefused("--calibrate " + absent + " --threads 0", 2);
     assertRefused("--calibrate " + absent + " --simulate 0", 2);
+    assertRefused("--simulate 2", 2);
+    assertRefused("--threads 2", 2);
     assertThat(temp).isEmptyDirectory();
   }
 

@@ -54,9 +54,10 @@ public final class MoeBenchChart {
   /**
    * Writes a PNG.
    *
-   * @throws dev.gossamer.tensor.failure.EnvironmentException if this machine has no fonts
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if this machine has no fonts, or the
+   *     file cannot be written
    */
-  public static void write(BenchReport report, Path file) throws IOException {
+  public static void write(BenchReport report, Path file) {
     new ChartFile(file).write(stream -> draw(report, stream));
   }
 

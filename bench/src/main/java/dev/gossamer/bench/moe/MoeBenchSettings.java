@@ -65,20 +65,27 @@ public record MoeBenchSettings(
    */
   public MoeBenchSettings {
     topK = List.copyOf(topK);
-    if (topK.isEmpty() || tokens < 1 || runs < 1 || ranksPerNode < 1) {
-      throw new UsageException(
-          "Nothing to measure: top-k "
-              + topK
-              + ", "
-              + tokens
-              + " tokens, "
-              + runs
-              + " runs, "
-              + ranksPerNode
-              + " ranks per node",
-          "Use at least one of each");
+    if (topK.isEmpty()) {
+      throw new UsageException("There is nothing to measure without a top-k", "Name one or more");
     }
-    topK.forEach(top -> cases(hidden, experts, top, inner, latent)); // refuses what cannot be
+    requirePositive(tokens, "tokens");
+    requirePositive(runs, "runs");
+    requirePositive(ranksPerNode, "ranks per node");
+    for (int top : topK) {
+      cases(hidden, experts, top, inner, latent); // refuses what cannot be
+      if ((long) tokens * top > Integer.MAX_VALUE) {
+        throw new UsageException(
+            "A rank cannot route " + tokens + " tokens to top-" + top,
+            "Use at most " + Integer.MAX_VALUE / top + " tokens");
+      }
+    }
+  }
+
+  private static void requirePositive(int number, String what) {
+    if (number < 1) {
+      throw new UsageException(
+          "There is nothing to measure with " + number + " " + what, "Use 1 or more");
+    }
   }
 
   /** The structures at one top-k: the fine-grained one first, against which others stand. */
@@ -116,11 +123,13 @@ public record MoeBenchSettings(
     return parallel.wire().orElse(DType.FLOAT32);
   }
 
-  public MoeBenchSettings withShape(int width, int count, int innerWidth, int latentWidth) {
+  /** Another layer: top-k has to fit the number of experts, so both change at once. */
+  public MoeBenchSettings withLayer(
+      int width, int count, List<Integer> top, int innerWidth, int latentWidth) {
     return new MoeBenchSettings(
         width,
         count,
-        topK,
+        top,
         innerWidth,
         latentWidth,
         tokens,
@@ -132,11 +141,11 @@ public record MoeBenchSettings(
         runs);
   }
 
-  public MoeBenchSettings withLoad(List<Integer> top, int tokensPerRank) {
+  public MoeBenchSettings withTokens(int tokensPerRank) {
     return new MoeBenchSettings(
         hidden,
         experts,
-        top,
+        topK,
         inner,
         latent,
         tokensPerRank,

@@ -175,10 +175,11 @@ public record RunComparison(ClusterProfile cluster, List<Row> rows) {
     settings.path("topK").forEach(top -> topK.add(top.asInt()));
     try {
       return MoeBenchSettings.DEFAULT
-          .withLoad(topK, whole(run, settings, "tokens"))
-          .withShape(
+          .withTokens(whole(run, settings, "tokens"))
+          .withLayer(
               whole(run, settings, "hidden"),
               whole(run, settings, "experts"),
+              topK,
               whole(run, settings, "inner"),
               whole(run, settings, "latent"))
           .withWay(

@@ -44,9 +44,10 @@ public final class PlanChart {
   /**
    * Writes a PNG.
    *
-   * @throws dev.gossamer.tensor.failure.EnvironmentException if this machine has no fonts
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if this machine has no fonts, or the
+   *     file cannot be written
    */
-  public static void write(PlanReport report, Path file) throws IOException {
+  public static void write(PlanReport report, Path file) {
     new ChartFile(file).write(stream -> draw(report, stream));
   }
 

@@ -30,7 +30,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class MoeBenchTest {
   private static final MoeBenchSettings SMALL =
-      MoeBenchSettings.DEFAULT.withShape(64, 16, 32, 16).withLoad(List.of(2, 4), 32).withRuns(2);
+      MoeBenchSettings.DEFAULT.withLayer(64, 16, List.of(2, 4), 32, 16).withTokens(32).withRuns(2);
 
   private static BenchReport run(MoeBenchSettings settings, int ranks) {
     BenchReport[] reports = new BenchReport[ranks];
@@ -106,7 +106,7 @@ class MoeBenchTest {
 
   @Test
   void twoStepsSendTheSameBetweenNodesAndOncePerNodeSendsLess() {
-    MoeBenchSettings wide = SMALL.withShape(64, 16, 32, 16).withLoad(List.of(4), 16);
+    MoeBenchSettings wide = SMALL.withLayer(64, 16, List.of(4), 32, 16).withTokens(16);
     long[] between = new long[Dispatch.values().length];
     for (Dispatch dispatch : Dispatch.values()) {
       BenchReport report = run(wide.withWay(DEFAULT.withDispatch(dispatch), 2), 4);
@@ -121,7 +121,10 @@ class MoeBenchTest {
   void anUntrainedGateLoadsUnevenly() {
     BenchReport report =
         run(
-            SMALL.withLoad(List.of(2), 64).withRouting(new RoutingSource.Gate(), Optional.empty()),
+            SMALL
+                .withLayer(64, 16, List.of(2), 32, 16)
+                .withTokens(64)
+                .withRouting(new RoutingSource.Gate(), Optional.empty()),
             2);
     assertThat((double) report.rows().get(0).more().get("loadMaxOverMean")).isGreaterThan(1);
   }
@@ -140,7 +143,13 @@ class MoeBenchTest {
     }
     assertThat((double) second.rows().get(0).more().get("loadMaxOverMean")).isGreaterThan(1);
     assertThatThrownBy(
-            () -> run(SMALL.withLoad(List.of(2), 16).withRouting(replay, Optional.empty()), 2))
+            () ->
+                run(
+                    SMALL
+                        .withLayer(64, 16, List.of(2), 32, 16)
+                        .withTokens(16)
+                        .withRouting(replay, Optional.empty()),
+                    2))
         .hasMessageContaining("32 tokens, not 16");
   }
 
@@ -155,7 +164,11 @@ class MoeBenchTest {
   @Test
   void nothingToMeasureIsRefused() {
     assertThatThrownBy(() -> SMALL.withRuns(0)).isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> SMALL.withLoad(List.of(), 1)).isInstanceOf(UsageException.class);
-    assertThatThrownBy(() -> SMALL.withLoad(List.of(99), 1)).isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLayer(64, 16, List.of(), 32, 16))
+        .isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withLayer(64, 16, List.of(99), 32, 16))
+        .isInstanceOf(UsageException.class);
+    assertThatThrownBy(() -> SMALL.withTokens(Integer.MAX_VALUE))
+        .isInstanceOf(UsageException.class);
   }
 }

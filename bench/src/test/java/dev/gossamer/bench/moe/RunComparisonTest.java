@@ -30,8 +30,8 @@ class RunComparisonTest {
   static void measure() {
     MoeBenchSettings settings =
         MoeBenchSettings.DEFAULT
-            .withShape(64, 16, 32, 16)
-            .withLoad(List.of(2, 4), 32)
+            .withLayer(64, 16, List.of(2, 4), 32, 16)
+            .withTokens(32)
             .withWay(ParallelSettings.DEFAULT, 1)
             .withRuns(1);
     String[] reports = new String[2];

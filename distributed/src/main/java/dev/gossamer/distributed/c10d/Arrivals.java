@@ -47,7 +47,7 @@ record Arrivals(Register register, String world, Rendezvous rendezvous) {
               + deadline
               + " at "
               + rendezvous
-              + " for rank "
+              + (missing.size() == 1 ? " for rank " : " for ranks ")
               + String.join(", ", missing),
           "See whether they run, and whether they were told the same machine and port");
     }

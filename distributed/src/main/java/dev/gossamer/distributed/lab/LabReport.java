@@ -70,17 +70,16 @@ public record LabReport(
     document.put("link", link(plan.link()));
     document.put("congestionControl", congestionControl);
     document.put("seconds", seconds);
-    document.put(
-        "traffic",
-        traffic.stream()
-            .map(
-                node ->
-                    Map.of(
-                        "node", node.node(),
-                        "address", LabNames.address(node.node()),
-                        "sentBytes", node.sentBytes(),
-                        "receivedBytes", node.receivedBytes()))
-            .toList());
+    document.put("traffic", traffic.stream().map(LabReport::document).toList());
+    return document;
+  }
+
+  private static Map<String, Object> document(NodeTraffic node) {
+    Map<String, Object> document = new LinkedHashMap<>();
+    document.put("node", node.node());
+    document.put("address", LabNames.address(node.node()));
+    document.put("sentBytes", node.sentBytes());
+    document.put("receivedBytes", node.receivedBytes());
     return document;
   }
 

@@ -1,6 +1,7 @@
 package dev.gossamer.distributed.launch;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.files.PartFile;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -31,7 +32,7 @@ record RankLog(OutputStream out, OutputStream err) {
           Files.newOutputStream(file(folder, rank)));
     } catch (IOException e) {
       throw new EnvironmentException(
-          "Cannot write the output of rank " + rank + " to " + folder + ": " + e.getMessage(),
+          "Cannot write the output of rank " + rank + " to " + folder + ": " + PartFile.reason(e),
           "Give a folder that can be written to",
           e);
     }

@@ -114,7 +114,7 @@ final class Meeting {
             + TimeUnit.NANOSECONDS.toSeconds(patience.toNanos())
             + " s in "
             + operation
-            + " for rank "
+            + (missing.size() == 1 ? " for rank " : " for ranks ")
             + String.join(", ", missing.stream().map(String::valueOf).toList()),
         "See what that rank was doing, or allow more time");
   }

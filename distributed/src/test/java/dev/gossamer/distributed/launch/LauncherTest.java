@@ -230,6 +230,20 @@ class LauncherTest {
   }
 
   @Test
+  void logsThatCannotBeWrittenAreRefusedInWords() throws IOException {
+    Path file = Files.writeString(temp.resolve("file"), "no folder");
+    assertThatThrownBy(
+            () ->
+                run(
+                    new Nodes(2, 1, 0, "127.0.0.1", port),
+                    plan -> plan.withLogs(file),
+                    () -> false,
+                    "echo"))
+        .isInstanceOf(EnvironmentException.class)
+        .hasMessageContaining("rank 0 to " + file + ": file already exists.");
+  }
+
+  @Test
   @Tag("slow")
   void nothingOfAnOutputIsLostAtItsEnd() {
     for (int i = 0; i < 20; i++) {

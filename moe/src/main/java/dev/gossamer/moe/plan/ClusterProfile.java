@@ -98,6 +98,10 @@ public record ClusterProfile(
   public ClusterProfile {
     require(ranks >= 1, ranks + " ranks", "Use 1 or more");
     require(ranksPerNode >= 1, ranksPerNode + " ranks per node", "Use 1 or more");
+    require(
+        ranks <= ranksPerNode || ranks % ranksPerNode == 0,
+        ranks + " ranks, with " + ranksPerNode + " per node",
+        "Use a multiple of " + ranksPerNode);
     require(memoryBytes > 0, memoryBytes + " bytes of memory", "Use more than 0");
     require(wire.isFloating(), "the wire type " + wire, "Use fp32, bf16 or fp16");
   }

@@ -80,6 +80,7 @@ class SettingsFileTest {
         "\"peakTflops\": 100,||'peakTflops' is missing",
         "100|\"fast\"|'peakTflops' is \"fast\", not a number",
         "0.5|1.5|dense efficiency of 1.5",
+        "\"wire\"|\"ranks\": 9, \"wire\"|9 ranks, with",
         "fp16|int8|Unknown dtype 'int8'",
         "{\"name\"|{\"name\": \"twice\", \"name\"|not valid JSON",
         "20}}|20}|not valid JSON",

@@ -1013,7 +1013,7 @@ public final class TorchTensor implements AutoCloseable {
       // Of a card libtorch goes on about its settings.
       return new EnvironmentException(
           "Out of memory in " + op + ": " + first.replaceAll("(?<= is free)\\..*", ""),
-          "Use fewer frames, a smaller size or a smaller dtype",
+          "Ask for less at once: fewer frames or tokens, a smaller size or a smaller dtype",
           e);
     }
     return new GossamerException("libtorch failed in " + op + ": " + first, "", e);

@@ -153,7 +153,7 @@ final class CompleteCommand implements Callable<Integer> {
   private void complete(Completion completion, Communicator world) {
     int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
     try (Threads pool = new Threads(own);
-        RankGrid grid = RankGrid.of(world, ranks.perNode());
+        RankGrid grid = RankGrid.flat(world);
         SavedModel opened =
             SavedModel.open(model, DType.ofOption(dtype), grid, pool, line -> note(world, line))) {
       world.agree("the model", ModelDocument.of(opened.model().settings()) + dtype);

@@ -133,7 +133,7 @@ final class CompleteCommand implements Callable<Integer> {
 
   private void complete(Completion completion, Communicator world) {
     try (Threads pool = model.pool(world);
-        RankGrid grid = RankGrid.of(world, ranks.perNode());
+        RankGrid grid = RankGrid.flat(world);
         SavedModel opened = model.open(grid, pool, terminal)) {
       world.agree("the model", ModelDocument.of(opened.model().settings()) + model.dtype());
       opened.model().onFirstRank(() -> complete(completion, opened));

@@ -69,7 +69,7 @@ public final class ModelDocument {
               hidden,
               layers,
               file.whole("context"),
-              attention(file, hidden, heads),
+              AttentionDocument.read(file, hidden, heads),
               file.choice("norm", NormKind.class, NormKind.RMS),
               file.real("normEps", 1e-5),
               file.flag("tied", true),
@@ -88,53 +88,6 @@ public final class ModelDocument {
   private static ExpertLayers where(SettingsFile experts) {
     return new ExpertLayers(
         experts.whole("firstDense", 0), experts.whole("every", 1), experts.wholes("denseLayers"));
-  }
-
-  private static AttentionSettings attention(SettingsFile file, int hidden, int heads) {
-    SettingsFile latent = file.part("latentAttention");
-    if (file.has("latentAttention")) {
-      return latent.build(
-          () ->
-              new AttentionSettings.Latent(
-                  heads,
-                  latent.whole("queryRank", 0),
-                  latent.whole("rank"),
-                  latent.whole("plainDim"),
-                  latent.whole("rotaryDim"),
-                  latent.whole("valueDim"),
-                  rotary(file),
-                  latent.real("scoreScale", 1)));
-    }
-    if (!file.has("headDim") && hidden % Math.max(1, heads) != 0) {
-      throw new UsageException(
-          heads + " heads do not divide a hidden width of " + hidden, "Name a headDim");
-    }
-    return new AttentionSettings.Grouped(
-        heads,
-        file.whole("kvHeads", heads),
-        file.whole("headDim", hidden / Math.max(1, heads)),
-        file.choice("positions", Positions.class, Positions.ROPE),
-        rotary(file),
-        file.flag("attentionBias", false),
-        file.flag("headNorm", false));
-  }
-
-  private static Rotary rotary(SettingsFile file) {
-    SettingsFile yarn = file.part("yarn");
-    Optional<Rotary.Yarn> stretch =
-        file.has("yarn")
-            ? Optional.of(
-                yarn.build(
-                    () ->
-                        new Rotary.Yarn(
-                            yarn.real("factor"),
-                            yarn.whole("trained"),
-                            yarn.real("fast", 32),
-                            yarn.real("slow", 1),
-                            yarn.flag("whole", true),
-                            yarn.real("size", 1))))
-            : Optional.empty();
-    return new Rotary(file.real("ropeTheta", 10_000), stretch);
   }
 
   private static MoeSettings experts(
@@ -209,7 +162,7 @@ public final class ModelDocument {
     document.put("hidden", model.hidden());
     document.put("layers", model.layers());
     document.put("context", model.context());
-    attention(document, model.attention());
+    AttentionDocument.write(document, model.attention());
     document.put("norm", Words.of(model.norm()));
     document.put("normEps", model.normEps());
     document.put("tied", model.tied());
@@ -226,41 +179,6 @@ public final class ModelDocument {
               document.put("router", router(moe.router()));
             });
     return document;
-  }
-
-  private static void attention(Map<String, Object> document, AttentionSettings attention) {
-    document.put("heads", attention.heads());
-    if (attention instanceof AttentionSettings.Latent latent) {
-      Map<String, Object> part = new LinkedHashMap<>();
-      part.put("queryRank", latent.queryRank());
-      part.put("rank", latent.rank());
-      part.put("plainDim", latent.plainDim());
-      part.put("rotaryDim", latent.rotaryDim());
-      part.put("valueDim", latent.valueDim());
-      part.put("scoreScale", latent.scoreScale());
-      document.put("latentAttention", part);
-    } else if (attention instanceof AttentionSettings.Grouped grouped) {
-      document.put("kvHeads", grouped.kvHeads());
-      document.put("headDim", grouped.headDim());
-      document.put("positions", Words.of(grouped.positions()));
-      document.put("attentionBias", grouped.bias());
-      document.put("headNorm", grouped.headNorm());
-    }
-    document.put("ropeTheta", attention.rotary().theta());
-    attention
-        .rotary()
-        .yarn()
-        .ifPresent(
-            yarn -> {
-              Map<String, Object> part = new LinkedHashMap<>();
-              part.put("factor", yarn.factor());
-              part.put("trained", yarn.trained());
-              part.put("fast", yarn.fast());
-              part.put("slow", yarn.slow());
-              part.put("whole", yarn.whole());
-              part.put("size", yarn.size());
-              document.put("yarn", part);
-            });
   }
 
   private static Structure structure(ModelSettings model) {

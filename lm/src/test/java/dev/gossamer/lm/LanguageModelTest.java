@@ -23,8 +23,8 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class LanguageModelTest {
   private static final int LENGTH = 9;
@@ -296,12 +296,16 @@ class LanguageModelTest {
 
   /** The numbers of the same model in lesser types are those of float64, as far as they go. */
   @ParameterizedTest
-  @ValueSource(strings = {"FLOAT32", "BFLOAT16"})
-  void lesserTypesComeClose(String type) {
-    DType dtype = DType.valueOf(type);
+  @CsvSource({
+    "FLOAT32, dense",
+    "BFLOAT16, dense",
+    "FLOAT32, 'latent attention, narrowed queries, longer context'",
+    "BFLOAT16, 'latent attention, narrowed queries, longer context'"
+  })
+  void lesserTypesComeClose(DType dtype, String name) {
     int[] ids = ids(2 * LENGTH, 11);
     int[] targets = ids(2 * LENGTH, 12);
-    ModelSettings settings = TinyModels.all().get("dense");
+    ModelSettings settings = TinyModels.all().get(name);
     try (Scope scope = Scope.open();
         Threads threads = new Threads(2);
         LanguageModel exact = new LanguageModel(settings, 5, DType.FLOAT64, threads);
@@ -321,6 +325,16 @@ class LanguageModelTest {
         assertThat(relative)
             .as(exact.parameters().get(i).name())
             .isLessThan(dtype == DType.FLOAT32 ? 1e-4 : 0.05);
+      }
+      try (KeyValueCache cache = model.newCache()) {
+        Tensor whole = model.logits(ids, 1);
+        int[] first = Arrays.copyOf(ids, LENGTH);
+        int[] rest = Arrays.copyOfRange(ids, LENGTH, 2 * LENGTH);
+        model.logits(first, List.of(cache), new int[] {LENGTH});
+        Tensor further = model.logits(rest, List.of(cache), new int[] {LENGTH});
+        Tensor off = further.sub(whole.narrow(0, LENGTH, LENGTH));
+        double relative = Math.sqrt(off.square().sum().item() / whole.square().sum().item());
+        assertThat(relative).isLessThan(dtype == DType.FLOAT32 ? 1e-5 : 0.02);
       }
     }
   }

@@ -3,6 +3,7 @@ package dev.gossamer.lm.huggingface;
 import dev.gossamer.lm.AttentionSettings;
 import dev.gossamer.lm.ExpertLayers;
 import dev.gossamer.lm.ModelSettings;
+import dev.gossamer.lm.Rotary;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.router.RouterSettings;
 import dev.gossamer.tensor.Tensor;
@@ -73,11 +74,9 @@ final class Deepseek {
         "num_key_value_heads",
         "As many as heads are read");
     boolean named = config.keys().contains("q_lora_rank");
+    Rotary rotary = family.rotary();
     double all = family.rope().real("mscale_all_dim", 0);
-    double growth =
-        family.stretched() && all != 0
-            ? FamilyConfig.growth(family.rope().real("factor", 1), all)
-            : 1;
+    double growth = rotary.yarn().map(yarn -> FamilyConfig.growth(yarn.factor(), all)).orElse(1.0);
     return new AttentionSettings.Latent(
         heads,
         named ? config.whole("q_lora_rank", 0) : QUERY_RANK,
@@ -85,7 +84,7 @@ final class Deepseek {
         config.whole("qk_nope_head_dim", 128),
         config.whole("qk_rope_head_dim", 64),
         config.whole("v_head_dim", 128),
-        family.rotary(),
+        rotary,
         growth * growth);
   }
 

@@ -68,11 +68,6 @@ record FamilyConfig(ModelConfig of) {
     return of.section(ropeKey());
   }
 
-  /** Whether the context was stretched after training. */
-  boolean stretched() {
-    return !rope().text("rope_type", rope().text("type", "default")).equals("default");
-  }
-
   Rotary rotary() {
     ModelConfig rope = rope();
     String kind = rope.text("rope_type", rope.text("type", "default"));
@@ -86,7 +81,7 @@ record FamilyConfig(ModelConfig of) {
         rope.has("partial_rotary_factor") ? ropeKey() : "partial_rotary_factor",
         "Only heads that turn as a whole are read");
     double theta = rope.real("rope_theta", of.real("rope_theta", 10_000));
-    return new Rotary(theta, stretched() ? Optional.of(yarn(rope)) : Optional.empty());
+    return new Rotary(theta, kind.equals("yarn") ? Optional.of(yarn(rope)) : Optional.empty());
   }
 
   private Rotary.Yarn yarn(ModelConfig rope) {

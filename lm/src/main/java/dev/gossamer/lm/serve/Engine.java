@@ -310,8 +310,8 @@ final class Engine implements AutoCloseable {
     } finally {
       lock.unlock();
     }
-    text.close();
     metrics.ended(why);
+    text.close();
   }
 
   private void endAll() {

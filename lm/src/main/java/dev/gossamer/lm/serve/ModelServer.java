@@ -111,12 +111,11 @@ public final class ModelServer implements AutoCloseable {
 
   /** The address of the interface, for example {@code http://127.0.0.1:8000/v1}. */
   public String url() {
-    InetSocketAddress address = http.getAddress();
-    String host = address.getAddress().getHostAddress();
+    String host = settings.host(); // an address that stands for all has more than one writing
     return "http://"
         + (host.contains(":") ? "[" + host + "]" : host)
         + ":"
-        + address.getPort()
+        + http.getAddress().getPort()
         + "/v1";
   }
 

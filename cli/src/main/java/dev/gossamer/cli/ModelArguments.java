@@ -75,8 +75,8 @@ final class ModelArguments {
       names = "--offload",
       paramLabel = "WHAT",
       description =
-          "blocks: only the block that runs is in memory, slower and far smaller (Wan; CogVideoX:"
-              + " the text encoder); none (default: ${DEFAULT-VALUE}).")
+          "blocks: of transformer and text encoders only the block that runs is in memory, slower"
+              + " and far smaller; none (default: ${DEFAULT-VALUE}).")
   private String offload = ModelOptions.defaults().offload().name().toLowerCase(Locale.ROOT);
 
   @Option(

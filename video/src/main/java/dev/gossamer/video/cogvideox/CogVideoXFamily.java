@@ -4,6 +4,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
@@ -20,6 +21,7 @@ import java.util.List;
  * or DPM, {@link CogVideoXAutoencoder}. Diffusers' {@code CogVideoXPipeline}.
  */
 public final class CogVideoXFamily implements VideoFamily {
+  static final String TOKENIZER = "tokenizer";
   static final String TEXT_ENCODER = "text_encoder";
   static final String TRANSFORMER = "transformer";
   static final String VAE = "vae";
@@ -53,10 +55,14 @@ public final class CogVideoXFamily implements VideoFamily {
       T5Config text,
       CogVideoXTransformerConfig transformer,
       CogVideoXAutoencoderConfig autoencoder,
-      Scheduler scheduler) {}
+      Scheduler scheduler) {
+    TensorFiles files(String component) {
+      return checkpoint.files(component);
+    }
+  }
 
   private static Configs configs(Checkpoint checkpoint) {
-    checkpoint.component("tokenizer");
+    checkpoint.component(TOKENIZER);
     checkpoint.requireClass(TEXT_ENCODER, "T5EncoderModel");
     checkpoint.requireClass(TRANSFORMER, "CogVideoXTransformer3DModel");
     checkpoint.requireClass(VAE, "AutoencoderKLCogVideoX");

@@ -3,6 +3,7 @@ package dev.gossamer.video.hunyuan;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
@@ -63,7 +64,11 @@ public final class HunyuanFamily implements VideoFamily {
       ClipTextConfig clip,
       HunyuanTransformerConfig transformer,
       HunyuanAutoencoderConfig autoencoder,
-      FlowMatchEuler scheduler) {}
+      FlowMatchEuler scheduler) {
+    TensorFiles files(String component) {
+      return checkpoint.files(component);
+    }
+  }
 
   private static Configs configs(Checkpoint checkpoint) {
     checkpoint.component(LLAMA_TOKENIZER);

@@ -85,10 +85,12 @@ final class CheckpointAssembly {
       return new Checkpoint.Component(existing(file), Optional.empty(), Optional.empty());
     }
     TensorFiles files = TensorFiles.of(file);
+    Optional<ModelConfig> known = // else of the part whose place it takes
+        beside(files).or(() -> Optional.of(own.config(component, "config.json")));
     return families.stream()
         .filter(family -> family.runs(own.pipeline()))
         .flatMap(family -> family.looseFiles().stream())
-        .flatMap(loose -> loose.recognise(files, beside(files)).stream())
+        .flatMap(loose -> loose.recognise(files, known).stream())
         .filter(part -> part.component().equals(component))
         .findFirst()
         .map(part -> component(file, part))
@@ -271,13 +273,20 @@ final class CheckpointAssembly {
       }
     }
     loose
-        .settings(pipeline)
+        .settings(transformer.part())
         .forEach(
             (component, settings) -> {
-              ModelConfig config = ModelConfig.of(place, settings);
+              Checkpoint.Component part =
+                  parts.getOrDefault(
+                      component,
+                      new Checkpoint.Component(place, Optional.empty(), Optional.empty()));
+              ModelConfig config =
+                  part.config()
+                      .map(known -> known.completedBy(settings))
+                      .orElseGet(() -> ModelConfig.of(place, settings));
               parts.put(
                   component,
-                  new Checkpoint.Component(place, Optional.of(config), Optional.empty()));
+                  new Checkpoint.Component(part.place(), Optional.of(config), part.files()));
               index.putArray(component).add("").add(config.className());
             });
     return new Checkpoint(place, ModelConfig.of(place, index), parts);
@@ -310,6 +319,10 @@ final class CheckpointAssembly {
             .stream()
             .filter(Tokenizer::isIn)
             .toList();
+    List<Path> named = folders.stream().filter(folder -> folder.endsWith(component)).toList();
+    if (named.size() == 1) {
+      folders = named;
+    }
     if (folders.size() > 1) {
       throw new BadInputException(
           "Cannot open the model "

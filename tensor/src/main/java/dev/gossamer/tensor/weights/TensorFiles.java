@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.IntFunction;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
@@ -170,6 +171,13 @@ public final class TensorFiles {
           }
         });
     return new TensorFiles(origin, inside, files);
+  }
+
+  /** The tensors but those of some names. */
+  public TensorFiles without(Predicate<String> names) {
+    Map<String, Stored> kept = new TreeMap<>(tensors);
+    kept.keySet().removeIf(names);
+    return new TensorFiles(origin, kept, files);
   }
 
   /**

@@ -6,6 +6,7 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
+import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -15,12 +16,15 @@ import dev.gossamer.video.schedulers.Scheduler;
 import dev.gossamer.video.text.T5Config;
 import dev.gossamer.video.text.T5Encoder;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * CogVideoX text-to-video, 2B, 5B and 1.5-5B: T5 text encoder, {@link CogVideoXTransformer}, DDIM
  * or DPM, {@link CogVideoXAutoencoder}. Diffusers' {@code CogVideoXPipeline}.
  */
 public final class CogVideoXFamily implements VideoFamily {
+  static final String PIPELINE = "CogVideoXPipeline";
+
   static final String TOKENIZER = "tokenizer";
   static final String TEXT_ENCODER = "text_encoder";
   static final String TRANSFORMER = "transformer";
@@ -33,7 +37,12 @@ public final class CogVideoXFamily implements VideoFamily {
 
   @Override
   public String pipeline() {
-    return "CogVideoXPipeline";
+    return PIPELINE;
+  }
+
+  @Override
+  public Optional<LooseFiles> looseFiles() {
+    return Optional.of(new CogVideoXLooseFiles());
   }
 
   @Override

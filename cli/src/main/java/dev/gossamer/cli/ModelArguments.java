@@ -38,8 +38,8 @@ final class ModelArguments {
       names = "--decoder-dtype",
       paramLabel = "TYPE",
       description =
-          "Decode in fp32, as the reference does, bf16 or fp16: two to three times as fast where the"
-              + " processor multiplies bf16, half the memory, slightly other pixels (default:"
+          "Decode in fp32, as the reference does, bf16 or fp16: two to three times as fast where"
+              + " the processor multiplies bf16, half the memory, slightly other pixels (default:"
               + " ${DEFAULT-VALUE}).")
   private String decoderDtype = ModelOptions.defaults().decoderDtype().optionName();
 
@@ -91,8 +91,8 @@ final class ModelArguments {
       names = "--lora",
       paramLabel = "FILE[:SCALE]",
       description =
-          "Change the transformer's weights by a LoRA when they are loaded; may be given several"
-              + " times (scale: 1).")
+          "Change the weights of transformer and text encoders by a LoRA when they are loaded; may"
+              + " be given several times (scale: 1).")
   private List<String> loras = new ArrayList<>();
 
   /** What was named, if anything. */

@@ -4,6 +4,7 @@ import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.cuda.Card;
+import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.video.LoraFile;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.Offload;
@@ -119,8 +120,11 @@ final class ModelArguments {
 
   /** The folder of kept prompts; {@code XDG_CACHE_HOME} is obeyed. */
   private Path promptFolder() {
+    if (promptCache.isEmpty()) {
+      throw new UsageException("--prompt-cache is empty", "Name a folder, or say on or off");
+    }
     if (!promptCache.equals("on")) {
-      return new PathConverter().convert(promptCache);
+      return Path.of(promptCache);
     }
     String caches = System.getenv("XDG_CACHE_HOME");
     Path home =

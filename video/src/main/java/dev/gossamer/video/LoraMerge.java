@@ -183,7 +183,7 @@ final class LoraMerge {
                             roles),
                     () -> unknown.add(roles.values().iterator().next())));
     if (!unknown.isEmpty()) {
-      String where = String.join(" and ", components.keySet());
+      String where = String.join(", ", components.keySet());
       throw bad(
           unknown.size() == modules.size()
               ? "none of its keys belongs to this model's "

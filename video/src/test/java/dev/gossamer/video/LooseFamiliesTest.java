@@ -77,11 +77,7 @@ class LooseFamiliesTest {
         copy(from, component);
       }
     }
-    if (family.equals("hunyuan")) {
-      copy(golden(family).resolve("vae"), "vae"); // its makers' names are diffusers'
-    } else {
-      part(family, "vae", OriginalNames::cogvideoxAutoencoder, "");
-    }
+    part(family, "vae", OriginalNames::autoencoder, "");
     return temp.resolve("models");
   }
 
@@ -115,7 +111,7 @@ class LooseFamiliesTest {
     parts.put("transformer", models.resolve("transformer_files/hunyuan.safetensors"));
     parts.put("text_encoder", models.resolve("text_encoder/part.safetensors"));
     parts.put("text_encoder_2", models.resolve("text_encoder_2/part.safetensors"));
-    parts.put("vae", models.resolve("vae"));
+    parts.put("vae", golden("hunyuan").resolve("vae")); // its makers' names are diffusers'
     parts.put("tokenizer", models.resolve("tokenizer/tokenizer.json"));
     parts.put("tokenizer_2", models.resolve("tokenizer_2"));
     CheckpointSource source = new CheckpointSource(Optional.empty(), parts);

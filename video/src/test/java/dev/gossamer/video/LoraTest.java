@@ -338,7 +338,7 @@ class LoraTest {
     String known = "blocks.0.attn1.to_q.lora_";
     refused(
         (down, up) -> Map.of("lora_te_a.lora_down.weight", down, "lora_te_a.lora_up.weight", up),
-        "none of its keys belongs to this model's text_encoder and transformer, as 'lora_te_a");
+        "none of its keys belongs to this model's text_encoder, transformer, as 'lora_te_a");
     refused(
         (down, up) -> {
           Map<String, Tensor> tensors = new LinkedHashMap<>();

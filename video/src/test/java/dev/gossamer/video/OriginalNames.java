@@ -154,14 +154,25 @@ public final class OriginalNames {
     return names.checked();
   }
 
-  /** CogVideoX' autoencoder of four levels, from diffusers' names. */
-  public static OriginalNames cogvideoxAutoencoder(Set<String> own) {
+  /** An autoencoder of four levels as latent diffusion's, from diffusers' names. */
+  public static OriginalNames autoencoder(Set<String> own) {
     OriginalNames names = new OriginalNames(own);
     for (String name : own) {
       String[] parts = name.split("\\.");
       List<String> to = new ArrayList<>(List.of(parts[0]));
       int rest = 1;
-      if (parts[1].equals("mid_block")) {
+      if (parts[1].equals("conv_norm_out")) {
+        to.add("norm_out");
+        rest = 2;
+      } else if (parts[1].equals("mid_block") && parts[2].equals("attentions")) {
+        String module = name.replaceAll(".*attentions\\.0\\.|\\.(weight|bias)$", "");
+        to.add("mid");
+        to.add("attn_1");
+        to.add(
+            Map.of("group_norm", "norm", "to_q", "q", "to_k", "k", "to_v", "v")
+                .getOrDefault(module, "proj_out"));
+        rest = parts.length - 1;
+      } else if (parts[1].equals("mid_block")) {
         to.addAll(List.of("mid", "block_" + (1 + Integer.parseInt(parts[3]))));
         rest = 4;
       } else if (parts[1].endsWith("_blocks")) {

@@ -9,6 +9,7 @@ import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
+import dev.gossamer.video.autoencoder.LatentDiffusionNames;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Positions;
 import dev.gossamer.video.text.LooseT5;
 import java.util.ArrayList;
@@ -42,7 +43,7 @@ final class CogVideoXLooseFiles implements LooseFiles {
     LooseWeights.find(
             stored,
             "decoder.mid_block.resnets.0.norm1.conv_y.conv.weight",
-            CogVideoXNames.autoencoder(0))
+            LatentDiffusionNames.of(0))
         .map(weights -> autoencoder(weights, beside))
         .ifPresent(parts::add);
     return parts;
@@ -154,7 +155,7 @@ final class CogVideoXLooseFiles implements LooseFiles {
         config,
         weights
             .renamed(
-                CogVideoXNames.autoencoder(shape.levels()),
+                LatentDiffusionNames.of(shape.levels()),
                 parameters -> CogVideoXAutoencoder.inspect(shape, parameters))
             .without(name -> name.startsWith("loss.")));
   }

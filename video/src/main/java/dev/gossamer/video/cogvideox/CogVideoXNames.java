@@ -4,16 +4,14 @@ import dev.gossamer.tensor.weights.NameTable;
 import dev.gossamer.tensor.weights.StoredAs.Rows;
 
 /**
- * What the tensors are called in CogVideoX' own repository, which is written in SAT. There the
- * projections to queries, keys and values are one, and so are both modulations of a block, those of
- * the video before those of the text.
+ * What the transformer's tensors are called in CogVideoX' own repository, which is written in SAT.
+ * There the projections to queries, keys and values are one, and so are both modulations of a
+ * block, those of the video before those of the text.
  */
 final class CogVideoXNames {
   private CogVideoXNames() {}
 
   /**
-   * Of the transformer.
-   *
    * @param width of the residual stream
    */
   static NameTable transformer(long width) {
@@ -55,27 +53,6 @@ final class CogVideoXNames {
               "\\.attn1\\.to_" + "qkv".charAt(i) + "\\.",
               ".attention.query_key_value.",
               new Rows(i * width, width));
-    }
-    return table;
-  }
-
-  /**
-   * Of the autoencoder, whose decoder counts its levels from the picture there.
-   *
-   * @param levels of resolution
-   */
-  static NameTable autoencoder(int levels) {
-    NameTable table =
-        new NameTable()
-            .with("\\.mid_block\\.resnets\\.0\\.", ".mid.block_1.")
-            .with("\\.mid_block\\.resnets\\.1\\.", ".mid.block_2.")
-            .with("\\.down_blocks\\.", ".down.")
-            .with("\\.resnets\\.", ".block.")
-            .with("\\.downsamplers\\.0\\.", ".downsample.")
-            .with("\\.upsamplers\\.0\\.", ".upsample.")
-            .with("\\.conv_shortcut\\.", ".nin_shortcut.");
-    for (int i = 0; i < levels; i++) {
-      table = table.with("\\.up_blocks\\." + i + "\\.", ".up." + (levels - 1 - i) + ".");
     }
     return table;
   }

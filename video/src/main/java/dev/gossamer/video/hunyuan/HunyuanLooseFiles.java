@@ -3,11 +3,13 @@ package dev.gossamer.video.hunyuan;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.LooseWeights;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
+import dev.gossamer.video.autoencoder.LatentDiffusionNames;
 import dev.gossamer.video.text.LooseClipText;
 import dev.gossamer.video.text.LooseLlama;
 import java.util.ArrayList;
@@ -17,9 +19,13 @@ import java.util.Optional;
 
 /**
  * HunyuanVideo in single files: the transformer under the names of its own repository or
- * diffusers', Llama, CLIP and the autoencoder under the names that both share.
+ * diffusers', the autoencoder under the names that both share or latent diffusion's, Llama and
+ * CLIP.
  */
 final class HunyuanLooseFiles implements LooseFiles {
+  /** Width of a head of the released model. */
+  private static final int HEAD = 128;
+
   private static final double FLOW_SHIFT = 7;
 
   @Override
@@ -38,7 +44,8 @@ final class HunyuanLooseFiles implements LooseFiles {
     LooseClipText.in(stored, beside)
         .map(text -> new Part(HunyuanFamily.CLIP, text.config(), text.files()))
         .ifPresent(parts::add);
-    LooseWeights.find(stored, "decoder.mid_block.attentions.0.to_q.weight")
+    LooseWeights.find(
+            stored, "decoder.mid_block.attentions.0.to_q.weight", LatentDiffusionNames.of(0))
         .filter(weights -> weights.has("decoder.conv_in.conv.weight"))
         .map(weights -> autoencoder(weights, beside))
         .ifPresent(parts::add);
@@ -89,11 +96,20 @@ final class HunyuanLooseFiles implements LooseFiles {
         Optional.of(HunyuanFamily.PIPELINE));
   }
 
-  /** How positions turn is left to the defaults: no tensor tells. */
+  /** How positions turn is as in the released model: no tensor tells. */
   private static ModelConfig transformerConfig(LooseWeights weights) {
     String patches = "x_embedder.proj.weight";
     int width = weights.size(patches, 0);
     int head = Math.max(1, weights.size("transformer_blocks.0.attn.norm_q.weight", 0));
+    if (head != HEAD) {
+      throw new BadInputException(
+          "Cannot tell how positions turn in the transformer in "
+              + weights.files().origin()
+              + ": its heads are "
+              + head
+              + " wide",
+          "Put its config.json, with rope_axes_dim, beside it");
+    }
     int pixels = 1;
     for (int axis = 2; axis < 5; axis++) {
       pixels *= Math.max(1, weights.size(patches, axis));
@@ -131,12 +147,20 @@ final class HunyuanLooseFiles implements LooseFiles {
   }
 
   private static Part autoencoder(LooseWeights weights, Optional<ModelConfig> beside) {
-    return new Part(
-        HunyuanFamily.VAE,
+    ModelConfig config =
         beside
             .filter(found -> found.className().equals("AutoencoderKLHunyuanVideo"))
-            .orElseGet(() -> autoencoderConfig(weights)),
-        weights.files());
+            .orElseGet(() -> autoencoderConfig(weights));
+    HunyuanAutoencoderConfig shape = HunyuanAutoencoderConfig.of(config);
+    return new Part(
+        HunyuanFamily.VAE,
+        config,
+        weights
+            .renamed(
+                LatentDiffusionNames.of(shape.levels()),
+                parameters -> HunyuanAutoencoder.inspect(shape, parameters))
+            // some store these products as convolutions
+            .flattened(name -> name.matches(".*\\.attentions\\.0\\.to_.*\\.weight")));
   }
 
   private static ModelConfig autoencoderConfig(LooseWeights weights) {

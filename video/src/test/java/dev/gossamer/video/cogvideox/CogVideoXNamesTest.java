@@ -107,7 +107,7 @@ class CogVideoXNamesTest {
   @Test
   void readsTheAutoencoderUnderItsMakersNames() throws IOException {
     Map<String, List<Long>> own = released("cogvideox_vae.json");
-    Map<String, List<Long>> original = OriginalNames.cogvideoxAutoencoder(own.keySet()).shapes(own);
+    Map<String, List<Long>> original = OriginalNames.autoencoder(own.keySet()).shapes(own);
     assertThat(original).containsKey("decoder.up.3.block.0.norm1.conv_y.conv.weight");
     original.put("loss.logvar", List.of(1L));
     LooseFiles.Part part = part(original, "");

@@ -1,7 +1,9 @@
 package dev.gossamer.video.hunyuan;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.OriginalNames;
@@ -69,6 +71,32 @@ class HunyuanNamesTest {
         .isEqualTo(
             new HunyuanAutoencoderConfig(
                 16, List.of(128, 256, 512, 512), 2, 32, 8, 4, 0.476986, true));
+  }
+
+  /** Where the products of the attention in the middle are convolutions. */
+  @Test
+  void readsTheAutoencoderUnderLatentDiffusionsNames() throws IOException {
+    Map<String, List<Long>> own = released("hunyuanvideo_vae.json.gz");
+    Map<String, List<Long>> original = OriginalNames.autoencoder(own.keySet()).shapes(own);
+    original.replaceAll(
+        (name, shape) ->
+            name.matches(".*attn_1\\.(q|k|v|proj_out)\\.weight")
+                ? List.of(shape.get(0), shape.get(1), 1L, 1L, 1L)
+                : shape);
+    assertThat(original)
+        .containsEntry("decoder.mid.attn_1.proj_out.weight", List.of(512L, 512L, 1L, 1L, 1L))
+        .containsKey("encoder.norm_out.weight")
+        .containsKey("decoder.up.3.block.0.conv1.conv.weight");
+    assertThat(shapes(part(original, "").files())).isEqualTo(own);
+  }
+
+  @Test
+  void tellsThatPositionsCannotBeTold() throws IOException {
+    Map<String, List<Long>> own = released("hunyuanvideo_transformer.json.gz");
+    own.replaceAll((name, shape) -> name.contains("norm_q") ? List.of(64L) : shape);
+    assertThatThrownBy(() -> part(own, ""))
+        .isInstanceOf(BadInputException.class)
+        .hasMessageContaining("heads are 64 wide. Put its config.json");
   }
 
   @Test

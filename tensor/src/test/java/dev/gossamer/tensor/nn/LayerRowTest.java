@@ -53,7 +53,8 @@ class LayerRowTest {
   @ParameterizedTest
   @EnumSource(Stay.class)
   void layersRunOverTheirOwnWeightsInTheirOwnTypes(Stay stay) {
-    try (Scope owner = Scope.detached()) {
+    try (Scope scope = Scope.open();
+        Scope owner = Scope.detached()) {
       LayerRow<Tensor> row = row(stay, 2, parameters(owner));
       assertThat(row.count()).isEqualTo(2);
       assertThat(row.<Double>with(0, layer -> layer.sum().item())).isEqualTo(6);

@@ -104,6 +104,22 @@ class LooseFamiliesTest {
         .isEqualTo(frames(CheckpointSource.of(golden(family))));
   }
 
+  /** A folder of diffusers' without its index is one of single files. */
+  @ParameterizedTest
+  @ValueSource(strings = {"cogvideox", "hunyuan"})
+  void aFolderWithoutItsIndexIsReadByItsTensors(String family) throws IOException {
+    for (String component :
+        new String[] {
+          "transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2"
+        }) {
+      if (Files.isDirectory(golden(family).resolve(component))) {
+        copy(golden(family).resolve(component), component);
+      }
+    }
+    assertThat(frames(CheckpointSource.of(temp.resolve("models"))))
+        .isEqualTo(frames(CheckpointSource.of(golden(family))));
+  }
+
   @Test
   void allPartsOfHunyuanVideoMayBeNamedAndReplay() throws IOException {
     Path models = loose("hunyuan");

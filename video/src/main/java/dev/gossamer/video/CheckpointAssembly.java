@@ -268,7 +268,7 @@ final class CheckpointAssembly {
     }
     for (String component : loose.needed(pipeline)) {
       if (component.startsWith("tokenizer")) {
-        parts.put(component, tokenizer(component, parts));
+        parts.put(component, tokenizer(component, parts, loose.needed(pipeline)));
         index.putArray(component).add("").add("Tokenizer");
       }
     }
@@ -300,7 +300,7 @@ final class CheckpointAssembly {
 
   /** The tokenizer of a text encoder: the one that is named, is carried by it, or lies below. */
   private Checkpoint.Component tokenizer(
-      String component, Map<String, Checkpoint.Component> parts) {
+      String component, Map<String, Checkpoint.Component> parts, List<String> needed) {
     if (source.parts().containsKey(component)) {
       return new Checkpoint.Component(
           source.parts().get(component), Optional.empty(), Optional.empty());
@@ -320,7 +320,8 @@ final class CheckpointAssembly {
             .filter(Tokenizer::isIn)
             .toList();
     List<Path> named = folders.stream().filter(folder -> folder.endsWith(component)).toList();
-    if (named.size() == 1) {
+    boolean several = needed.stream().filter(name -> name.startsWith("tokenizer")).count() > 1;
+    if (named.size() == 1 || several) { // any other might be that of the other text encoder
       folders = named;
     }
     if (folders.size() > 1) {
@@ -345,6 +346,8 @@ final class CheckpointAssembly {
                         + encoder.place()
                         + " carries no tokenizer",
                     "Name the folder or file of one, as tokenizer.json or spiece.model, with "
-                        + CheckpointSource.option(component)));
+                        + CheckpointSource.option(component)
+                        + ", or call its folder "
+                        + component));
   }
 }

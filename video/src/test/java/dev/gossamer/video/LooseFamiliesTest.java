@@ -146,13 +146,9 @@ class LooseFamiliesTest {
   void eachMissingPartIsNamedWithItsOption() throws IOException {
     Path models = loose("hunyuan");
     Files.move(models.resolve("tokenizer_2"), models.resolve("clip_words"));
+    refused(CheckpointSource.of(models), "carries no tokenizer", "with --tokenizer-2, or call");
     Files.move(models.resolve("tokenizer"), models.resolve("llama_words"));
-    refused(CheckpointSource.of(models), "tokenizers are in", "--tokenizer DIR");
-    Path words = models.resolve("llama_words");
-    refused(
-        new CheckpointSource(Optional.of(models), Map.of("tokenizer", words)),
-        "tokenizers are in",
-        "--tokenizer-2 DIR");
+    refused(CheckpointSource.of(models), "carries no tokenizer", "with --tokenizer, or call");
     Files.delete(models.resolve("text_encoder_2/part.safetensors"));
     refused(CheckpointSource.of(models), "no text_encoder_2", "--text-encoder-2");
     Files.delete(models.resolve("text_encoder/part.safetensors"));

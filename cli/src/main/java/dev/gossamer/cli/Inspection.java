@@ -107,13 +107,13 @@ record Inspection(
     text.append(String.format("%s%n%n", name));
     text.append(
         String.format(
-            "%-14s%-26s%15s  %7s  %5s  %s%n",
+            "%-16s%-32s%15s  %7s  %5s  %s%n",
             "component", "class", "parameters", "tensors", "files", "bytes by type"));
     for (ComponentInspection part : components) {
       text.append(
           String.format(
               Locale.ROOT,
-              "%-14s%-26s%,15d  %7d  %5d  %s%n",
+              "%-16s%-32s%,15d  %7d  %5d  %s%n",
               part.name(),
               part.className(),
               part.parameters(),
@@ -127,7 +127,7 @@ record Inspection(
     if (components.stream().anyMatch(part -> !part.place().endsWith(part.name()))) {
       text.append(String.format("%nwhere they lie%n"));
       components.forEach(
-          part -> text.append(String.format("  %-14s%s%n", part.name(), part.place())));
+          part -> text.append(String.format("  %-16s%s%n", part.name(), part.place())));
     }
     text.append(String.format("%ntokens in each self-attention%n"));
     tokens.forEach((size, count) -> text.append(String.format("  %-24s%,d%n", size, count)));

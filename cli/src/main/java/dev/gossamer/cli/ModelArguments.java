@@ -4,6 +4,7 @@ import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.cuda.Card;
+import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.video.LoraFile;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.Offload;
@@ -38,8 +39,8 @@ final class ModelArguments {
       names = "--decoder-dtype",
       paramLabel = "TYPE",
       description =
-          "Decode in fp32, as the reference does, bf16 or fp16: two to three times as fast where the"
-              + " processor multiplies bf16, half the memory, slightly other pixels (default:"
+          "Decode in fp32, as the reference does, bf16 or fp16: two to three times as fast where"
+              + " the processor multiplies bf16, half the memory, slightly other pixels (default:"
               + " ${DEFAULT-VALUE}).")
   private String decoderDtype = ModelOptions.defaults().decoderDtype().optionName();
 
@@ -75,8 +76,8 @@ final class ModelArguments {
       names = "--offload",
       paramLabel = "WHAT",
       description =
-          "blocks: only the block that runs is in memory, slower and far smaller (Wan; CogVideoX:"
-              + " the text encoder); none (default: ${DEFAULT-VALUE}).")
+          "blocks: of transformer and text encoders only the block that runs is in memory, slower"
+              + " and far smaller; none (default: ${DEFAULT-VALUE}).")
   private String offload = ModelOptions.defaults().offload().name().toLowerCase(Locale.ROOT);
 
   @Option(
@@ -91,8 +92,8 @@ final class ModelArguments {
       names = "--lora",
       paramLabel = "FILE[:SCALE]",
       description =
-          "Change the transformer's weights by a LoRA when they are loaded; may be given several"
-              + " times (scale: 1).")
+          "Change the weights of transformer and text encoders by a LoRA when they are loaded; may"
+              + " be given several times (scale: 1).")
   private List<String> loras = new ArrayList<>();
 
   /** What was named, if anything. */
@@ -119,8 +120,11 @@ final class ModelArguments {
 
   /** The folder of kept prompts; {@code XDG_CACHE_HOME} is obeyed. */
   private Path promptFolder() {
+    if (promptCache.isEmpty()) {
+      throw new UsageException("--prompt-cache is empty", "Name a folder, or say on or off");
+    }
     if (!promptCache.equals("on")) {
-      return new PathConverter().convert(promptCache);
+      return Path.of(promptCache);
     }
     String caches = System.getenv("XDG_CACHE_HOME");
     Path home =

@@ -19,6 +19,12 @@ final class PartArguments {
   @Option(names = "--text-encoder", paramLabel = "FILE", description = "The text encoder likewise.")
   private Path textEncoder;
 
+  @Option(
+      names = "--text-encoder-2",
+      paramLabel = "FILE",
+      description = "HunyuanVideo's second text encoder, CLIP, likewise.")
+  private Path textEncoder2;
+
   @Option(names = "--vae", paramLabel = "FILE", description = "The autoencoder likewise.")
   private Path vae;
 
@@ -36,6 +42,12 @@ final class PartArguments {
               + " the one that the text encoder's file carries).")
   private Path tokenizer;
 
+  @Option(
+      names = "--tokenizer-2",
+      paramLabel = "PATH",
+      description = "The tokenizer of the second text encoder likewise: also vocab.json's folder.")
+  private Path tokenizer2;
+
   /**
    * @param model what was named as the whole model; the mini model stands in for nothing at all
    * @throws dev.gossamer.tensor.failure.UsageException if parts are named, but no transformer
@@ -44,9 +56,11 @@ final class PartArguments {
     Map<String, Path> parts = new TreeMap<>();
     put(parts, "transformer", transformer);
     put(parts, "text_encoder", textEncoder);
+    put(parts, "text_encoder_2", textEncoder2);
     put(parts, "vae", vae);
     put(parts, "image_encoder", imageEncoder);
     put(parts, "tokenizer", tokenizer);
+    put(parts, "tokenizer_2", tokenizer2);
     return model.isEmpty() && parts.isEmpty()
         ? CheckpointSource.of(MiniModel.folder())
         : new CheckpointSource(model, parts);

@@ -43,6 +43,10 @@ class PartArgumentsTest {
     refused(3, "" + text, dryRun("--vae", "" + text));
     refused(2, "--transformer", "generate", "a cat", "--vae", "" + text);
     refused(3, "" + none, dryRun("--tokenizer", "" + none));
+    refused(3, "has no text_encoder_2", dryRun("--text-encoder-2", "" + text));
+    refused(3, "has no tokenizer_2", dryRun("--tokenizer-2", "" + text));
+    Path pickle = Files.write(temp.resolve("model.pt"), new byte[] {'P', 'K', 3, 4, 20, 0, 0, 8});
+    refused(3, "a pickle of PyTorch", dryRun("--transformer", "" + pickle));
   }
 
   @Test
@@ -56,6 +60,7 @@ class PartArgumentsTest {
                 .exitCode())
         .isZero();
     refused(2, "offload", dryRun("--offload", "all"));
+    refused(2, "--prompt-cache is empty", dryRun("--prompt-cache", ""));
     refused(2, "takes no image", dryRun("--image", "" + image()));
     refused(3, "" + none, dryRun("--image", "" + none));
   }

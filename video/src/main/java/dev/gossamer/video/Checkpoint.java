@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
@@ -31,6 +32,7 @@ public final class Checkpoint {
   private final ModelConfig index;
   private final Map<String, Component> elsewhere;
   private final List<LoraFile> loras;
+  private final Map<String, List<LoraFile>> changed; // by component
 
   /**
    * A component that does not lie in the folder of its name.
@@ -42,15 +44,20 @@ public final class Checkpoint {
   record Component(Path place, Optional<ModelConfig> config, Optional<TensorFiles> files) {}
 
   Checkpoint(Path folder, ModelConfig index, Map<String, Component> elsewhere) {
-    this(folder, index, elsewhere, List.of());
+    this(folder, index, elsewhere, List.of(), Map.of());
   }
 
   private Checkpoint(
-      Path folder, ModelConfig index, Map<String, Component> elsewhere, List<LoraFile> loras) {
+      Path folder,
+      ModelConfig index,
+      Map<String, Component> elsewhere,
+      List<LoraFile> loras,
+      Map<String, List<LoraFile>> changed) {
     this.folder = folder;
     this.index = index;
     this.elsewhere = Map.copyOf(elsewhere);
     this.loras = List.copyOf(loras);
+    this.changed = Map.copyOf(changed);
   }
 
   /**
@@ -87,7 +94,8 @@ public final class Checkpoint {
   }
 
   /**
-   * The same with changes to its transformer's weights, made when they are loaded.
+   * The same with changes to the weights of its transformer and text encoders, made when they are
+   * loaded.
    *
    * @param family that runs it
    * @throws BadInputException if a file is damaged or does not fit
@@ -96,18 +104,26 @@ public final class Checkpoint {
     if (changes.isEmpty()) {
       return this;
     }
-    String name = CheckpointSource.TRANSFORMER;
-    TensorFiles files = files(name);
+    Map<String, TensorFiles> files = new TreeMap<>();
+    LoraMerge.COMPONENTS.stream().filter(this::has).forEach(name -> files.put(name, files(name)));
+    TensorFiles transformer = files(CheckpointSource.TRANSFORMER);
     Map<String, StoredAs> original =
-        family.looseFiles().map(loose -> loose.originalNames(files(name))).orElse(Map.of());
+        family.looseFiles().map(loose -> loose.originalNames(transformer)).orElse(Map.of());
+    Map<String, List<LoraFile>> byComponent = new HashMap<>();
     for (LoraFile change : changes) {
-      files = LoraMerge.into(files, original, change);
+      Map<String, TensorFiles> those = LoraMerge.into(files, original, change);
+      files.putAll(those);
+      those
+          .keySet()
+          .forEach(name -> byComponent.computeIfAbsent(name, n -> new ArrayList<>()).add(change));
     }
     Map<String, Component> parts = new HashMap<>(elsewhere);
-    Optional<ModelConfig> config =
-        Optional.ofNullable(elsewhere.get(name)).flatMap(Component::config);
-    parts.put(name, new Component(component(name), config, Optional.of(files)));
-    return new Checkpoint(folder, index, parts, changes);
+    for (String name : byComponent.keySet()) {
+      Optional<ModelConfig> config =
+          Optional.ofNullable(elsewhere.get(name)).flatMap(Component::config);
+      parts.put(name, new Component(component(name), config, Optional.of(files.get(name))));
+    }
+    return new Checkpoint(folder, index, parts, changes, byComponent);
   }
 
   /** What a person named: the folder, or the file of the transformer. */
@@ -223,8 +239,8 @@ public final class Checkpoint {
   }
 
   /**
-   * What tells some components from all others: digests of their configurations and tokenizers, and
-   * of samples of their weights.
+   * What tells some components from all others: digests of their configurations and tokenizers, of
+   * samples of their weights, and of the changes to these.
    */
   public String identity(String... components) {
     Sha256 sha = new Sha256();
@@ -246,6 +262,9 @@ public final class Checkpoint {
           .filter(Files::isRegularFile)
           .forEach(
               file -> sha.add(name + " " + file.getFileName() + " " + Sha256.sampled(file) + "\n"));
+      for (LoraFile lora : changed.getOrDefault(name, List.of())) {
+        sha.add(name + " + " + lora.scale() + " " + Sha256.sampled(lora.file()) + "\n");
+      }
     }
     return sha.hex();
   }

@@ -85,10 +85,12 @@ final class CheckpointAssembly {
       return new Checkpoint.Component(existing(file), Optional.empty(), Optional.empty());
     }
     TensorFiles files = TensorFiles.of(file);
+    Optional<ModelConfig> known = // else of the part whose place it takes
+        beside(files).or(() -> Optional.of(own.config(component, "config.json")));
     return families.stream()
         .filter(family -> family.runs(own.pipeline()))
         .flatMap(family -> family.looseFiles().stream())
-        .flatMap(loose -> loose.recognise(files, beside(files)).stream())
+        .flatMap(loose -> loose.recognise(files, known).stream())
         .filter(part -> part.component().equals(component))
         .findFirst()
         .map(part -> component(file, part))
@@ -266,18 +268,25 @@ final class CheckpointAssembly {
     }
     for (String component : loose.needed(pipeline)) {
       if (component.startsWith("tokenizer")) {
-        parts.put(component, tokenizer(component, parts));
+        parts.put(component, tokenizer(component, parts, loose.needed(pipeline)));
         index.putArray(component).add("").add("Tokenizer");
       }
     }
     loose
-        .settings(pipeline)
+        .settings(transformer.part())
         .forEach(
             (component, settings) -> {
-              ModelConfig config = ModelConfig.of(place, settings);
+              Checkpoint.Component part =
+                  parts.getOrDefault(
+                      component,
+                      new Checkpoint.Component(place, Optional.empty(), Optional.empty()));
+              ModelConfig config =
+                  part.config()
+                      .map(known -> known.completedBy(settings))
+                      .orElseGet(() -> ModelConfig.of(place, settings));
               parts.put(
                   component,
-                  new Checkpoint.Component(place, Optional.of(config), Optional.empty()));
+                  new Checkpoint.Component(part.place(), Optional.of(config), part.files()));
               index.putArray(component).add("").add(config.className());
             });
     return new Checkpoint(place, ModelConfig.of(place, index), parts);
@@ -291,7 +300,7 @@ final class CheckpointAssembly {
 
   /** The tokenizer of a text encoder: the one that is named, is carried by it, or lies below. */
   private Checkpoint.Component tokenizer(
-      String component, Map<String, Checkpoint.Component> parts) {
+      String component, Map<String, Checkpoint.Component> parts, List<String> needed) {
     if (source.parts().containsKey(component)) {
       return new Checkpoint.Component(
           source.parts().get(component), Optional.empty(), Optional.empty());
@@ -310,6 +319,11 @@ final class CheckpointAssembly {
             .stream()
             .filter(Tokenizer::isIn)
             .toList();
+    List<Path> named = folders.stream().filter(folder -> folder.endsWith(component)).toList();
+    boolean several = needed.stream().filter(name -> name.startsWith("tokenizer")).count() > 1;
+    if (named.size() == 1 || several) { // any other might be that of the other text encoder
+      folders = named;
+    }
     if (folders.size() > 1) {
       throw new BadInputException(
           "Cannot open the model "
@@ -332,6 +346,8 @@ final class CheckpointAssembly {
                         + encoder.place()
                         + " carries no tokenizer",
                     "Name the folder or file of one, as tokenizer.json or spiece.model, with "
-                        + CheckpointSource.option(component)));
+                        + CheckpointSource.option(component)
+                        + ", or call its folder "
+                        + component));
   }
 }

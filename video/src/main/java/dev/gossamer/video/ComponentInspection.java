@@ -14,6 +14,8 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * One component of a checkpoint, looked at without loading it.
@@ -108,20 +110,24 @@ public record ComponentInspection(
   }
 
   /**
-   * Bytes of all tensors once their floating numbers are of a type, where only some blocks are
-   * there at once.
+   * Bytes of the tensors that {@code names} picks once their floating numbers are of a type, where
+   * only some blocks are there at once: counted are the largest.
    *
-   * @param blocks how the names of a block's tensors begin, before its number
-   * @param atOnce blocks that are there
+   * @param blocks how the names of a block's tensors begin, its number included
+   * @param held blocks that are there
    */
-  public static long bytesAs(DType dtype, TensorFiles files, String blocks, int atOnce) {
+  public static long bytesAs(
+      DType dtype, TensorFiles files, Predicate<String> names, Pattern blocks, int held) {
     Map<String, Long> byBlock = new TreeMap<>();
     long rest = 0;
     for (SafetensorsFile.Entry entry : files.entries().values()) {
+      if (!names.test(entry.name())) {
+        continue;
+      }
       long bytes = bytesAs(dtype, List.of(entry));
-      if (entry.name().startsWith(blocks)) {
-        String behind = entry.name().substring(blocks.length());
-        byBlock.merge(behind.substring(0, Math.max(0, behind.indexOf('.'))), bytes, Long::sum);
+      Matcher block = blocks.matcher(entry.name());
+      if (block.lookingAt()) {
+        byBlock.merge(block.group(), bytes, Long::sum);
       } else {
         rest += bytes;
       }
@@ -129,7 +135,7 @@ public record ComponentInspection(
     return rest
         + byBlock.values().stream()
             .sorted(Comparator.reverseOrder())
-            .limit(atOnce)
+            .limit(held)
             .mapToLong(Long::longValue)
             .sum();
   }

@@ -31,8 +31,11 @@ public interface LooseFiles {
   /** Components that a pipeline cannot do without, tokenizers included. */
   List<String> needed(String pipeline);
 
-  /** Configurations of components that hold no weights, as those of the released models. */
-  Map<String, ObjectNode> settings(String pipeline);
+  /**
+   * What no tensor of a component tells, as in the released model of a transformer: configurations
+   * of components without weights, and what those of others lack.
+   */
+  Map<String, ObjectNode> settings(Part transformer);
 
   /**
    * A part of a model in loose files.
@@ -42,5 +45,10 @@ public interface LooseFiles {
    * @param files its tensors under diffusers' names
    * @param pipeline of a transformer: the pipeline that it belongs to; empty for other parts
    */
-  record Part(String component, ModelConfig config, TensorFiles files, Optional<String> pipeline) {}
+  record Part(String component, ModelConfig config, TensorFiles files, Optional<String> pipeline) {
+    /** A part that is no transformer. */
+    public Part(String component, ModelConfig config, TensorFiles files) {
+      this(component, config, files, Optional.empty());
+    }
+  }
 }

@@ -92,8 +92,7 @@ record LoraDelta(LoraFile lora, String key, long rows, long perRow, Supplier<Ten
 
   static BadInputException bad(LoraFile lora, String what) {
     return new BadInputException(
-        "Cannot use the LoRA " + lora.file() + ": " + what,
-        "Is it a LoRA for this model's transformer?");
+        "Cannot use the LoRA " + lora.file() + ": " + what, "Is it a LoRA for this model?");
   }
 
   private static List<Long> shape(LoraFile lora, SafetensorsFile file, String key) {

@@ -5,7 +5,8 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 
 /**
- * A file of low-rank changes (LoRA) to a transformer's weights, and how strongly they are made.
+ * A file of low-rank changes (LoRA) to the weights of a transformer and its text encoders, and how
+ * strongly they are made.
  *
  * @param file the safetensors file, absolute
  * @param scale 1 for what it was trained for; 0 for nothing

@@ -18,7 +18,8 @@ import java.util.Optional;
  * @param threads processor threads that compute
  * @param residency how long weights stay in memory
  * @param tiles whether frames are decoded in tiles
- * @param loras changes to the transformer's weights, made in their order when they are loaded
+ * @param loras changes to the weights of transformer and text encoders, made in their order when
+ *     they are loaded
  * @param offload what of a part is in memory while it works
  * @param promptCache folder where encoded prompts are kept from run to run; empty to keep none
  */
@@ -103,7 +104,7 @@ public record ModelOptions(
         dtype, decoderDtype, device, threads, residency, choice, loras, offload, promptCache);
   }
 
-  /** With these changes to the transformer's weights, in place of others. */
+  /** With these changes to weights, in place of others. */
   public ModelOptions withLoras(List<LoraFile> changes) {
     return new ModelOptions(
         dtype, decoderDtype, device, threads, residency, tiles, changes, offload, promptCache);

@@ -164,6 +164,115 @@ class LoraTest {
     }
   }
 
+  private static final Path HUNYUAN = Golden.path("/goldens/hunyuan_pipeline/checkpoint");
+
+  @ParameterizedTest
+  @CsvSource({
+    "text_encoder.layers.1.mlp.up_proj, layers.1.mlp.up_proj",
+    "text_encoder.model.layers.1.mlp.up_proj, layers.1.mlp.up_proj",
+    "lora_te_layers_1_mlp_up_proj, layers.1.mlp.up_proj",
+    "lora_te1_model_layers_1_mlp_up_proj, layers.1.mlp.up_proj",
+    "text_encoder_2.text_model.encoder.layers.2.mlp.fc1, text_model.encoder.layers.2.mlp.fc1",
+    "base_model.model.text_encoder_2.encoder.layers.2.mlp.fc1, text_model.encoder.layers.2.mlp.fc1",
+    "lora_te_text_model_encoder_layers_2_mlp_fc1, text_model.encoder.layers.2.mlp.fc1",
+    "lora_te2_text_model_encoder_layers_2_mlp_fc1, text_model.encoder.layers.2.mlp.fc1",
+    "transformer.transformer_blocks.0.attn.to_add_out, transformer_blocks.0.attn.to_add_out",
+    "diffusion_model.double_blocks.0.txt_attn_proj, transformer_blocks.0.attn.to_add_out"
+  })
+  void everyEncodersKeysAreFoundByTheirPrefix(String module, String target) {
+    String name = target + ".weight";
+    String component =
+        target.startsWith("layers")
+            ? "text_encoder"
+            : target.startsWith("text_model") ? "text_encoder_2" : "transformer";
+    Checkpoint plain = Checkpoint.open(HUNYUAN);
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(4)) {
+      Tensor weight = plain.files(component).tensor(name);
+      Tensor down = generator.normal(RANK, weight.size(1));
+      Tensor up = generator.normal(weight.size(0), RANK);
+      LoraFile lora =
+          file(Map.of(module + ".lora_down.weight", down, module + ".lora_up.weight", up), 0.25);
+      Checkpoint with = plain.with(List.of(lora), TextToVideo.family(plain));
+      assertChanged(with.files(component), name, expected(weight, up, down, 0.25));
+      for (String other : new String[] {"text_encoder", "text_encoder_2", "transformer"}) {
+        with.files(other)
+            .entries()
+            .keySet()
+            .forEach(
+                key -> {
+                  if (!key.equals(name)) {
+                    assertThat(with.files(other).tensor(key).toFloats())
+                        .isEqualTo(plain.files(other).tensor(key).toFloats());
+                  }
+                });
+      }
+      boolean text = !component.equals("transformer");
+      String[] encoders = {"text_encoder", "text_encoder_2"};
+      assertThat(with.identity(encoders).equals(plain.identity(encoders))).isEqualTo(!text);
+    }
+  }
+
+  /** A change of a projection that the makers store as one falls on all of its parts. */
+  @Test
+  void fusedProjectionsOfTheMakersChangeRowByRow() {
+    Checkpoint plain = Checkpoint.open(HUNYUAN);
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(6)) {
+      Tensor down = generator.normal(RANK, 32);
+      Tensor up = generator.normal(7 * 32, RANK); // queries, keys, values and 4 of the feed-forward
+      String module = "lora_unet_single_blocks_1_linear1";
+      LoraFile lora =
+          file(Map.of(module + ".lora_down.weight", down, module + ".lora_up.weight", up), 1);
+      TensorFiles changed =
+          plain.with(List.of(lora), TextToVideo.family(plain)).files("transformer");
+      int row = 0;
+      for (String part : new String[] {"attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp"}) {
+        String name = "single_transformer_blocks.1." + part + ".weight";
+        Tensor weight = plain.files("transformer").tensor(name);
+        int rows = (int) weight.size(0);
+        assertChanged(
+            changed, name, expected(weight, up.narrow(0, row, rows).contiguous(), down, 1));
+        row += rows;
+      }
+      assertThat(row).isEqualTo(7 * 32);
+    }
+  }
+
+  @Test
+  void aChangedTextEncoderChangesTheVideoTheSameWithPassingBlocksAndKeptPromptsApart() {
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(7)) {
+      String module = "text_encoder.encoder.block.1.layer.0.SelfAttention.v";
+      Tensor weight =
+          Checkpoint.open(CHECKPOINT)
+              .files("text_encoder")
+              .tensor("encoder.block.1.layer.0.SelfAttention.v.weight");
+      LoraFile lora =
+          file(
+              Map.of(
+                  module + ".lora_A.weight",
+                  generator.normal(RANK, weight.size(1)),
+                  module + ".lora_B.weight",
+                  generator.normal(weight.size(0), RANK)),
+              1);
+      ModelOptions cached =
+          ModelOptions.defaults().withThreads(1).withPromptCache(temp.resolve("prompts"));
+      String plain = video(cached).framesSha256();
+      String changed = video(cached.withLoras(List.of(lora))).framesSha256();
+      assertThat(changed).isNotEqualTo(plain);
+      assertThat(video(cached.withLoras(List.of(lora))).framesSha256()).isEqualTo(changed);
+      assertThat(
+              video(
+                      ModelOptions.defaults()
+                          .withThreads(1)
+                          .withLoras(List.of(lora))
+                          .withOffload(Offload.BLOCKS))
+                  .framesSha256())
+          .isEqualTo(changed);
+    }
+  }
+
   @Test
   void severalAddUpAndAreRoundedOnce() {
     try (Scope scope = Scope.open()) {
@@ -180,7 +289,10 @@ class LoraTest {
   }
 
   private RunReport video(LoraFile... loras) {
-    ModelOptions options = ModelOptions.defaults().withThreads(1).withLoras(List.of(loras));
+    return video(ModelOptions.defaults().withThreads(1).withLoras(List.of(loras)));
+  }
+
+  private RunReport video(ModelOptions options) {
     try (TextToVideo model = TextToVideo.open(CHECKPOINT, options)) {
       return model
           .generate(request(model), RunOptions.to(temp.resolve("cat.mp4")), Progress.NONE)
@@ -226,8 +338,7 @@ class LoraTest {
     String known = "blocks.0.attn1.to_q.lora_";
     refused(
         (down, up) -> Map.of("lora_te_a.lora_down.weight", down, "lora_te_a.lora_up.weight", up),
-        "none of its keys belongs to the transformer",
-        "lora_te_a");
+        "none of its keys belongs to this model's text_encoder, transformer, as 'lora_te_a");
     refused(
         (down, up) -> {
           Map<String, Tensor> tensors = new LinkedHashMap<>();
@@ -238,6 +349,16 @@ class LoraTest {
           return tensors;
         },
         "'blocks.7.attn1.to_q.lora_A.weight' belong to nothing");
+    refused(
+        (down, up) -> {
+          Map<String, Tensor> tensors = new LinkedHashMap<>();
+          tensors.put(known + "A.weight", down);
+          tensors.put(known + "B.weight", up);
+          tensors.put("text_encoder_2.layers.0.fc1.lora_A.weight", down);
+          tensors.put("text_encoder_2.layers.0.fc1.lora_B.weight", up);
+          return tensors;
+        },
+        "'text_encoder_2.layers.0.fc1.lora_A.weight' belong to nothing in this model's");
     refused((down, up) -> Map.of(known + "A.weight", down), "lacks its other half");
     refused((down, up) -> Map.of("x.hada_w1_a", down), "'x.hada_w1_a' is no tensor of a LoRA");
     refused(

@@ -5,28 +5,35 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Golden;
+import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.SafetensorsFile;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every way to save memory makes the same video, and the plan knows what it saves. */
 class SmallMemoryTest {
   private static final Path WAN = Golden.path("/goldens/wan_pipeline/checkpoint");
-  private static final Path COG = Golden.path("/goldens/cogvideox_pipeline/checkpoint");
 
   @TempDir Path temp;
 
@@ -34,14 +41,17 @@ class SmallMemoryTest {
     return ModelOptions.defaults().withThreads(2);
   }
 
+  private static Path folder(String family) {
+    return Golden.path("/goldens/" + family + "_pipeline/checkpoint");
+  }
+
+  /** Two branches in every family. */
   private static VideoRequest request(TextToVideo model) {
-    boolean wan = model.folder().equals(WAN);
-    return model
-        .request("a cat")
-        .withFrames(9)
-        .withSize(wan ? 48 : 64, wan ? 32 : 48)
-        .withSteps(2)
-        .withGuidance(3);
+    VideoRequest request =
+        model.request("a cat").withFrames(9).withSize(64, 48).withSteps(2).withGuidance(3);
+    return model.model().name().startsWith("Hunyuan")
+        ? request.withNegative("blurry").withTrueGuidance(2)
+        : request;
   }
 
   private static final class Notes implements Progress {
@@ -70,20 +80,123 @@ class SmallMemoryTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"FLOAT32", "BFLOAT16"})
-  void everyModeMakesTheSameBytes(DType dtype) {
+  @CsvSource({
+    "wan,FLOAT32",
+    "wan,BFLOAT16",
+    "cogvideox,FLOAT32",
+    "cogvideox,BFLOAT16",
+    "hunyuan,FLOAT32",
+    "hunyuan,BFLOAT16"
+  })
+  void everyModeMakesTheSameBytes(String family, DType dtype) {
+    Path checkpoint = folder(family);
     ModelOptions whole = options().withDtype(dtype);
-    String expected = frames(WAN, whole.withResidency(Residency.KEEP));
-    assertThat(frames(WAN, whole.withResidency(Residency.STAGED))).isEqualTo(expected);
+    String expected = frames(checkpoint, whole.withResidency(Residency.KEEP));
+    assertThat(frames(checkpoint, whole.withResidency(Residency.STAGED))).isEqualTo(expected);
     ModelOptions blocks = whole.withOffload(Offload.BLOCKS);
-    assertThat(frames(WAN, blocks.withResidency(Residency.KEEP))).isEqualTo(expected);
-    assertThat(frames(WAN, blocks.withResidency(Residency.STAGED))).isEqualTo(expected);
+    assertThat(frames(checkpoint, blocks.withResidency(Residency.KEEP))).isEqualTo(expected);
+    assertThat(frames(checkpoint, blocks.withResidency(Residency.STAGED))).isEqualTo(expected);
   }
 
-  @Test
-  void theTextEncoderOfCogVideoXPassesToo() {
-    assertThat(frames(COG, options().withOffload(Offload.BLOCKS)))
-        .isEqualTo(frames(COG, options()));
+  /** Names of the tensors that pass, by hand. */
+  private static Pattern blocks(String family, VideoPart part) {
+    boolean text = part == VideoPart.TEXT;
+    return Pattern.compile(
+        family.equals("wan")
+            ? text ? "encoder.block((?!relative).)*" : "blocks.*"
+            : family.equals("cogvideox")
+                ? text ? "encoder.block((?!relative).)*" : "transformer_blocks.*"
+                : text ? "layers.*|text_model.encoder.layers.*" : "(single_)?transformer_block.*");
+  }
+
+  private static List<SafetensorsFile.Entry> entries(String family, VideoPart part) {
+    List<SafetensorsFile.Entry> entries = new ArrayList<>();
+    for (String component :
+        part == VideoPart.TEXT
+            ? new String[] {"text_encoder", "text_encoder_2"}
+            : new String[] {"transformer"}) {
+      Path at = folder(family).resolve(component);
+      if (Files.isDirectory(at)) {
+        entries.addAll(TensorFiles.in(at).entries().values());
+      }
+    }
+    entries.removeIf(entry -> part == VideoPart.TEXT && isUnused(family, entry.name()));
+    return entries;
+  }
+
+  /** What Llama does not run. */
+  private static boolean isUnused(String family, String name) {
+    return family.equals("hunyuan") && name.matches("layers\\.[34]\\..*|norm\\.weight");
+  }
+
+  private static List<Arguments> parts() {
+    List<Arguments> parts = new ArrayList<>();
+    for (String family : List.of("wan", "cogvideox", "hunyuan")) {
+      parts.add(Arguments.of(family, VideoPart.TEXT));
+      parts.add(Arguments.of(family, VideoPart.TRANSFORMER));
+    }
+    return parts;
+  }
+
+  @ParameterizedTest
+  @MethodSource("parts")
+  void noBlockStaysThatDoesNotRun(String family, VideoPart part) {
+    Pattern blocks = blocks(family, part);
+    long inBlocks =
+        entries(family, part).stream()
+            .filter(entry -> blocks.matcher(entry.name()).matches())
+            .count();
+    long whole = held(family, part, options());
+    long passing = held(family, part, options().withOffload(Offload.BLOCKS));
+    assertThat(inBlocks).isPositive();
+    assertThat(whole - passing).isGreaterThanOrEqualTo(inBlocks);
+  }
+
+  /** Tensors that a loaded part keeps. */
+  private static long held(String family, VideoPart part, ModelOptions options) {
+    try (TextToVideo model = TextToVideo.open(folder(family), options)) {
+      long before = Tensor.live();
+      model.model().load(part);
+      return Tensor.live() - before;
+    }
+  }
+
+  @ParameterizedTest
+  @MethodSource("parts")
+  void thePlanCountsTheBlocksThatAreThere(String family, VideoPart part) {
+    Pattern blocks = blocks(family, part);
+    long all = 0;
+    long inBlocks = 0;
+    for (SafetensorsFile.Entry entry : entries(family, part)) {
+      all += entry.bytes();
+      inBlocks += blocks.matcher(entry.name()).matches() ? entry.bytes() : 0;
+    }
+    try (TextToVideo model = TextToVideo.open(folder(family), options())) {
+      long passing = model.model().weightBytes(part, options().withOffload(Offload.BLOCKS));
+      assertThat(model.model().weightBytes(part, options())).isEqualTo(all);
+      if (part == VideoPart.TRANSFORMER && !family.equals("hunyuan")) {
+        assertThat(passing).isEqualTo(all); // two layers, of which both branches may hold one
+      } else {
+        assertThat(passing).isBetween(all - inBlocks + 1, all - 1);
+      }
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"wan", "cogvideox", "hunyuan"})
+  void thePlanAdmitsWhatFitsInAModeAndRefusesWhatDoesNot(String family) {
+    ModelOptions whole = options().withResidency(Residency.KEEP);
+    ModelOptions blocks = whole.withOffload(Offload.BLOCKS);
+    try (TextToVideo model = TextToVideo.open(folder(family), whole)) {
+      long least = plan(model, blocks, OptionalLong.empty()).needed();
+      assertThat(plan(model, whole, OptionalLong.of(least)).fits()).isFalse();
+      assertThat(plan(model, blocks, OptionalLong.of(least)).fits()).isTrue();
+      assertThat(plan(model, blocks, OptionalLong.of(least - 1)).fits()).isFalse();
+    }
+  }
+
+  private static MemoryPlan plan(TextToVideo model, ModelOptions options, OptionalLong free) {
+    return MemoryPlan.of(model.model(), request(model), options, free);
   }
 
   @Test
@@ -91,28 +204,6 @@ class SmallMemoryTest {
     RunReport report = make(WAN, options().withOffload(Offload.BLOCKS), Progress.NONE);
     assertThat(report.settings().offload()).isEqualTo("blocks");
     assertThat(Replay.read(temp.resolve("cat.json")).options().offload()).isEqualTo(Offload.BLOCKS);
-  }
-
-  @Test
-  void thePlanCountsTheBlocksThatAreThere() {
-    try (TextToVideo model = TextToVideo.open(WAN, options())) {
-      TensorFiles files = TensorFiles.in(WAN.resolve("transformer"));
-      long all = 0;
-      long blocks = 0;
-      for (var entry : files.entries().values()) {
-        all += entry.bytes();
-        blocks += entry.name().startsWith("blocks.") ? entry.bytes() : 0;
-      }
-      ModelOptions passing = options().withOffload(Offload.BLOCKS);
-      assertThat(model.model().weightBytes(VideoPart.TRANSFORMER, options())).isEqualTo(all);
-      // two layers, of which both branches may hold one
-      assertThat(model.model().weightBytes(VideoPart.TRANSFORMER, passing)).isEqualTo(all);
-      long text = model.model().weightBytes(VideoPart.TEXT, options());
-      assertThat(text - model.model().weightBytes(VideoPart.TEXT, passing))
-          .isPositive()
-          .isLessThan(text);
-      assertThat(blocks).isPositive().isLessThan(all);
-    }
   }
 
   @Test
@@ -130,7 +221,10 @@ class SmallMemoryTest {
   }
 
   private Path copy(Path from) throws IOException {
-    Path to = temp.resolve("copy");
+    return copy(from, temp.resolve("copy"));
+  }
+
+  private static Path copy(Path from, Path to) throws IOException {
     try (Stream<Path> paths = Files.walk(from)) {
       for (Path path : paths.toList()) {
         Path target = to.resolve(from.relativize(path).toString());
@@ -154,14 +248,16 @@ class SmallMemoryTest {
     }
   }
 
-  @Test
-  void aKeptPromptNeedsNoTextEncoder() throws IOException {
-    String expected = frames(WAN, options());
-    RunReport first = make(WAN, cached(), Progress.NONE);
+  @ParameterizedTest
+  @ValueSource(strings = {"wan", "cogvideox", "hunyuan"})
+  void aKeptPromptNeedsNoTextEncoder(String family) throws IOException {
+    Path checkpoint = folder(family);
+    String expected = frames(checkpoint, options());
+    RunReport first = make(checkpoint, cached(), Progress.NONE);
     assertThat(first.framesSha256()).isEqualTo(expected);
     assertThat(first.seconds().get("text")).isPositive();
     assertThat(kept()).hasSize(2); // prompt and negative
-    try (TextToVideo model = TextToVideo.open(WAN, cached())) {
+    try (TextToVideo model = TextToVideo.open(checkpoint, cached())) {
       RunReport second =
           model
               .generate(request(model), RunOptions.to(temp.resolve("b.mp4")), Progress.NONE)
@@ -190,6 +286,30 @@ class SmallMemoryTest {
     }
     make(copy, cached(), Progress.NONE);
     assertThat(kept()).hasSize(6);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "wan,text_encoder/config.json",
+    "wan,tokenizer/tokenizer_config.json",
+    "cogvideox,tokenizer/tokenizer_config.json",
+    "cogvideox,text_encoder/config.json",
+    "hunyuan,tokenizer/tokenizer_config.json",
+    "hunyuan,text_encoder/config.json",
+    "hunyuan,tokenizer_2/tokenizer_config.json",
+    "hunyuan,text_encoder_2/config.json"
+  })
+  void whateverReadsAPromptTellsKeptOnesApart(String family, String file) throws IOException {
+    Path copy = copy(folder(family), temp.resolve("other"));
+    assertThat(identity(copy)).isEqualTo(identity(folder(family)));
+    Files.writeString(copy.resolve(file), "\n", StandardOpenOption.APPEND);
+    assertThat(identity(copy)).isNotEqualTo(identity(folder(family)));
+  }
+
+  private static String identity(Path checkpoint) {
+    try (TextToVideo model = TextToVideo.open(checkpoint, options())) {
+      return model.model().textIdentity().orElseThrow();
+    }
   }
 
   @Test

@@ -1,6 +1,8 @@
 package dev.gossamer.tensor.nn;
 
 import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.weights.Parameters;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -14,40 +16,55 @@ import java.util.function.Function;
 public final class LayerRow<L> {
   private final int count;
   private final List<L> resident; // empty where each is loaded when it runs
-  private final Loader<L> loader;
+  private final Parameters parameters;
+  private final Builder<L> builder;
+
+  /** How long a layer's weights stay in memory. */
+  public enum Stay {
+    /** All the time. */
+    RESIDENT,
+    /** Only while the layer runs. */
+    PASSING
+  }
 
   /**
-   * Loads a layer.
+   * Makes a layer of its weights.
    *
    * @param <L> a layer
    */
-  public interface Loader<L> {
+  public interface Builder<L> {
     /**
+     * @param parameters to ask for the layer's weights, under their full names
      * @param index of the layer, from 0
-     * @param owner of its weights, which closes when the layer has run
      */
-    L load(int index, Scope owner);
+    L build(Parameters parameters, int index);
   }
 
-  private LayerRow(int count, List<L> resident, Loader<L> loader) {
+  private LayerRow(int count, List<L> resident, Parameters parameters, Builder<L> builder) {
     this.count = count;
     this.resident = List.copyOf(resident);
-    this.loader = loader;
+    this.parameters = parameters;
+    this.builder = builder;
   }
 
-  /** Layers whose weights belong to somebody else and stay. */
-  public static <L> LayerRow<L> resident(List<L> layers) {
-    return new LayerRow<>(
-        layers.size(),
-        layers,
-        (index, owner) -> {
-          throw new IllegalStateException("All layers are there");
-        });
-  }
-
-  /** Layers that are loaded each time they run, and freed after it. */
-  public static <L> LayerRow<L> passing(int count, Loader<L> loader) {
-    return new LayerRow<>(count, List.of(), loader);
+  /**
+   * Asks for the weights of all layers, so that {@link Parameters#check} tells of them either way.
+   *
+   * @param parameters of the whole model, whose owner keeps the weights of layers that stay
+   */
+  public static <L> LayerRow<L> of(
+      Stay stay, int count, Parameters parameters, Builder<L> builder) {
+    List<L> resident = new ArrayList<>();
+    try (Scope shapes = Scope.detached()) {
+      Parameters source = stay == Stay.RESIDENT ? parameters : parameters.unread(shapes);
+      for (int i = 0; i < count; i++) {
+        L layer = builder.build(source, i);
+        if (stay == Stay.RESIDENT) {
+          resident.add(layer);
+        }
+      }
+    }
+    return new LayerRow<>(count, resident, parameters, builder);
   }
 
   public int count() {
@@ -77,7 +94,7 @@ public final class LayerRow<L> {
     try (Scope owner = Scope.detached()) {
       L layer;
       try (Scope scope = Scope.open()) {
-        layer = loader.load(index, owner);
+        layer = builder.build(parameters.into(owner), index);
       }
       return use.apply(layer);
     }

@@ -79,6 +79,13 @@ public final class ModelConfig {
     return new ModelConfig(path, root.deepCopy());
   }
 
+  /** With what another configuration says of keys that this one has not. */
+  public ModelConfig completedBy(ObjectNode other) {
+    ObjectNode all = other.deepCopy();
+    root.properties().forEach(entry -> all.set(entry.getKey(), entry.getValue()));
+    return new ModelConfig(path, all);
+  }
+
   public Path path() {
     return path;
   }

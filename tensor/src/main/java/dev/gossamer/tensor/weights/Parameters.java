@@ -35,24 +35,35 @@ public final class Parameters {
   private final Device device;
   private final Scope owner;
   private final Predicate<String> keepFloat32;
-  private final TreeSet<String> unread;
-  private final Map<String, List<Long>> asked = new LinkedHashMap<>();
-  private final List<String> problems = new ArrayList<>();
-  private long count;
+  private final Account account;
+
+  /** What was asked for, and what of the files was not. */
+  private static final class Account {
+    private final TreeSet<String> unread = new TreeSet<>();
+    private final Map<String, List<Long>> asked = new LinkedHashMap<>();
+    private final List<String> problems = new ArrayList<>();
+    private long count;
+
+    static Account of(TensorFiles files) {
+      Account account = new Account();
+      account.unread.addAll(files.entries().keySet());
+      return account;
+    }
+  }
 
   private Parameters(
       Optional<TensorFiles> files,
       Optional<DType> dtype,
       Device device,
       Scope owner,
-      Predicate<String> keepFloat32) {
+      Predicate<String> keepFloat32,
+      Account account) {
     this.files = files;
     this.dtype = dtype;
     this.device = device;
     this.owner = owner;
     this.keepFloat32 = keepFloat32;
-    this.unread = new TreeSet<>();
-    files.ifPresent(known -> unread.addAll(known.entries().keySet()));
+    this.account = account;
   }
 
   /**
@@ -63,7 +74,8 @@ public final class Parameters {
    */
   public static Parameters load(
       TensorFiles files, DType dtype, Device device, Scope owner, Predicate<String> keepFloat32) {
-    return new Parameters(Optional.of(files), Optional.of(dtype), device, owner, keepFloat32);
+    return new Parameters(
+        Optional.of(files), Optional.of(dtype), device, owner, keepFloat32, Account.of(files));
   }
 
   /**
@@ -71,7 +83,8 @@ public final class Parameters {
    * checkpoint of any size.
    */
   public static Parameters inspect(TensorFiles files, Scope owner) {
-    return new Parameters(Optional.of(files), Optional.empty(), Device.CPU, owner, name -> false);
+    return new Parameters(
+        Optional.of(files), Optional.empty(), Device.CPU, owner, name -> false, Account.of(files));
   }
 
   /**
@@ -79,7 +92,21 @@ public final class Parameters {
    * what a checkpoint of this model holds.
    */
   public static Parameters outline(Scope owner) {
-    return new Parameters(Optional.empty(), Optional.empty(), Device.CPU, owner, name -> false);
+    return new Parameters(
+        Optional.empty(), Optional.empty(), Device.CPU, owner, name -> false, new Account());
+  }
+
+  /**
+   * The same account without reading: what is asked for here counts as asked for there, but is only
+   * held against the files. For what is read later, by {@link #into}.
+   */
+  public Parameters unread(Scope shapes) {
+    return new Parameters(files, Optional.empty(), device, shapes, keepFloat32, account);
+  }
+
+  /** The same weights for another owner, with an account of its own that knows of no rest. */
+  public Parameters into(Scope other) {
+    return new Parameters(files, dtype, device, other, keepFloat32, new Account());
   }
 
   /** Whether the files hold a tensor of this name. */
@@ -103,17 +130,18 @@ public final class Parameters {
    * its result is then converted. When looking at a checkpoint only, it is not called.
    */
   public Tensor derive(UnaryOperator<Tensor> arrangement, String name, long... shape) {
-    count += Arrays.stream(shape).reduce(1, Math::multiplyExact);
-    asked.put(name, Arrays.stream(shape).boxed().toList());
-    unread.remove(name);
+    account.count += Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    account.asked.put(name, Arrays.stream(shape).boxed().toList());
+    account.unread.remove(name);
     if (files.isEmpty()) {
       return placeholder(shape);
     }
     SafetensorsFile.Entry entry = files.get().entries().get(name);
     if (entry == null) {
-      problems.add("missing '" + name + "' " + Arrays.toString(shape));
+      account.problems.add("missing '" + name + "' " + Arrays.toString(shape));
     } else if (!Arrays.equals(entry.sizes(), shape)) {
-      problems.add("'" + name + "' is " + entry.shape() + ", expected " + Arrays.toString(shape));
+      account.problems.add(
+          "'" + name + "' is " + entry.shape() + ", expected " + Arrays.toString(shape));
     } else if (dtype.isPresent()) {
       return read(files.get(), entry, dtype.get(), arrangement);
     }
@@ -163,25 +191,25 @@ public final class Parameters {
 
   /** Declares tensors that may be in the files though nothing reads them. */
   public void ignore(Predicate<String> names) {
-    unread.removeIf(names);
+    account.unread.removeIf(names);
   }
 
   /** Numbers asked for so far. */
   public long count() {
-    return count;
+    return account.count;
   }
 
   /** Names and shapes asked for so far, in that order. */
   public Map<String, List<Long>> asked() {
-    return Collections.unmodifiableMap(asked);
+    return Collections.unmodifiableMap(account.asked);
   }
 
   /** What does not fit: missing, misshapen, unexpected; empty for a sound checkpoint. */
   public List<String> problems() {
-    List<String> all = new ArrayList<>(problems);
+    List<String> all = new ArrayList<>(account.problems);
     files.ifPresent(
         known ->
-            unread.forEach(
+            account.unread.forEach(
                 name -> all.add("unexpected '" + name + "' " + known.entries().get(name).shape())));
     return all;
   }

@@ -15,6 +15,7 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -56,6 +57,11 @@ public final class SafetensorsFile {
    * @param bytes length in bytes
    */
   public record Entry(String name, DType dtype, List<Long> shape, long offset, long bytes) {
+    /** The same numbers in another shape. */
+    Entry shaped(List<Long> other) {
+      return new Entry(name, dtype, List.copyOf(other), offset, bytes);
+    }
+
     /** The same under another name. */
     Entry named(String other) {
       return new Entry(other, dtype, shape, offset, bytes);
@@ -99,6 +105,7 @@ public final class SafetensorsFile {
       }
       long headerBytes = prefix.getLong(0);
       if (headerBytes < 2 || headerBytes > MAX_HEADER_BYTES || headerBytes > size - 8) {
+        refuseOtherForms(path, prefix.array());
         throw bad(
             path,
             "its header claims "
@@ -244,6 +251,22 @@ public final class SafetensorsFile {
             path,
             "tensors '" + quoted(before.name()) + "' and '" + quoted(after.name()) + "' overlap");
       }
+    }
+  }
+
+  /** Files that hold weights in a form that is not read, by how they begin. */
+  private static void refuseOtherForms(Path path, byte[] start) {
+    String text = new String(start, StandardCharsets.ISO_8859_1);
+    boolean pickle = text.matches("(?s)PK\u0003\u0004.*|\u0080[\u0002-\u0005].*");
+    if (pickle || text.startsWith("GGUF")) {
+      throw new BadInputException(
+          "Cannot read "
+              + path
+              + ": it is "
+              + (pickle
+                  ? "a pickle of PyTorch, which is code"
+                  : "a GGUF file of quantised weights"),
+          "Use the safetensors file of the same model");
     }
   }
 

@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.IntFunction;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
@@ -170,6 +171,32 @@ public final class TensorFiles {
           }
         });
     return new TensorFiles(origin, inside, files);
+  }
+
+  /** The same tensors, those of some names as matrices if all axes behind the second are 1. */
+  public TensorFiles flattened(Predicate<String> names) {
+    Map<String, Stored> all = new TreeMap<>(tensors);
+    all.replaceAll(
+        (name, stored) -> {
+          List<Long> shape = stored.entry().shape();
+          boolean flat =
+              names.test(name)
+                  && shape.size() > 2
+                  && shape.subList(2, shape.size()).stream().allMatch(size -> size == 1);
+          return flat
+              ? new Stored(
+                  stored.entry().shaped(shape.subList(0, 2)),
+                  () -> stored.tensor().get().flatten(1, -1))
+              : stored;
+        });
+    return new TensorFiles(origin, all, files);
+  }
+
+  /** The tensors but those of some names. */
+  public TensorFiles without(Predicate<String> names) {
+    Map<String, Stored> kept = new TreeMap<>(tensors);
+    kept.keySet().removeIf(names);
+    return new TensorFiles(origin, kept, files);
   }
 
   /**

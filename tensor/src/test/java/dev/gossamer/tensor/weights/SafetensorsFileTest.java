@@ -17,12 +17,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -163,6 +165,18 @@ class SafetensorsFileTest {
     assertRefused(
         write(claimed, "{}".getBytes(StandardCharsets.UTF_8), 0),
         "header claims " + Long.toUnsignedString(claimed));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "504b0304140000000800, a pickle of PyTorch",
+    "80028a0a6cfc9c46f920, a pickle of PyTorch",
+    "47475546030000000000, a GGUF file"
+  })
+  void namesWeightsInFormsThatAreNotRead(String start, String kind) throws IOException {
+    Path other = Files.write(file(), HexFormat.of().parseHex(start));
+    assertRefused(other, kind);
+    assertRefused(other, "Use the safetensors file");
   }
 
   @ParameterizedTest

@@ -4,7 +4,9 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
+import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -14,12 +16,16 @@ import dev.gossamer.video.schedulers.Scheduler;
 import dev.gossamer.video.text.T5Config;
 import dev.gossamer.video.text.T5Encoder;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * CogVideoX text-to-video, 2B, 5B and 1.5-5B: T5 text encoder, {@link CogVideoXTransformer}, DDIM
  * or DPM, {@link CogVideoXAutoencoder}. Diffusers' {@code CogVideoXPipeline}.
  */
 public final class CogVideoXFamily implements VideoFamily {
+  static final String PIPELINE = "CogVideoXPipeline";
+
+  static final String TOKENIZER = "tokenizer";
   static final String TEXT_ENCODER = "text_encoder";
   static final String TRANSFORMER = "transformer";
   static final String VAE = "vae";
@@ -31,7 +37,12 @@ public final class CogVideoXFamily implements VideoFamily {
 
   @Override
   public String pipeline() {
-    return "CogVideoXPipeline";
+    return PIPELINE;
+  }
+
+  @Override
+  public Optional<LooseFiles> looseFiles() {
+    return Optional.of(new CogVideoXLooseFiles());
   }
 
   @Override
@@ -53,10 +64,14 @@ public final class CogVideoXFamily implements VideoFamily {
       T5Config text,
       CogVideoXTransformerConfig transformer,
       CogVideoXAutoencoderConfig autoencoder,
-      Scheduler scheduler) {}
+      Scheduler scheduler) {
+    TensorFiles files(String component) {
+      return checkpoint.files(component);
+    }
+  }
 
   private static Configs configs(Checkpoint checkpoint) {
-    checkpoint.component("tokenizer");
+    checkpoint.component(TOKENIZER);
     checkpoint.requireClass(TEXT_ENCODER, "T5EncoderModel");
     checkpoint.requireClass(TRANSFORMER, "CogVideoXTransformer3DModel");
     checkpoint.requireClass(VAE, "AutoencoderKLCogVideoX");

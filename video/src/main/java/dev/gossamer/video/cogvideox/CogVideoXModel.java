@@ -28,6 +28,7 @@ import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Token;
 import dev.gossamer.video.schedulers.CogVideoXDpm;
 import dev.gossamer.video.schedulers.Schedule;
+import dev.gossamer.video.text.T5Encoder;
 import dev.gossamer.video.text.T5Text;
 import dev.gossamer.video.text.TokenIds;
 import java.nio.file.Path;
@@ -35,7 +36,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Predicate;
+import java.util.Optional;
 
 /**
  * A CogVideoX checkpoint at work: the steps of diffusers' {@code CogVideoXPipeline}.
@@ -91,26 +92,27 @@ final class CogVideoXModel implements VideoModel {
         new LoadedOnDemand<>(
             () ->
                 T5Text.open(
-                    () -> configs.checkpoint().tokenizer("tokenizer"),
+                    () -> configs.checkpoint().tokenizer(CogVideoXFamily.TOKENIZER),
                     configs.text(),
-                    configs.checkpoint().files(CogVideoXFamily.TEXT_ENCODER),
+                    configs.files(CogVideoXFamily.TEXT_ENCODER),
                     T5Text.dtype(options.dtype()),
                     options.device(),
-                    options.offload().ofT5()));
+                    options.offload().stay()));
     this.transformer =
         new LoadedOnDemand<>(
             () ->
                 CogVideoXTransformer.load(
                     configs.transformer(),
-                    configs.checkpoint().files(CogVideoXFamily.TRANSFORMER),
+                    configs.files(CogVideoXFamily.TRANSFORMER),
                     options.dtype(),
-                    options.device()));
+                    options.device(),
+                    options.offload().stay()));
     this.autoencoder =
         new LoadedOnDemand<>(
             () ->
                 CogVideoXAutoencoder.load(
                     configs.autoencoder(),
-                    configs.checkpoint().files(CogVideoXFamily.VAE),
+                    configs.files(CogVideoXFamily.VAE),
                     options.decoderDtype(),
                     options.device(),
                     CogVideoXAutoencoder.Parts.DECODER,
@@ -222,15 +224,26 @@ final class CogVideoXModel implements VideoModel {
   @Override
   public long weightBytes(VideoPart part, ModelOptions wanted) {
     return switch (part) {
-      case TEXT -> bytes(CogVideoXFamily.TEXT_ENCODER, T5Text.dtype(wanted.dtype()), name -> true);
-      case TRANSFORMER -> bytes(CogVideoXFamily.TRANSFORMER, wanted.dtype(), name -> true);
+      case TEXT ->
+          ComponentInspection.bytesAs(
+              T5Text.dtype(wanted.dtype()),
+              configs.files(CogVideoXFamily.TEXT_ENCODER),
+              name -> true,
+              T5Encoder.BLOCK,
+              wanted.offload().held(1));
+      case TRANSFORMER ->
+          ComponentInspection.bytesAs(
+              wanted.dtype(),
+              configs.files(CogVideoXFamily.TRANSFORMER),
+              name -> true,
+              CogVideoXTransformer.BLOCK,
+              wanted.offload().held(2)); // both branches of guidance may hold one
       case DECODER ->
-          bytes(CogVideoXFamily.VAE, wanted.decoderDtype(), name -> name.startsWith("decoder."));
+          ComponentInspection.bytesAs(
+              wanted.decoderDtype(),
+              configs.files(CogVideoXFamily.VAE),
+              name -> name.startsWith("decoder."));
     };
-  }
-
-  private long bytes(String component, DType dtype, Predicate<String> names) {
-    return ComponentInspection.bytesAs(dtype, configs.checkpoint().files(component), names);
   }
 
   @Override
@@ -305,6 +318,15 @@ final class CogVideoXModel implements VideoModel {
   @Override
   public Schedule schedule(int steps) {
     return configs.scheduler().plan(steps);
+  }
+
+  /** Prompts are padded, so that their number of rows is a part of it. */
+  @Override
+  public Optional<String> textIdentity() {
+    return Optional.of(
+        configs.checkpoint().identity(CogVideoXFamily.TOKENIZER, CogVideoXFamily.TEXT_ENCODER)
+            + " in "
+            + configs.transformer().textRows());
   }
 
   @Override

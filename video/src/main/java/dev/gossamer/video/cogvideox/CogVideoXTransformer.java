@@ -1,5 +1,6 @@
 package dev.gossamer.video.cogvideox;
 
+import dev.gossamer.attention.Attention;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
@@ -8,6 +9,8 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.nn.TimestepEmbedding;
@@ -18,10 +21,9 @@ import dev.gossamer.video.LatentLayout;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Positions;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Token;
 import dev.gossamer.video.transformer.Patches;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 
 /**
  * CogVideoX's diffusion transformer (diffusers' {@code CogVideoXTransformer3DModel}), 2B, 5B and
@@ -32,12 +34,15 @@ import java.util.Optional;
  * number of threads at once, each with its own scopes. It owns its weights until it is closed.
  */
 public final class CogVideoXTransformer implements AutoCloseable {
+  /** How the names of a block's weights begin. */
+  static final Pattern BLOCK = Pattern.compile("transformer_blocks\\.\\d+\\.");
+
   private final CogVideoXTransformerConfig config;
   private final Scope owner;
   private final Linear patchEmbedding; // a convolution whose kernel is its stride
   private final Linear textProjection;
   private final TimestepEmbedding time;
-  private final List<CogVideoXBlock> blocks = new ArrayList<>();
+  private final LayerRow<CogVideoXBlock> blocks;
   private final LayerNorm finalNorm;
   private final Linear outputVectors; // shift, then scale
   private final LayerNorm outputNorm;
@@ -45,16 +50,19 @@ public final class CogVideoXTransformer implements AutoCloseable {
   private final RowRuns runs;
 
   private CogVideoXTransformer(
-      CogVideoXTransformerConfig config, Parameters parameters, Scope owner) {
+      CogVideoXTransformerConfig config, Parameters parameters, Scope owner, Stay stay) {
     this.config = config;
     this.owner = owner;
     int width = config.width();
     this.patchEmbedding = patchEmbedding(config, parameters, owner);
     this.textProjection = Linear.of(parameters, "patch_embed.text_proj", config.textDim(), width);
     this.time = TimestepEmbedding.of(parameters, "time_embedding", width, config.timeDim());
-    for (int i = 0; i < config.layers(); i++) {
-      blocks.add(new CogVideoXBlock(parameters, "transformer_blocks." + i, config));
-    }
+    this.blocks =
+        LayerRow.of(
+            stay,
+            config.layers(),
+            parameters,
+            (from, index) -> new CogVideoXBlock(from, "transformer_blocks." + index, config));
     this.finalNorm = LayerNorm.of(parameters, "norm_final", width, config.eps());
     this.outputVectors = Linear.of(parameters, "norm_out.linear", config.timeDim(), 2L * width);
     this.outputNorm = LayerNorm.of(parameters, "norm_out.norm", width, config.eps());
@@ -88,21 +96,23 @@ public final class CogVideoXTransformer implements AutoCloseable {
         CogVideoXTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
         files,
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads weights of this shape.
    *
    * @param files under diffusers' names
+   * @param stay how long the weights of its blocks stay in memory
    * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
    */
   public static CogVideoXTransformer load(
-      CogVideoXTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+      CogVideoXTransformerConfig config, TensorFiles files, DType dtype, Device device, Stay stay) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters = Parameters.load(files, dtype, device, owner, name -> false);
-      CogVideoXTransformer model = new CogVideoXTransformer(config, parameters, owner);
+      CogVideoXTransformer model = new CogVideoXTransformer(config, parameters, owner, stay);
       parameters.check();
       return model;
     } catch (RuntimeException | Error e) {
@@ -117,7 +127,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
    */
   public static CogVideoXTransformer of(CogVideoXTransformerConfig config, Parameters parameters) {
     try (Scope scope = Scope.open()) {
-      return new CogVideoXTransformer(config, parameters, Scope.detached());
+      return new CogVideoXTransformer(config, parameters, Scope.detached(), Stay.RESIDENT);
     }
   }
 
@@ -194,8 +204,9 @@ public final class CogVideoXTransformer implements AutoCloseable {
         CogVideoXBlock.Part.text(grid.textBefore()),
         CogVideoXBlock.Part.video(grid.textBefore(), grid.videoTokens(), rotation(grid, device))
       };
-      for (int i = 0; i < blocks.size(); i++) {
-        blocks.get(i).apply(x, embedding, parts, session.attention(i, branch), step, runs);
+      for (int i = 0; i < blocks.count(); i++) {
+        Attention attention = session.attention(i, branch);
+        blocks.run(i, block -> block.apply(x, embedding, parts, attention, step, runs));
       }
       Tensor video = x.narrow(1, grid.textBefore(), grid.videoTokens());
       Tensor joined = config.patches().join(project(video, embedding), grid, Patches.Channel.FIRST);

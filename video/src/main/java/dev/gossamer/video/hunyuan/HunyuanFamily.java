@@ -3,7 +3,9 @@ package dev.gossamer.video.hunyuan;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.weights.ModelConfig;
+import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.Checkpoint;
+import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.VideoFamily;
 import dev.gossamer.video.VideoModel;
@@ -14,12 +16,15 @@ import dev.gossamer.video.text.ClipTextEncoder;
 import dev.gossamer.video.text.LlamaConfig;
 import dev.gossamer.video.text.LlamaEncoder;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * HunyuanVideo text-to-video: Llama and CLIP text encoders, {@link HunyuanTransformer}, flow-match
  * Euler, {@link HunyuanAutoencoder}. Diffusers' {@code HunyuanVideoPipeline}.
  */
 public final class HunyuanFamily implements VideoFamily {
+  static final String PIPELINE = "HunyuanVideoPipeline";
+
   static final String LLAMA = "text_encoder";
   static final String LLAMA_TOKENIZER = "tokenizer";
   static final String CLIP = "text_encoder_2";
@@ -44,7 +49,12 @@ public final class HunyuanFamily implements VideoFamily {
 
   @Override
   public String pipeline() {
-    return "HunyuanVideoPipeline";
+    return PIPELINE;
+  }
+
+  @Override
+  public Optional<LooseFiles> looseFiles() {
+    return Optional.of(new HunyuanLooseFiles());
   }
 
   /**
@@ -63,7 +73,11 @@ public final class HunyuanFamily implements VideoFamily {
       ClipTextConfig clip,
       HunyuanTransformerConfig transformer,
       HunyuanAutoencoderConfig autoencoder,
-      FlowMatchEuler scheduler) {}
+      FlowMatchEuler scheduler) {
+    TensorFiles files(String component) {
+      return checkpoint.files(component);
+    }
+  }
 
   private static Configs configs(Checkpoint checkpoint) {
     checkpoint.component(LLAMA_TOKENIZER);

@@ -23,6 +23,7 @@ import dev.gossamer.video.autoencoder.Pixels;
 import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.schedulers.FlowMatchEuler;
 import dev.gossamer.video.schedulers.Schedule;
+import dev.gossamer.video.text.ClipTextEncoder;
 import dev.gossamer.video.text.LlamaEncoder;
 import dev.gossamer.video.text.TokenIds;
 import dev.gossamer.video.text.Tokenizer;
@@ -31,6 +32,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * A HunyuanVideo text-to-video checkpoint at work: the steps of diffusers' {@code
@@ -89,22 +91,22 @@ final class HunyuanModel implements VideoModel {
     this.options = options;
     this.tokenizer =
         new LoadedOnDemand<>(() -> configs.checkpoint().tokenizer(HunyuanFamily.LLAMA_TOKENIZER));
-    this.text =
-        new LoadedOnDemand<>(() -> HunyuanText.open(configs, options.dtype(), options.device()));
+    this.text = new LoadedOnDemand<>(() -> HunyuanText.open(configs, options));
     this.transformer =
         new LoadedOnDemand<>(
             () ->
                 HunyuanTransformer.load(
                     configs.transformer(),
-                    configs.checkpoint().files(HunyuanFamily.TRANSFORMER),
+                    configs.files(HunyuanFamily.TRANSFORMER),
                     options.dtype(),
-                    options.device()));
+                    options.device(),
+                    options.offload().stay()));
     this.autoencoder =
         new LoadedOnDemand<>(
             () ->
                 HunyuanAutoencoder.load(
                     configs.autoencoder(),
-                    configs.checkpoint().files(HunyuanFamily.VAE),
+                    configs.files(HunyuanFamily.VAE),
                     options.decoderDtype(),
                     options.device(),
                     HunyuanAutoencoder.Parts.DECODER));
@@ -197,17 +199,27 @@ final class HunyuanModel implements VideoModel {
       case TEXT ->
           ComponentInspection.bytesAs(
                   wanted.dtype(),
-                  configs.checkpoint().files(HunyuanFamily.LLAMA),
-                  name -> LlamaEncoder.loads(configs.llama(), name))
+                  configs.files(HunyuanFamily.LLAMA),
+                  name -> LlamaEncoder.loads(configs.llama(), name),
+                  LlamaEncoder.LAYER,
+                  wanted.offload().held(1))
               + ComponentInspection.bytesAs(
-                  wanted.dtype(), configs.checkpoint().files(HunyuanFamily.CLIP), name -> true);
+                  wanted.dtype(),
+                  configs.files(HunyuanFamily.CLIP),
+                  name -> true,
+                  ClipTextEncoder.LAYER,
+                  wanted.offload().held(1));
       case TRANSFORMER ->
           ComponentInspection.bytesAs(
-              wanted.dtype(), configs.checkpoint().files(HunyuanFamily.TRANSFORMER), name -> true);
+              wanted.dtype(),
+              configs.files(HunyuanFamily.TRANSFORMER),
+              name -> true,
+              HunyuanTransformer.BLOCK,
+              wanted.offload().held(2)); // with true guidance both branches may hold one
       case DECODER ->
           ComponentInspection.bytesAs(
               wanted.decoderDtype(),
-              configs.checkpoint().files(HunyuanFamily.VAE),
+              configs.files(HunyuanFamily.VAE),
               HunyuanAutoencoder::ofDecoder);
     };
   }
@@ -319,6 +331,20 @@ final class HunyuanModel implements VideoModel {
   @Override
   public Schedule schedule(int steps) {
     return configs.scheduler().plan(FlowMatchEuler.evenSigmas(steps));
+  }
+
+  @Override
+  public Optional<String> textIdentity() {
+    return Optional.of(
+        configs
+                .checkpoint()
+                .identity(
+                    HunyuanFamily.LLAMA_TOKENIZER,
+                    HunyuanFamily.LLAMA,
+                    HunyuanFamily.CLIP_TOKENIZER,
+                    HunyuanFamily.CLIP)
+            + " in "
+            + template);
   }
 
   @Override

@@ -4,7 +4,8 @@ import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.video.Checkpoint;
+import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.video.ModelOptions;
 import dev.gossamer.video.PromptEncoding;
 import dev.gossamer.video.text.ClipTextEncoder;
 import dev.gossamer.video.text.LlamaEncoder;
@@ -15,15 +16,19 @@ import java.util.Map;
 /** Both text encoders: Llama for a prompt's rows, CLIP for one vector of the whole prompt. */
 record HunyuanText(LlamaEncoder llama, Tokenizer clipTokenizer, ClipTextEncoder clip)
     implements AutoCloseable {
-  static HunyuanText open(HunyuanFamily.Configs configs, DType dtype, Device device) {
-    Checkpoint checkpoint = configs.checkpoint();
+  static HunyuanText open(HunyuanFamily.Configs configs, ModelOptions options) {
+    DType dtype = options.dtype();
+    Device device = options.device();
+    LayerRow.Stay stay = options.offload().stay();
     LlamaEncoder llama =
-        LlamaEncoder.open(configs.llama(), checkpoint.files(HunyuanFamily.LLAMA), dtype, device);
+        LlamaEncoder.open(configs.llama(), configs.files(HunyuanFamily.LLAMA), dtype, device, stay);
     try {
       ClipTextEncoder clip =
-          ClipTextEncoder.open(configs.clip(), checkpoint.files(HunyuanFamily.CLIP), dtype, device);
+          ClipTextEncoder.open(
+              configs.clip(), configs.files(HunyuanFamily.CLIP), dtype, device, stay);
       try {
-        return new HunyuanText(llama, checkpoint.tokenizer(HunyuanFamily.CLIP_TOKENIZER), clip);
+        return new HunyuanText(
+            llama, configs.checkpoint().tokenizer(HunyuanFamily.CLIP_TOKENIZER), clip);
       } catch (RuntimeException | Error e) {
         clip.close();
         throw e;

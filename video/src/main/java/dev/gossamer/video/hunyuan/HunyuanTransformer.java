@@ -1,5 +1,6 @@
 package dev.gossamer.video.hunyuan;
 
+import dev.gossamer.attention.Attention;
 import dev.gossamer.attention.AttentionSession;
 import dev.gossamer.attention.TokenGrid;
 import dev.gossamer.tensor.DType;
@@ -8,15 +9,16 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.transformer.Patches;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * HunyuanVideo's diffusion transformer (diffusers' HunyuanVideoTransformer3DModel): from noisy
@@ -31,18 +33,22 @@ import java.util.List;
  * until it is closed.
  */
 public final class HunyuanTransformer implements AutoCloseable {
+  /** How the names of a block's weights begin. */
+  static final Pattern BLOCK = Pattern.compile("(single_)?transformer_blocks\\.\\d+\\.");
+
   private final HunyuanTransformerConfig config;
   private final Scope owner;
   private final Patches patches;
   private final Linear patchEmbedding; // a convolution whose kernel is its stride
   private final Conditioning conditioning;
   private final TokenRefiner refiner;
-  private final List<Block> blocks = new ArrayList<>();
+  private final LayerRow<Block> blocks;
   private final Linear outputModulation;
   private final Linear output;
   private final RowRuns runs;
 
-  private HunyuanTransformer(HunyuanTransformerConfig config, Parameters parameters, Scope owner) {
+  private HunyuanTransformer(
+      HunyuanTransformerConfig config, Parameters parameters, Scope owner, Stay stay) {
     this.config = config;
     this.owner = owner;
     this.patches =
@@ -61,15 +67,17 @@ public final class HunyuanTransformer implements AutoCloseable {
             owner.adopt(patchWeight.flatten(1, 4)), parameters.get("x_embedder.proj.bias", width));
     this.conditioning = Conditioning.of(parameters, config);
     this.refiner = new TokenRefiner(parameters, config);
-    for (int i = 0; i < config.dualLayers(); i++) {
-      blocks.add(DualBlock.of(parameters, i, config));
-    }
-    for (int i = 0; i < config.singleLayers(); i++) {
-      blocks.add(SingleBlock.of(parameters, i, config));
-    }
+    this.blocks =
+        LayerRow.of(stay, config.layers(), parameters, (from, index) -> block(config, from, index));
     this.outputModulation = Linear.of(parameters, "norm_out.linear", width, 2L * width);
     this.output = Linear.of(parameters, "proj_out", width, patches.size());
     this.runs = RowRuns.of(patchWeight.device(), (long) config.inner() + width);
+  }
+
+  private static Block block(HunyuanTransformerConfig config, Parameters parameters, int index) {
+    return index < config.dualLayers()
+        ? DualBlock.of(parameters, index, config)
+        : SingleBlock.of(parameters, index - config.dualLayers(), config);
   }
 
   /**
@@ -84,21 +92,23 @@ public final class HunyuanTransformer implements AutoCloseable {
         HunyuanTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
         files,
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads weights of this shape.
    *
    * @param files under diffusers' names
+   * @param stay how long the weights of its blocks stay in memory
    * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
    */
   public static HunyuanTransformer load(
-      HunyuanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
+      HunyuanTransformerConfig config, TensorFiles files, DType dtype, Device device, Stay stay) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters = Parameters.load(files, dtype, device, owner, name -> false);
-      HunyuanTransformer model = new HunyuanTransformer(config, parameters, owner);
+      HunyuanTransformer model = new HunyuanTransformer(config, parameters, owner, stay);
       parameters.check();
       return model;
     } catch (RuntimeException | Error e) {
@@ -113,7 +123,7 @@ public final class HunyuanTransformer implements AutoCloseable {
    */
   public static HunyuanTransformer of(HunyuanTransformerConfig config, Parameters parameters) {
     try (Scope scope = Scope.open()) {
-      return new HunyuanTransformer(config, parameters, Scope.detached());
+      return new HunyuanTransformer(config, parameters, Scope.detached(), Stay.RESIDENT);
     }
   }
 
@@ -181,8 +191,9 @@ public final class HunyuanTransformer implements AutoCloseable {
       Tensor signal = conditioning.embed(timestep, guidance, prompt.pooled().to(device)).silu();
       Tensor x = embed(latents.to(device), prompt.text().to(device), timestep, grid);
       Pass pass = new Pass(signal, rotation(grid).to(device), grid.videoTokens(), step, runs);
-      for (int i = 0; i < blocks.size(); i++) {
-        blocks.get(i).apply(x, pass, session.attention(i, branch));
+      for (int i = 0; i < blocks.count(); i++) {
+        Attention attention = session.attention(i, branch);
+        blocks.run(i, block -> block.apply(x, pass, attention));
       }
       Tensor tokens = project(x.narrow(1, 0, grid.videoTokens()), signal);
       return scope.keep(patches.join(tokens, grid, Patches.Channel.FIRST));

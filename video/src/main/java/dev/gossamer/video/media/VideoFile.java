@@ -13,10 +13,12 @@ import org.bytedeco.ffmpeg.avformat.AVFormatContext;
 import org.bytedeco.ffmpeg.avformat.AVStream;
 import org.bytedeco.ffmpeg.avutil.AVDictionary;
 import org.bytedeco.ffmpeg.avutil.AVFrame;
+import org.bytedeco.ffmpeg.avutil.AVFrameSideData;
 import org.bytedeco.ffmpeg.global.avcodec;
 import org.bytedeco.ffmpeg.global.avformat;
 import org.bytedeco.ffmpeg.global.avutil;
 import org.bytedeco.javacpp.BytePointer;
+import org.bytedeco.javacpp.IntPointer;
 import org.bytedeco.javacpp.PointerPointer;
 import org.bytedeco.javacpp.PointerScope;
 
@@ -43,7 +45,7 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
   }
 
   /**
-   * Decodes a picture, or the first of a video. A camera's turn of it is left as it is.
+   * Decodes a picture, or the first of a video, turned as the camera was held.
    *
    * @param path a local file in any format that ffmpeg knows: PNG, JPEG, WebP, ..
    * @throws BadInputException if it is missing, or holds no picture
@@ -155,8 +157,18 @@ public record VideoFile(Frames frames, double framesPerSecond, String codec, Str
       try (PixelScaler scaler = PixelScaler.toRgb(from, fullRange, frame.colorspace());
           Picture rgb = Picture.allocate(frame.width(), frame.height(), avutil.AV_PIX_FMT_RGB24)) {
         scaler.scale(decoded, rgb);
-        return rgb.toFrame();
+        return turn(frame).of(rgb.toFrame());
       }
+    }
+
+    /** ffmpeg makes a display matrix of EXIF's orientation. */
+    private static Turn turn(AVFrame frame) {
+      AVFrameSideData matrix =
+          avutil.av_frame_get_side_data(frame, avutil.AV_FRAME_DATA_DISPLAYMATRIX);
+      if (matrix == null || matrix.size() < 9L * Integer.BYTES) {
+        return Turn.NONE;
+      }
+      return Turn.of(new IntPointer(matrix.data()).capacity(9).asBuffer());
     }
 
     private void check(int code) {

@@ -7,12 +7,13 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * CLIP's text encoder: a text as one vector, the row of its end token.
@@ -26,11 +27,14 @@ import java.util.List;
  * <p>Source: transformers' {@code CLIPTextModel}, {@code pooler_output}.
  */
 public final class ClipTextEncoder implements AutoCloseable {
+  /** How the names of a layer's weights begin. */
+  public static final Pattern LAYER = Pattern.compile("(text_model\\.)?encoder\\.layers\\.\\d+\\.");
+
   private final ClipTextConfig config;
   private final Scope weights;
   private final TokenTable table;
   private final Tensor positions; // [positions, width]
-  private final List<ClipLayer> layers = new ArrayList<>();
+  private final LayerRow<ClipLayer> layers;
   private final LayerNorm finalNorm;
 
   /**
@@ -39,6 +43,10 @@ public final class ClipTextEncoder implements AutoCloseable {
    * @param weights the scope that the parameters are loaded into; this encoder closes it
    */
   public ClipTextEncoder(ClipTextConfig config, Parameters parameters, Scope weights) {
+    this(config, parameters, weights, Stay.RESIDENT);
+  }
+
+  private ClipTextEncoder(ClipTextConfig config, Parameters parameters, Scope weights, Stay stay) {
     this.config = config;
     this.weights = weights;
     EncoderHeads heads = new EncoderHeads(config.heads(), config.width() / config.heads());
@@ -48,16 +56,19 @@ public final class ClipTextEncoder implements AutoCloseable {
     positions =
         parameters.get(
             prefix + "embeddings.position_embedding.weight", config.positions(), config.width());
-    for (int i = 0; i < config.layers(); i++) {
-      layers.add(
-          ClipLayer.of(
-              parameters,
-              prefix + "encoder.layers." + i + ".",
-              heads,
-              config.hidden(),
-              Activation.QUICK_GELU,
-              config.epsilon()));
-    }
+    layers =
+        LayerRow.of(
+            stay,
+            config.layers(),
+            parameters,
+            (from, index) ->
+                ClipLayer.of(
+                    from,
+                    prefix + "encoder.layers." + index + ".",
+                    heads,
+                    config.hidden(),
+                    Activation.QUICK_GELU,
+                    config.epsilon()));
     finalNorm =
         LayerNorm.of(parameters, prefix + "final_layer_norm", config.width(), config.epsilon());
     parameters.ignore(name -> name.endsWith("position_ids"));
@@ -74,20 +85,22 @@ public final class ClipTextEncoder implements AutoCloseable {
         ClipTextConfig.read(ModelConfig.read(folder.resolve("config.json"))),
         TensorFiles.in(folder),
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads a text encoder of this shape.
    *
+   * @param stay how long the weights of its layers stay in memory
    * @throws BadInputException if the weights are damaged or do not fit
    */
   public static ClipTextEncoder open(
-      ClipTextConfig config, TensorFiles files, DType dtype, Device device) {
+      ClipTextConfig config, TensorFiles files, DType dtype, Device device, Stay stay) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
-      ClipTextEncoder encoder = new ClipTextEncoder(config, parameters, weights);
+      ClipTextEncoder encoder = new ClipTextEncoder(config, parameters, weights, stay);
       parameters.check();
       return encoder;
     } catch (RuntimeException | Error e) {
@@ -122,10 +135,10 @@ public final class ClipTextEncoder implements AutoCloseable {
       Tensor x = table.embed(ids).add(positions.narrow(0, 0, ids.size(1)));
       Tensor bias =
           EncoderHeads.causal(Math.toIntExact(ids.size(1))).to(scoreType()).to(x.device());
-      for (ClipLayer layer : layers) {
-        Tensor next = layer.apply(x, bias);
-        x.close();
-        x = next;
+      for (int i = 0; i < layers.count(); i++) {
+        Tensor rows = x;
+        x = layers.with(i, layer -> layer.apply(rows, bias));
+        rows.close();
       }
       return scope.keep(finalNorm.apply(x).to(dtype()));
     }

@@ -5,6 +5,8 @@ import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RmsNorm;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
@@ -12,8 +14,8 @@ import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -31,10 +33,14 @@ import java.util.stream.Stream;
  * HunyuanVideoPipeline} uses it.
  */
 public final class LlamaEncoder implements AutoCloseable {
+  /** How the names of a layer's weights begin. */
+  public static final Pattern LAYER =
+      Pattern.compile("((language_model\\.)?model\\.)?layers\\.\\d+\\.");
+
   private final LlamaConfig config;
   private final Scope weights;
   private final TokenTable table;
-  private final List<Layer> layers = new ArrayList<>();
+  private final LayerRow<Layer> layers;
   private final RotaryEmbedding positions;
   private final EncoderHeads queryHeads;
   private final EncoderHeads keyHeads;
@@ -57,6 +63,10 @@ public final class LlamaEncoder implements AutoCloseable {
    * @param weights the scope that the parameters are loaded into; this encoder closes it
    */
   public LlamaEncoder(LlamaConfig config, Parameters parameters, Scope weights) {
+    this(config, parameters, weights, Stay.RESIDENT);
+  }
+
+  private LlamaEncoder(LlamaConfig config, Parameters parameters, Scope weights, Stay stay) {
     this.config = config;
     this.weights = weights;
     this.positions = new RotaryEmbedding(config.theta(), List.of(config.headWidth()));
@@ -70,9 +80,12 @@ public final class LlamaEncoder implements AutoCloseable {
     table =
         new TokenTable(
             parameters.get(prefix + "embed_tokens.weight", config.vocabulary(), config.width()));
-    for (int i = 0; i < config.layersRun(); i++) {
-      layers.add(layer(parameters, prefix + "layers." + i + "."));
-    }
+    layers =
+        LayerRow.of(
+            stay,
+            config.layersRun(),
+            parameters,
+            (from, index) -> layer(from, prefix + "layers." + index + "."));
     parameters.ignore(name -> isUnused(prefix, name));
   }
 
@@ -141,20 +154,22 @@ public final class LlamaEncoder implements AutoCloseable {
         LlamaConfig.read(ModelConfig.read(folder.resolve("config.json"))),
         TensorFiles.in(folder),
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads a text encoder of this shape.
    *
+   * @param stay how long the weights of its layers stay in memory
    * @throws BadInputException if the weights are damaged or do not fit
    */
   public static LlamaEncoder open(
-      LlamaConfig config, TensorFiles files, DType dtype, Device device) {
+      LlamaConfig config, TensorFiles files, DType dtype, Device device, Stay stay) {
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
-      LlamaEncoder encoder = new LlamaEncoder(config, parameters, weights);
+      LlamaEncoder encoder = new LlamaEncoder(config, parameters, weights, stay);
       parameters.check();
       return encoder;
     } catch (RuntimeException | Error e) {
@@ -185,10 +200,10 @@ public final class LlamaEncoder implements AutoCloseable {
       int tokens = Math.toIntExact(ids.size(1));
       Tensor rotation = positions.table(tokens).to(x.device());
       Tensor bias = EncoderHeads.causal(tokens).to(scoreType()).to(x.device());
-      for (Layer layer : layers) {
-        Tensor next = apply(layer, x, rotation, bias);
-        x.close();
-        x = next;
+      for (int i = 0; i < layers.count(); i++) {
+        Tensor rows = x;
+        x = layers.with(i, layer -> apply(layer, rows, rotation, bias));
+        rows.close();
       }
       return scope.keep(x);
     }

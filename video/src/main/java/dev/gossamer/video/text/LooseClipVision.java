@@ -3,6 +3,7 @@ package dev.gossamer.video.text;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.LooseWeights;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.util.Optional;
@@ -29,9 +30,8 @@ public record LooseClipVision(ModelConfig config, TensorFiles files) {
    * @throws BadInputException if it is one, but its sizes cannot be told
    */
   public static Optional<LooseClipVision> in(TensorFiles stored, Optional<ModelConfig> beside) {
-    return stored
-        .prefixOf("vision_model." + PATCHES)
-        .map(before -> stored.under(before).unscaled())
+    return LooseWeights.find(stored, "vision_model." + PATCHES)
+        .map(LooseWeights::files)
         .map(
             files ->
                 new LooseClipVision(

@@ -7,12 +7,14 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * The encoder of T5 v1.1 and of UMT5, which turn a prompt's token ids into the vectors that a video
@@ -27,8 +29,8 @@ import java.util.List;
  * <p>Source: transformers' {@code T5EncoderModel} and {@code UMT5EncoderModel}.
  */
 public final class T5Encoder implements AutoCloseable {
-  private static final String BLOCKS = "encoder.block.";
-  private static final String POSITIONS = "layer.0.SelfAttention.relative_attention_bias.weight";
+  /** How the names of a block's weights begin. */
+  public static final Pattern BLOCK = Pattern.compile("encoder\\.block\\.\\d+\\.");
 
   private final T5Config config;
   private final Scope weights;
@@ -55,19 +57,12 @@ public final class T5Encoder implements AutoCloseable {
    * @throws UsageException if the weights are FLOAT16
    */
   public T5Encoder(T5Config config, Parameters parameters, Scope weights) {
-    this(config, parameters, weights, resident(config, parameters));
+    this(config, parameters, weights, Stay.RESIDENT);
   }
 
-  private static LayerRow<Block> resident(T5Config config, Parameters parameters) {
-    List<Block> blocks = new ArrayList<>();
-    for (int i = 0; i < config.blocks(); i++) {
-      blocks.add(block(config, parameters, BLOCKS + i + "."));
-    }
-    return LayerRow.resident(blocks);
-  }
-
-  private T5Encoder(T5Config config, Parameters parameters, Scope weights, LayerRow<Block> blocks) {
-    this.blocks = blocks;
+  private T5Encoder(T5Config config, Parameters parameters, Scope weights, Stay stay) {
+    this.blocks =
+        LayerRow.of(stay, config.blocks(), parameters, (from, index) -> block(config, from, index));
     this.config = config;
     this.weights = weights;
     String tableName =
@@ -79,7 +74,10 @@ public final class T5Encoder implements AutoCloseable {
     for (int i = 0; i < config.blocks(); i++) {
       if (i == 0 || config.positions() == T5Config.Positions.PER_BLOCK) {
         positions.add(
-            parameters.get(BLOCKS + i + "." + POSITIONS, config.buckets(), config.heads()));
+            parameters.get(
+                "encoder.block." + i + ".layer.0.SelfAttention.relative_attention_bias.weight",
+                config.buckets(),
+                config.heads()));
       }
     }
     finalNorm = parameters.get("encoder.final_layer_norm.weight", config.width());
@@ -104,45 +102,25 @@ public final class T5Encoder implements AutoCloseable {
         T5Config.read(ModelConfig.read(folder.resolve("config.json"))),
         TensorFiles.in(folder),
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads a text encoder of this shape.
    *
    * @param files under transformers' names
+   * @param stay how long the weights of its blocks stay in memory
    * @throws UsageException if {@code dtype} is neither FLOAT32 nor BFLOAT16
    * @throws BadInputException if the weights are damaged or do not fit
    */
-  public static T5Encoder open(T5Config config, TensorFiles files, DType dtype, Device device) {
-    return open(config, files, dtype, device, Blocks.RESIDENT);
-  }
-
-  /** How long a block's weights stay. */
-  public enum Blocks {
-    /** All the time. */
-    RESIDENT,
-    /** Only while the block runs. */
-    PASSING
-  }
-
-  /**
-   * As {@link #open(T5Config, TensorFiles, DType, Device)}, with or without all blocks in memory.
-   */
   public static T5Encoder open(
-      T5Config config, TensorFiles files, DType dtype, Device device, Blocks stay) {
+      T5Config config, TensorFiles files, DType dtype, Device device, Stay stay) {
     refuseHalf(dtype);
     Scope weights = Scope.detached();
     try {
       Parameters parameters = Parameters.load(files, dtype, device, weights, name -> false);
-      if (stay == Blocks.RESIDENT) {
-        T5Encoder encoder = new T5Encoder(config, parameters, weights);
-        parameters.check();
-        return encoder;
-      }
-      T5Encoder encoder =
-          new T5Encoder(config, parameters, weights, passing(config, files, dtype, device));
-      parameters.ignore(name -> name.startsWith(BLOCKS)); // each is checked when it is loaded
+      T5Encoder encoder = new T5Encoder(config, parameters, weights, stay);
       parameters.check();
       return encoder;
     } catch (RuntimeException | Error e) {
@@ -159,25 +137,8 @@ public final class T5Encoder implements AutoCloseable {
     }
   }
 
-  private static LayerRow<Block> passing(
-      T5Config config, TensorFiles files, DType dtype, Device device) {
-    return LayerRow.passing(
-        config.blocks(),
-        (index, owner) -> {
-          Parameters own =
-              Parameters.load(
-                  files.under(BLOCKS + index + "."), dtype, device, owner, name -> false);
-          Block block = block(config, own, "");
-          own.ignore(POSITIONS::equals);
-          own.check();
-          return block;
-        });
-  }
-
-  /**
-   * @param prefix of the block's weights, with the closing dot
-   */
-  private static Block block(T5Config config, Parameters parameters, String prefix) {
+  private static Block block(T5Config config, Parameters parameters, int index) {
+    String prefix = "encoder.block." + index + ".";
     String attention = prefix + "layer.0.SelfAttention.";
     String feedForward = prefix + "layer.1.DenseReluDense.";
     int width = config.width();
@@ -249,9 +210,8 @@ public final class T5Encoder implements AutoCloseable {
       }
       Tensor rows = x;
       Tensor scores = bias;
-      Tensor next = blocks.with(i, block -> apply(block, rows, scores));
-      x.close();
-      x = next;
+      x = blocks.with(i, block -> apply(block, rows, scores));
+      rows.close();
     }
     return x.rmsNorm(finalNorm, config.epsilon());
   }

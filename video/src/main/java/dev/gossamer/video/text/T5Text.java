@@ -2,6 +2,7 @@ package dev.gossamer.video.text;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.nn.LayerRow;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.util.function.Supplier;
 
@@ -12,9 +13,6 @@ import java.util.function.Supplier;
  * @param encoder ids to rows
  */
 public record T5Text(Tokenizer tokenizer, T5Encoder encoder) implements AutoCloseable {
-  /** How the names of a block's weights begin, before its number. */
-  public static final String BLOCKS = "encoder.block.";
-
   /**
    * Opens a checkpoint's tokenizer and text encoder.
    *
@@ -28,7 +26,7 @@ public record T5Text(Tokenizer tokenizer, T5Encoder encoder) implements AutoClos
       TensorFiles files,
       DType dtype,
       Device device,
-      T5Encoder.Blocks stay) {
+      LayerRow.Stay stay) {
     Tokenizer opened = tokenizer.get();
     try {
       return new T5Text(opened, T5Encoder.open(config, files, dtype, device, stay));

@@ -164,6 +164,6 @@ public final class WanFamily implements VideoFamily {
         configs.files(TRANSFORMER),
         options.dtype(),
         options.device(),
-        options.offload());
+        options.offload().stay());
   }
 }

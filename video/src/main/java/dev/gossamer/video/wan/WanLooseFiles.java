@@ -3,11 +3,9 @@ package dev.gossamer.video.wan;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.weights.LooseWeights;
 import dev.gossamer.tensor.weights.ModelConfig;
-import dev.gossamer.tensor.weights.NameTable;
-import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
@@ -17,8 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
-import java.util.function.UnaryOperator;
 
 /**
  * Wan 2.1 in single files: the transformer, the UMT5 encoder and the autoencoder, under the names
@@ -37,14 +33,11 @@ final class WanLooseFiles implements LooseFiles {
     transformer(stored, beside).ifPresent(parts::add);
     LooseT5.in(stored, beside)
         .filter(text -> text.config().className().equals("UMT5EncoderModel"))
-        .map(
-            text -> new Part(WanFamily.TEXT_ENCODER, text.config(), text.files(), Optional.empty()))
+        .map(text -> new Part(WanFamily.TEXT_ENCODER, text.config(), text.files()))
         .ifPresent(parts::add);
     autoencoder(stored, beside).ifPresent(parts::add);
     LooseClipVision.in(stored, beside)
-        .map(
-            image ->
-                new Part(WanFamily.IMAGE_ENCODER, image.config(), image.files(), Optional.empty()))
+        .map(image -> new Part(WanFamily.IMAGE_ENCODER, image.config(), image.files()))
         .ifPresent(parts::add);
     return parts;
   }
@@ -67,7 +60,7 @@ final class WanLooseFiles implements LooseFiles {
   }
 
   @Override
-  public Map<String, ObjectNode> settings(String pipeline) {
+  public Map<String, ObjectNode> settings(Part transformer) {
     ObjectNode scheduler =
         new ObjectMapper()
             .createObjectNode()
@@ -79,91 +72,62 @@ final class WanLooseFiles implements LooseFiles {
   }
 
   private static Optional<Part> transformer(TensorFiles stored, Optional<ModelConfig> beside) {
-    String norm = "blocks.0.attn2.norm_q.weight";
-    Optional<String> own = stored.prefixOf(norm);
-    Optional<String> original = stored.prefixOf(WanNames.TRANSFORMER.of(norm));
-    if (own.isEmpty() && original.isEmpty()) {
-      return Optional.empty();
-    }
-    TensorFiles files = stored.under(own.or(() -> original).orElseThrow()).unscaled();
-    UnaryOperator<String> naming =
-        own.isPresent() ? UnaryOperator.identity() : WanNames.TRANSFORMER::of;
+    return LooseWeights.find(stored, "blocks.0.attn2.norm_q.weight", WanNames.TRANSFORMER)
+        .map(weights -> transformer(weights, beside));
+  }
+
+  private static Part transformer(LooseWeights weights, Optional<ModelConfig> beside) {
     ModelConfig config =
         beside
             .filter(found -> found.className().equals("WanTransformer3DModel"))
-            .orElseGet(() -> transformerConfig(files, naming, beside));
+            .orElseGet(() -> transformerConfig(weights, beside));
     WanTransformerConfig shape = WanTransformerConfig.of(config);
-    return Optional.of(
-        new Part(
-            WanFamily.TRANSFORMER,
-            config,
-            own.isPresent()
-                ? files
-                : renamed(
-                    files,
-                    WanNames.TRANSFORMER,
-                    parameters -> WanTransformer.of(shape, parameters).close()),
-            Optional.of(shape.seesImage() ? WanFamily.IMAGE_TO_VIDEO : WanFamily.TEXT_TO_VIDEO)));
+    return new Part(
+        WanFamily.TRANSFORMER,
+        config,
+        weights.renamed(
+            WanNames.TRANSFORMER, parameters -> WanTransformer.of(shape, parameters).close()),
+        Optional.of(shape.seesImage() ? WanFamily.IMAGE_TO_VIDEO : WanFamily.TEXT_TO_VIDEO));
   }
 
-  private static TensorFiles renamed(
-      TensorFiles files, NameTable table, Consumer<Parameters> model) {
-    try (Scope scope = Scope.open();
-        Scope owner = Scope.detached()) {
-      Parameters outline = Parameters.outline(owner);
-      model.accept(outline);
-      return files.renamed(table.places(outline.asked().keySet()));
-    }
-  }
-
-  private static ModelConfig transformerConfig(
-      TensorFiles files, UnaryOperator<String> naming, Optional<ModelConfig> beside) {
-    String patches = naming.apply("patch_embedding.weight");
-    int width = files.size(patches, 0);
+  private static ModelConfig transformerConfig(LooseWeights weights, Optional<ModelConfig> beside) {
+    String patches = "patch_embedding.weight";
+    int width = weights.size(patches, 0);
     ObjectNode config =
         new ObjectMapper().createObjectNode().put("_class_name", "WanTransformer3DModel");
     ArrayNode patch = config.putArray("patch_size");
     int pixels = 1;
     for (int axis = 2; axis < 5; axis++) {
-      int size = Math.max(1, files.size(patches, axis));
+      int size = Math.max(1, weights.size(patches, axis));
       patch.add(size);
       pixels *= size;
     }
-    int heads = heads(files, width, beside);
+    int heads = heads(weights, width, beside);
+    String embedder = "condition_embedder.";
     config
         .put("num_attention_heads", heads)
         .put("attention_head_dim", width / heads)
-        .put("in_channels", files.size(patches, 1))
-        .put("out_channels", files.size(naming.apply("proj_out.weight"), 0) / pixels);
-    sized(config, "text_dim", files, naming, "condition_embedder.text_embedder.linear_1.weight", 1);
-    sized(config, "freq_dim", files, naming, "condition_embedder.time_embedder.linear_1.weight", 1);
-    sized(config, "ffn_dim", files, naming, "blocks.0.ffn.net.0.proj.weight", 0);
-    String image = "condition_embedder.image_embedder.norm1.weight";
-    if (files.has(naming.apply(image))) {
-      sized(config, "image_dim", files, naming, image, 0);
-      sized(config, "added_kv_proj_dim", files, naming, "blocks.0.attn2.add_k_proj.weight", 1);
+        .put("in_channels", weights.size(patches, 1))
+        .put("out_channels", weights.size("proj_out.weight", 0) / pixels)
+        .put("text_dim", weights.size(embedder + "text_embedder.linear_1.weight", 1))
+        .put("freq_dim", weights.size(embedder + "time_embedder.linear_1.weight", 1))
+        .put("ffn_dim", weights.size("blocks.0.ffn.net.0.proj.weight", 0))
+        .put("num_layers", weights.count(i -> "blocks." + i + ".attn2.norm_q.weight"));
+    String image = embedder + "image_embedder.norm1.weight";
+    if (weights.has(image)) {
+      config
+          .put("image_dim", weights.size(image, 0))
+          .put("added_kv_proj_dim", weights.size("blocks.0.attn2.add_k_proj.weight", 1));
     }
-    String positions = "condition_embedder.image_embedder.pos_embed";
-    if (files.has(naming.apply(positions))) {
-      sized(config, "pos_embed_seq_len", files, naming, positions, 1);
+    String positions = embedder + "image_embedder.pos_embed";
+    if (weights.has(positions)) {
+      config.put("pos_embed_seq_len", weights.size(positions, 1));
     }
-    config.put(
-        "num_layers", files.count(i -> naming.apply("blocks." + i + ".attn2.norm_q.weight")));
-    return ModelConfig.of(files.origin(), config);
-  }
-
-  private static void sized(
-      ObjectNode config,
-      String key,
-      TensorFiles files,
-      UnaryOperator<String> naming,
-      String tensor,
-      int axis) {
-    config.put(key, files.size(naming.apply(tensor), axis));
+    return ModelConfig.of(weights.files().origin(), config);
   }
 
   /** From the configuration of Wan's own repository, else from the released width of a head. */
-  private static int heads(TensorFiles files, int width, Optional<ModelConfig> beside) {
+  private static int heads(LooseWeights weights, int width, Optional<ModelConfig> beside) {
     int released = width % HEAD == 0 ? width / HEAD : 0;
     int heads =
         beside
@@ -173,7 +137,7 @@ final class WanLooseFiles implements LooseFiles {
     if (heads < 1 || width % heads != 0) {
       throw new BadInputException(
           "Cannot tell the heads of the transformer in "
-              + files.origin()
+              + weights.files().origin()
               + ": it is "
               + width
               + " wide",
@@ -183,57 +147,50 @@ final class WanLooseFiles implements LooseFiles {
   }
 
   private static Optional<Part> autoencoder(TensorFiles stored, Optional<ModelConfig> beside) {
-    Optional<String> own = stored.prefixOf("decoder.up_blocks.0.resnets.0.norm1.gamma");
-    Optional<String> original = stored.prefixOf("decoder.upsamples.0.residual.0.gamma");
-    if (own.isEmpty() && original.isEmpty()) {
-      return Optional.empty();
-    }
-    TensorFiles files = stored.under(own.or(() -> original).orElseThrow()).unscaled();
-    NameTable encoder = WanNames.autoencoder(0, 0); // which the decoder's row does not concern
-    UnaryOperator<String> naming = own.isPresent() ? UnaryOperator.identity() : encoder::of;
+    // names of the first level, which are the same for any number of levels
+    return LooseWeights.find(
+            stored, "decoder.up_blocks.0.resnets.0.norm1.gamma", WanNames.autoencoder(1, 0))
+        .map(weights -> autoencoder(weights, beside));
+  }
+
+  private static Part autoencoder(LooseWeights weights, Optional<ModelConfig> beside) {
     ModelConfig config =
         beside
             .filter(found -> found.className().equals("AutoencoderKLWan"))
-            .orElseGet(() -> autoencoderConfig(files, naming));
+            .orElseGet(() -> autoencoderConfig(weights));
     WanAutoencoderConfig shape = WanAutoencoderConfig.of(config);
-    return Optional.of(
-        new Part(
-            WanFamily.VAE,
-            config,
-            own.isPresent()
-                ? files
-                : renamed(
-                    files,
-                    WanNames.autoencoder(shape.levels(), shape.blocks()),
-                    parameters -> WanAutoencoder.inspect(shape, parameters)),
-            Optional.empty()));
+    return new Part(
+        WanFamily.VAE,
+        config,
+        weights.renamed(
+            WanNames.autoencoder(shape.levels(), shape.blocks()),
+            parameters -> WanAutoencoder.inspect(shape, parameters)));
   }
 
   /** Read off the encoder, whose blocks stand in one row: the blocks of a level, then a step. */
-  private static ModelConfig autoencoderConfig(TensorFiles files, UnaryOperator<String> naming) {
-    int width = files.size(naming.apply("encoder.conv_in.weight"), 0);
-    int blocks = files.count(i -> naming.apply("encoder.down_blocks." + i + ".conv1.weight"));
+  private static ModelConfig autoencoderConfig(LooseWeights weights) {
+    String name = "encoder.down_blocks.";
+    int width = weights.size("encoder.conv_in.weight", 0);
+    int blocks = weights.count(i -> name + i + ".conv1.weight");
     ObjectNode config =
         new ObjectMapper()
             .createObjectNode()
             .put("_class_name", "AutoencoderKLWan")
             .put("base_dim", width)
-            .put("z_dim", files.size(naming.apply("post_quant_conv.weight"), 0))
+            .put("z_dim", weights.size("post_quant_conv.weight", 0))
             .put("num_res_blocks", blocks);
     ArrayNode multipliers = config.putArray("dim_mult");
     ArrayNode halvesTime = config.putArray("temperal_downsample");
-    String name = "encoder.down_blocks.";
-    int levels = 1 + files.count(i -> naming.apply(step(i, blocks) + ".resample.1.weight"));
+    int levels = 1 + weights.count(i -> step(i, blocks) + ".resample.1.weight");
     for (int level = 0; level < levels; level++) {
-      String first = name + level * (blocks + 1) + ".conv1.weight";
-      multipliers.add(files.size(naming.apply(first), 0) / width);
+      multipliers.add(weights.size(name + level * (blocks + 1) + ".conv1.weight", 0) / width);
       if (level < levels - 1) {
-        halvesTime.add(files.has(naming.apply(step(level, blocks) + ".time_conv.weight")));
+        halvesTime.add(weights.has(step(level, blocks) + ".time_conv.weight"));
       }
     }
-    int decoder = files.size(naming.apply("decoder.conv_in.weight"), 0);
+    int decoder = weights.size("decoder.conv_in.weight", 0);
     config.put("decoder_base_dim", decoder / Math.max(1, multipliers.get(levels - 1).asInt()));
-    return ModelConfig.of(files.origin(), config);
+    return ModelConfig.of(weights.files().origin(), config);
   }
 
   /** The block that steps down from a level. */

@@ -13,7 +13,6 @@ import dev.gossamer.video.Denoiser;
 import dev.gossamer.video.FrameSink;
 import dev.gossamer.video.LoadedOnDemand;
 import dev.gossamer.video.ModelOptions;
-import dev.gossamer.video.Offload;
 import dev.gossamer.video.PromptEncoding;
 import dev.gossamer.video.Tiles;
 import dev.gossamer.video.VideoDefaults;
@@ -27,6 +26,7 @@ import dev.gossamer.video.autoencoder.Tiling;
 import dev.gossamer.video.media.Frame;
 import dev.gossamer.video.schedulers.Schedule;
 import dev.gossamer.video.text.PromptCleaning;
+import dev.gossamer.video.text.T5Encoder;
 import dev.gossamer.video.text.T5Text;
 import dev.gossamer.video.text.TokenIds;
 import java.nio.file.Path;
@@ -110,7 +110,7 @@ final class WanModel implements VideoModel {
         configs.files(WanFamily.TEXT_ENCODER),
         T5Text.dtype(options.dtype()),
         options.device(),
-        options.offload().ofT5());
+        options.offload().stay());
   }
 
   @Override
@@ -200,15 +200,16 @@ final class WanModel implements VideoModel {
           ComponentInspection.bytesAs(
               T5Text.dtype(wanted.dtype()),
               configs.files(WanFamily.TEXT_ENCODER),
-              T5Text.BLOCKS,
-              wanted.offload() == Offload.BLOCKS ? 1 : Integer.MAX_VALUE);
+              name -> true,
+              T5Encoder.BLOCK,
+              wanted.offload().held(1));
       case TRANSFORMER ->
           ComponentInspection.bytesAs(
               wanted.dtype(),
               configs.files(WanFamily.TRANSFORMER),
-              WanTransformer.BLOCKS,
-              // both branches of guidance may hold one
-              wanted.offload() == Offload.BLOCKS ? 2 : Integer.MAX_VALUE);
+              name -> true,
+              WanTransformer.BLOCK,
+              wanted.offload().held(2)); // both branches of guidance may hold one
       case DECODER ->
           bytes(
               WanFamily.VAE,

@@ -10,18 +10,19 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.LayerRow;
+import dev.gossamer.tensor.nn.LayerRow.Stay;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
-import dev.gossamer.video.Offload;
 import dev.gossamer.video.transformer.Patches;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /**
  * Wan 2.1's diffusion transformer (diffusers' WanTransformer3DModel): from noisy latents, a
@@ -31,7 +32,8 @@ import java.util.Set;
  * number of threads at once, each with its own scopes. It owns its weights until it is closed.
  */
 public final class WanTransformer implements AutoCloseable {
-  static final String BLOCKS = "blocks.";
+  /** How the names of a block's weights begin. */
+  static final Pattern BLOCK = Pattern.compile("blocks\\.\\d+\\.");
 
   private static final Set<String> KEPT_FLOAT32 =
       Set.of("rope", "time_embedder", "scale_shift_table", "norm1", "norm2", "norm3");
@@ -46,8 +48,13 @@ public final class WanTransformer implements AutoCloseable {
   private final RowRuns runs;
 
   private WanTransformer(
-      WanTransformerConfig config, Parameters parameters, Scope owner, LayerRow<WanBlock> blocks) {
-    this.blocks = blocks;
+      WanTransformerConfig config, Parameters parameters, Scope owner, Stay stay) {
+    this.blocks =
+        LayerRow.of(
+            stay,
+            config.layers(),
+            parameters,
+            (from, index) -> new WanBlock(from, "blocks." + index, config));
     this.config = config;
     this.owner = owner;
     int width = config.width();
@@ -81,37 +88,24 @@ public final class WanTransformer implements AutoCloseable {
         WanTransformerConfig.of(ModelConfig.read(files.origin().resolve("config.json"))),
         files,
         dtype,
-        device);
+        device,
+        Stay.RESIDENT);
   }
 
   /**
    * Loads weights of this shape.
    *
    * @param files under diffusers' names
+   * @param stay how long the weights of its blocks stay in memory
    * @throws dev.gossamer.tensor.failure.BadInputException if they do not fit
    */
   public static WanTransformer load(
-      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
-    return load(config, files, dtype, device, Offload.NONE);
-  }
-
-  /**
-   * As {@link #load(WanTransformerConfig, TensorFiles, DType, Device)}, with all blocks in memory
-   * or each only while it runs.
-   */
-  public static WanTransformer load(
-      WanTransformerConfig config, TensorFiles files, DType dtype, Device device, Offload offload) {
+      WanTransformerConfig config, TensorFiles files, DType dtype, Device device, Stay stay) {
     Scope owner = Scope.detached();
     try (Scope scope = Scope.open()) {
       Parameters parameters =
           Parameters.load(files, dtype, device, owner, WanTransformer::keepsFloat32);
-      boolean pass = offload == Offload.BLOCKS;
-      LayerRow<WanBlock> blocks =
-          pass ? passing(config, files, dtype, device) : resident(config, parameters);
-      WanTransformer model = new WanTransformer(config, parameters, owner, blocks);
-      if (pass) {
-        parameters.ignore(name -> name.startsWith(BLOCKS)); // each is checked when it is loaded
-      }
+      WanTransformer model = new WanTransformer(config, parameters, owner, stay);
       parameters.check();
       return model;
     } catch (RuntimeException | Error e) {
@@ -126,34 +120,8 @@ public final class WanTransformer implements AutoCloseable {
    */
   public static WanTransformer of(WanTransformerConfig config, Parameters parameters) {
     try (Scope scope = Scope.open()) {
-      return new WanTransformer(config, parameters, Scope.detached(), resident(config, parameters));
+      return new WanTransformer(config, parameters, Scope.detached(), Stay.RESIDENT);
     }
-  }
-
-  private static LayerRow<WanBlock> resident(WanTransformerConfig config, Parameters parameters) {
-    List<WanBlock> blocks = new ArrayList<>();
-    for (int i = 0; i < config.layers(); i++) {
-      blocks.add(new WanBlock(parameters, BLOCKS + i, config));
-    }
-    return LayerRow.resident(blocks);
-  }
-
-  private static LayerRow<WanBlock> passing(
-      WanTransformerConfig config, TensorFiles files, DType dtype, Device device) {
-    return LayerRow.passing(
-        config.layers(),
-        (index, owner) -> {
-          Parameters own =
-              Parameters.load(
-                  files.under(BLOCKS + index + "."),
-                  dtype,
-                  device,
-                  owner,
-                  WanTransformer::keepsFloat32);
-          WanBlock block = new WanBlock(own, "", config);
-          own.check();
-          return block;
-        });
   }
 
   /** Whether a weight stays in float32 in a model of a lower type. */

@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankEnvironment;
 import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.SavedModel;
@@ -57,8 +58,15 @@ final class LanguageModelArguments {
    * Loads the model on one rank alone, to be closed by the caller.
    *
    * @param terminal is told of damaged checkpoints that were left out
+   * @throws UsageException if this process is one of several ranks
    */
   SavedModel open(Threads pool, Terminal terminal) {
+    int ranks = RankEnvironment.of(System.getenv()).size();
+    if (ranks > 1) {
+      throw new UsageException(
+          "This command computes in one process, and " + ranks + " ranks were started",
+          "Start it without launch, torchrun or srun");
+    }
     return open(RankGrid.flat(LocalRanks.alone()), pool, terminal);
   }
 

@@ -30,6 +30,9 @@ public record MatchedSettings(
   /** Matched settings that are further off than this, in percent, are refused. */
   public static final double TOLERANCE = 0.5;
 
+  /** Experts that joined ones are at least, as the paper's: of fewer there is hardly a choice. */
+  private static final int FEWEST_JOINED = 4;
+
   /** What is made equal. */
   public enum Match {
     /** Each expert keeps its weights, the projections come on top: the paper. */
@@ -181,5 +184,54 @@ public record MatchedSettings(
     int experts = base.experts() / granularity;
     int topK = Math.max(1, base.topK() / granularity);
     return new Vanilla(base.hidden(), experts, topK, inner, base.body());
+  }
+
+  /**
+   * A vanilla layer with as many weights, the gate's included, however small the base is: experts
+   * are joined to the widest ones of about four times the hidden width at most that leave at least
+   * {@value #FEWEST_JOINED}, and widened by what the gate of so few weighs less. Of the paper's 64
+   * experts it makes 4.
+   *
+   * @param topK experts that a token visits
+   * @throws UsageException if the experts cannot be joined so
+   */
+  public static Vanilla vanilla(FineGrained base, int topK) {
+    int joined = joined(base);
+    if (joined < 2) {
+      throw new UsageException(
+          base.experts()
+              + " experts of inner width "
+              + base.inner()
+              + " do not join to "
+              + FEWEST_JOINED
+              + " or more vanilla ones of at most "
+              + 4 * base.hidden(),
+          "Use a number of experts that more numbers divide, or narrower ones");
+    }
+    int experts = base.experts() / joined;
+    long weights = base.expertWeights() + base.gateWeights();
+    long expert = (long) base.body().matrices() * base.hidden();
+    double exact =
+        (double) (weights - (long) experts * base.hidden()) / ((double) experts * expert);
+    int step = 8;
+    while (true) {
+      int inner = (int) Math.round(exact / step) * step;
+      double off = experts * expert * Math.abs(inner - exact) / weights;
+      if (step == 1 || inner > 0 && 100 * off <= TOLERANCE / 2) {
+        return new Vanilla(base.hidden(), experts, topK, inner, base.body());
+      }
+      step /= 2;
+    }
+  }
+
+  /** How many experts make one vanilla expert; 1 if none can be joined. */
+  private static int joined(FineGrained base) {
+    int most = Math.min(4 * base.hidden() / base.inner(), base.experts() / FEWEST_JOINED);
+    for (int joined = most; joined > 1; joined--) {
+      if (base.experts() % joined == 0) {
+        return joined;
+      }
+    }
+    return 1;
   }
 }

@@ -30,8 +30,8 @@ public record MatchedSettings(
   /** Matched settings that are further off than this, in percent, are refused. */
   public static final double TOLERANCE = 0.5;
 
-  /** Experts that joined ones are at least, as the paper's: of fewer there is hardly a choice. */
-  private static final int FEWEST_JOINED = 4;
+  /** Vanilla experts there are at least, as in the paper: of fewer there is hardly a choice. */
+  private static final int FEWEST_VANILLA = 4;
 
   /** What is made equal. */
   public enum Match {
@@ -187,51 +187,38 @@ public record MatchedSettings(
   }
 
   /**
-   * A vanilla layer with as many weights, the gate's included, however small the base is: experts
-   * are joined to the widest ones of about four times the hidden width at most that leave at least
-   * {@value #FEWEST_JOINED}, and widened by what the gate of so few weighs less. Of the paper's 64
-   * experts it makes 4.
+   * A vanilla layer with as many weights, the gate's included, however small the base is: the
+   * fewest experts, {@value #FEWEST_VANILLA} or more, that are at most about four times as wide as
+   * the stream and come within {@value #TOLERANCE} % in whole numbers. Of the paper's 64 experts
+   * that makes 4.
    *
    * @param topK experts that a token visits
-   * @throws UsageException if the experts cannot be joined so
+   * @throws UsageException if there is no such layer of fewer experts than the base has
    */
   public static Vanilla vanilla(FineGrained base, int topK) {
-    int joined = joined(base);
-    if (joined < 2) {
-      throw new UsageException(
-          base.experts()
-              + " experts of inner width "
-              + base.inner()
-              + " do not join to "
-              + FEWEST_JOINED
-              + " or more vanilla ones of at most "
-              + 4 * base.hidden(),
-          "Use a number of experts that more numbers divide, or narrower ones");
-    }
-    int experts = base.experts() / joined;
     long weights = base.expertWeights() + base.gateWeights();
-    long expert = (long) base.body().matrices() * base.hidden();
-    double exact =
-        (double) (weights - (long) experts * base.hidden()) / ((double) experts * expert);
-    int step = 8;
-    while (true) {
-      int inner = (int) Math.round(exact / step) * step;
-      double off = experts * expert * Math.abs(inner - exact) / weights;
-      if (step == 1 || inner > 0 && 100 * off <= TOLERANCE / 2) {
-        return new Vanilla(base.hidden(), experts, topK, inner, base.body());
-      }
-      step /= 2;
-    }
-  }
-
-  /** How many experts make one vanilla expert; 1 if none can be joined. */
-  private static int joined(FineGrained base) {
-    int most = Math.min(4 * base.hidden() / base.inner(), base.experts() / FEWEST_JOINED);
-    for (int joined = most; joined > 1; joined--) {
-      if (base.experts() % joined == 0) {
-        return joined;
+    long unit = (long) base.body().matrices() * base.hidden();
+    int widest = 4 * base.hidden();
+    int least = (base.experts() * base.inner() + widest - 1) / widest;
+    for (int experts = Math.max(FEWEST_VANILLA, least); experts < base.experts(); experts++) {
+      double exact = (double) (weights - (long) experts * base.hidden()) / (experts * unit);
+      for (int step = 8; step >= 1; step /= 2) {
+        int inner = (int) Math.round(exact / step) * step;
+        double off = experts * unit * Math.abs(inner - exact) / weights;
+        if (inner >= 1 && 100 * off <= TOLERANCE) {
+          return new Vanilla(base.hidden(), experts, topK, inner, base.body());
+        }
       }
     }
-    return 1;
+    throw new UsageException(
+        String.format(
+            Locale.ROOT,
+            "No %d to %d vanilla experts of whole widths up to %d weigh as much as %d of %d",
+            FEWEST_VANILLA,
+            base.experts() - 1,
+            widest,
+            base.experts(),
+            base.inner()),
+        "Use more experts, or other widths");
   }
 }

@@ -36,7 +36,7 @@ import picocli.CommandLine.Spec;
     })
 public final class Gossamer implements Runnable {
   private static final String SETTING = "--attn.";
-  private static final String TRAINING = "train";
+  private static final Set<String> TRAINING = Set.of("train", "compare-structures");
   private static final Pattern SECTION =
       Pattern.compile("--[A-Za-z]+\\.[A-Za-z.]+=.*", Pattern.DOTALL);
   private static final Set<String> LAUNCHING = Set.of("launch", "lab");
@@ -51,6 +51,7 @@ public final class Gossamer implements Runnable {
               "evaluate",
               "complete",
               "serve",
+              "compare-structures",
               "checkpoint"),
           new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
           new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
@@ -105,6 +106,7 @@ public final class Gossamer implements Runnable {
         .addSubcommand(new TokenizeCommand(terminal, interrupted))
         .addSubcommand(new TrainCommand(terminal, interrupted))
         .addSubcommand(new EvaluateCommand(terminal))
+        .addSubcommand(new CompareStructuresCommand(terminal, interrupted))
         .addSubcommand(new CompleteCommand(terminal, interrupted))
         .addSubcommand(new ServeCommand(terminal, interrupted))
         .addSubcommand(
@@ -148,7 +150,7 @@ public final class Gossamer implements Runnable {
 
   /**
    * Lets {@code --attn.name=value} reach the option {@code --attn}, whose argument is a pair; and
-   * of {@code train} any {@code --section.key=value} the option {@code --set}.
+   * of commands that train any {@code --section.key=value} the option {@code --set}.
    */
   private static String[] separated(String[] args) {
     if (args.length > 0 && LAUNCHING.contains(args[0])) {
@@ -156,7 +158,7 @@ public final class Gossamer implements Runnable {
     }
     List<String> separated = new ArrayList<>();
     for (String arg : args) {
-      if (args[0].equals(TRAINING) && SECTION.matcher(arg).matches()) {
+      if (TRAINING.contains(args[0]) && SECTION.matcher(arg).matches()) {
         separated.add("--set");
         separated.add(arg.substring(2));
       } else if (arg.startsWith(SETTING)) {

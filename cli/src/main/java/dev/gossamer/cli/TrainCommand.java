@@ -7,7 +7,6 @@ import dev.gossamer.lm.train.TrainSettings;
 import dev.gossamer.lm.train.TrainingRun;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
-import dev.gossamer.tensor.failure.UsageException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -38,24 +37,7 @@ final class TrainCommand implements Callable<Integer> {
   private final Terminal terminal;
   private final BooleanSupplier interrupted;
 
-  @Option(
-      names = "--config",
-      paramLabel = "FILE",
-      description = "JSON; docs/lm.md has every key. A run's own config.json is one.")
-  private Path config;
-
-  @Option(
-      names = "--preset",
-      paramLabel = "NAME",
-      description = "tiny: a minute on the text that ships inside; small: a few million weights.")
-  private String preset;
-
-  @Option(
-      names = "--data",
-      paramLabel = "DIR",
-      description =
-          "Folder of tokens (default: the configuration's; of a preset, the text inside).")
-  private Path data;
+  @Mixin private TrainArguments train;
 
   @Option(
       names = "--out",
@@ -66,64 +48,6 @@ final class TrainCommand implements Callable<Integer> {
 
   @Option(names = "--resume", description = "Go on from the last sound checkpoint in --out.")
   private boolean resume;
-
-  @Option(
-      names = "--steps",
-      paramLabel = "N",
-      description = "Steps of the optimiser (default: the configuration's).")
-  private Integer steps;
-
-  @Option(
-      names = "--batch",
-      paramLabel = "N",
-      description = "Sequences of a step on all ranks (default: the configuration's).")
-  private Integer batch;
-
-  @Option(
-      names = "--micro-batch",
-      paramLabel = "N",
-      description = "Sequences that a rank takes at once (default: the configuration's).")
-  private Integer microBatch;
-
-  @Option(
-      names = "--sequence",
-      paramLabel = "N",
-      description = "Tokens of a sample (default: the model's context).")
-  private Integer sequence;
-
-  @Option(
-      names = "--dtype",
-      paramLabel = "TYPE",
-      description = "fp32, or bf16 with fp32 masters (default: the configuration's, fp32).")
-  private String dtype;
-
-  @Option(
-      names = "--deterministic",
-      paramLabel = "HOW",
-      description =
-          "run: the same bits on the same number of ranks; elastic: on any, slower (default: run).")
-  private String deterministic;
-
-  @Option(names = "--seed", paramLabel = "N", description = "Of weights and samples.")
-  private Integer seed;
-
-  @Option(
-      names = "--log-every",
-      paramLabel = "N",
-      description = "Steps between lines (default: the configuration's, 10).")
-  private Integer logEvery;
-
-  @Option(
-      names = "--set",
-      paramLabel = "KEY=VALUE",
-      description = "Any other key, parts divided by dots; null takes it away.")
-  private Map<String, String> set = new LinkedHashMap<>();
-
-  @Option(
-      names = "--threads",
-      paramLabel = "N",
-      description = "Processor threads of each rank (default: all cores for one rank, else 1).")
-  private Integer threads;
 
   @Option(names = "--no-chart", description = "Draw no loss.png at the end.")
   private boolean noChart;
@@ -143,17 +67,16 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    TrainConfig chosen = overridden(chosen());
+    TrainConfig chosen = train.config();
     List<Optional<Evaluation>> seen = new ArrayList<>();
     ranks.run(
         world -> {
-          Path tokens = tokens(chosen, world.rank() == 0);
+          Path tokens = train.tokens(chosen, out.resolve("tokens"), world.rank() == 0);
           world.barrier(); // rank 0 may have made them
           TrainSettings settings = chosen.settings(tokens);
           TrainTerminal progress =
               new TrainTerminal(terminal, interrupted, settings.steps(), settings.logEvery());
-          int own = threads != null ? threads : world.size() == 1 ? Threads.available() : 1;
-          try (Threads pool = new Threads(own)) {
+          try (Threads pool = new Threads(train.threads(world.size()))) {
             Optional<Evaluation> last =
                 new TrainingRun(settings, tokens, out, resume)
                     .run(world, ranks.perNode(), pool, progress);
@@ -163,52 +86,6 @@ final class TrainCommand implements Callable<Integer> {
           }
         });
     return 0;
-  }
-
-  private TrainConfig chosen() {
-    if ((config == null) == (preset == null)) {
-      throw new UsageException(
-          config == null ? "Neither --config nor --preset" : "Both --config and --preset",
-          "Name one of them, for example --preset tiny");
-    }
-    return config != null ? TrainConfig.of(config) : TrainConfig.preset(preset);
-  }
-
-  private TrainConfig overridden(TrainConfig from) {
-    Map<String, Object> given = new LinkedHashMap<>();
-    given.put("steps", steps);
-    given.put("batch", batch);
-    given.put("microBatch", microBatch);
-    given.put("sequence", sequence);
-    given.put("dtype", dtype);
-    given.put("deterministic", deterministic);
-    given.put("seed", seed);
-    given.put("logEvery", logEvery);
-    TrainConfig changed = from;
-    for (Map.Entry<String, Object> entry : given.entrySet()) {
-      if (entry.getValue() != null) {
-        changed = changed.with(entry.getKey(), entry.getValue().toString());
-      }
-    }
-    for (Map.Entry<String, String> entry : set.entrySet()) {
-      changed = changed.with(entry.getKey(), entry.getValue());
-    }
-    return changed;
-  }
-
-  private Path tokens(TrainConfig chosen, boolean first) {
-    Path named = data != null ? data : chosen.data().orElse(null);
-    if (named != null) {
-      return named;
-    }
-    if (preset == null) {
-      throw new UsageException("The configuration names no data", "Use --data DIR");
-    }
-    Path inside = out.resolve("tokens");
-    if (first) {
-      TrainConfig.writeExcerpt(inside);
-    }
-    return inside;
   }
 
   private void finish(Optional<Evaluation> last) {

@@ -85,4 +85,25 @@ public record ModelSettings(
         experts.map(change),
         where);
   }
+
+  /**
+   * The same without experts.
+   *
+   * @param inner width of every layer's feed-forward network
+   */
+  public ModelSettings asDense(int inner) {
+    return new ModelSettings(
+        vocabulary,
+        hidden,
+        layers,
+        context,
+        attention,
+        norm,
+        normEps,
+        tied,
+        new DenseSettings(inner, dense.body(), dense.activation()),
+        Optional.empty(),
+        0,
+        1);
+  }
 }

@@ -30,6 +30,9 @@ public record MatchedSettings(
   /** Matched settings that are further off than this, in percent, are refused. */
   public static final double TOLERANCE = 0.5;
 
+  /** Vanilla experts there are at least, as in the paper: of fewer there is hardly a choice. */
+  private static final int FEWEST_VANILLA = 4;
+
   /** What is made equal. */
   public enum Match {
     /** Each expert keeps its weights, the projections come on top: the paper. */
@@ -181,5 +184,41 @@ public record MatchedSettings(
     int experts = base.experts() / granularity;
     int topK = Math.max(1, base.topK() / granularity);
     return new Vanilla(base.hidden(), experts, topK, inner, base.body());
+  }
+
+  /**
+   * A vanilla layer with as many weights, the gate's included, however small the base is: the
+   * fewest experts, {@value #FEWEST_VANILLA} or more, that are at most about four times as wide as
+   * the stream and come within {@value #TOLERANCE} % in whole numbers. Of the paper's 64 experts
+   * that makes 4.
+   *
+   * @param topK experts that a token visits
+   * @throws UsageException if there is no such layer of fewer experts than the base has
+   */
+  public static Vanilla vanilla(FineGrained base, int topK) {
+    long weights = base.expertWeights() + base.gateWeights();
+    long unit = (long) base.body().matrices() * base.hidden();
+    int widest = 4 * base.hidden();
+    int least = (base.experts() * base.inner() + widest - 1) / widest;
+    for (int experts = Math.max(FEWEST_VANILLA, least); experts < base.experts(); experts++) {
+      double exact = (double) (weights - (long) experts * base.hidden()) / (experts * unit);
+      for (int step = 8; step >= 1; step /= 2) {
+        int inner = (int) Math.round(exact / step) * step;
+        double off = experts * unit * Math.abs(inner - exact) / weights;
+        if (inner >= 1 && 100 * off <= TOLERANCE) {
+          return new Vanilla(base.hidden(), experts, topK, inner, base.body());
+        }
+      }
+    }
+    throw new UsageException(
+        String.format(
+            Locale.ROOT,
+            "No %d to %d vanilla experts of whole widths up to %d weigh as much as %d of %d",
+            FEWEST_VANILLA,
+            base.experts() - 1,
+            widest,
+            base.experts(),
+            base.inner()),
+        "Use more experts, or other widths");
   }
 }

@@ -73,6 +73,22 @@ public record MoeSettings(
         Initialisation.fanIn(1));
   }
 
+  /** The same layer in another structure; what only BigMac's projections have is off elsewhere. */
+  public MoeSettings withStructure(MoeStructure value) {
+    boolean bigMac = value instanceof MoeStructure.BigMac;
+    return new MoeSettings(
+        value,
+        router,
+        activation,
+        expertBias,
+        bigMac && projectionBias,
+        bigMac && latentNorm,
+        bigMac && gateReadsLatent,
+        sharedInner,
+        parallel,
+        initialisation);
+  }
+
   public MoeSettings withRouter(RouterSettings value) {
     return new MoeSettings(
         structure,

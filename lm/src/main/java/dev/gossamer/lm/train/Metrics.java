@@ -69,13 +69,17 @@ public final class Metrics implements AutoCloseable {
     }
   }
 
-  /** The lines of a file as they were written. */
+  /** The lines of a file as they were written; one that a kill cut short at its end is left out. */
   public static List<Map<String, Object>> read(Path path) {
     try {
       List<Map<String, Object>> lines = new ArrayList<>();
-      for (String line : Files.readAllLines(path)) {
+      List<String> texts = Files.readAllLines(path);
+      for (int i = 0; i < texts.size(); i++) {
+        if (i + 1 == texts.size() && !isUpTo(texts.get(i), Long.MAX_VALUE)) {
+          break;
+        }
         @SuppressWarnings("unchecked") // objects have texts for keys
-        Map<String, Object> document = JSON.readValue(line, Map.class);
+        Map<String, Object> document = JSON.readValue(texts.get(i), Map.class);
         lines.add(document);
       }
       return lines;

@@ -97,6 +97,22 @@ public record OptimizerSettings(
     return document;
   }
 
+  /** The same way of the learning rate, so many times as high from its beginning to its end. */
+  public OptimizerSettings withRate(double times) {
+    return new OptimizerSettings(
+        times * learningRate,
+        times * minLearningRate,
+        schedule,
+        warmup,
+        decay,
+        beta1,
+        beta2,
+        epsilon,
+        weightDecay,
+        clip,
+        biasRate);
+  }
+
   /**
    * The learning rate of a step.
    *

@@ -91,6 +91,15 @@ public final class TrainConfig {
     }
   }
 
+  /**
+   * What it says there; missing if nothing.
+   *
+   * @param path keys, divided by dots
+   */
+  public JsonNode at(String path) {
+    return root.at("/" + path.replace('.', '/'));
+  }
+
   /** The folder of tokens, if it names one. */
   public Optional<Path> data() {
     JsonNode data = root.path("data");

@@ -98,6 +98,66 @@ public record TrainSettings(
         "Use fp32");
   }
 
+  /** The same training of another model. */
+  public TrainSettings withModel(ModelSettings value) {
+    return new TrainSettings(
+        value,
+        dtype,
+        steps,
+        sequence,
+        batch,
+        microBatch,
+        optimizer,
+        expertRanks,
+        parallel,
+        elastic,
+        checkpoint,
+        evaluateEvery,
+        evaluateWindows,
+        logEvery,
+        seed);
+  }
+
+  /** The same training with weights moved otherwise. */
+  public TrainSettings withOptimizer(OptimizerSettings value) {
+    return new TrainSettings(
+        model,
+        dtype,
+        steps,
+        sequence,
+        batch,
+        microBatch,
+        value,
+        expertRanks,
+        parallel,
+        elastic,
+        checkpoint,
+        evaluateEvery,
+        evaluateWindows,
+        logEvery,
+        seed);
+  }
+
+  /** The same training with other weights to begin with and samples in another order. */
+  public TrainSettings withSeed(int value) {
+    return new TrainSettings(
+        model,
+        dtype,
+        steps,
+        sequence,
+        batch,
+        microBatch,
+        optimizer,
+        expertRanks,
+        parallel,
+        elastic,
+        checkpoint,
+        evaluateEvery,
+        evaluateWindows,
+        logEvery,
+        value);
+  }
+
   private static void require(boolean holds, String found, String remedy) {
     if (!holds) {
       throw new UsageException("No training has " + found, remedy);

@@ -1,6 +1,5 @@
 package dev.gossamer.lm.train;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.distributed.Communicator;
@@ -21,11 +20,11 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.InterruptedRunException;
 import dev.gossamer.tensor.files.PartFile;
+import dev.gossamer.tensor.settings.Difference;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -147,27 +146,14 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
     ObjectNode now = tree(settings);
     ObjectNode then = checkpoint.manifest().settings();
     for (String key : List.of("model", "sequence", "batch", "seed")) {
-      String difference = difference(key, then.path(key), now.path(key));
-      if (!difference.isEmpty()) {
-        throw new BadInputException(
-            "Cannot go on with " + checkpoint.folder() + ": " + difference,
-            "Use the configuration of that run, or another folder");
-      }
+      Difference.first(key, then.path(key), now.path(key))
+          .ifPresent(
+              difference -> {
+                throw new BadInputException(
+                    "Cannot go on with " + checkpoint.folder() + ": " + difference,
+                    "Use the configuration of that run, or another folder");
+              });
     }
-  }
-
-  private static String difference(String key, JsonNode then, JsonNode now) {
-    if (then.isObject() && now.isObject()) {
-      List<String> keys = new ArrayList<>();
-      then.fieldNames().forEachRemaining(keys::add);
-      now.fieldNames().forEachRemaining(keys::add);
-      return keys.stream()
-          .map(k -> difference(key + "." + k, then.path(k), now.path(k)))
-          .filter(text -> !text.isEmpty())
-          .findFirst()
-          .orElse("");
-    }
-    return then.equals(now) ? "" : "its " + key + " is " + then + ", not " + now;
   }
 
   private static Best load(Checkpoint checkpoint, Trainer trainer) {

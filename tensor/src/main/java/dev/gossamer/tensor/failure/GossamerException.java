@@ -7,6 +7,7 @@ package dev.gossamer.tensor.failure;
 public class GossamerException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
+  private final String found;
   private final String remedy;
 
   /**
@@ -19,12 +20,18 @@ public class GossamerException extends RuntimeException {
 
   public GossamerException(String message, String remedy, Throwable cause) {
     super(oneLine(remedy.isEmpty() ? message : message + ". " + remedy), cause);
+    this.found = oneLine(message);
     this.remedy = remedy;
   }
 
   /** Names out of files end up in messages; they must not break the line or steer a terminal. */
   private static String oneLine(String message) {
     return message.replaceAll("\\R|\\p{Cc}", " ");
+  }
+
+  /** What was being done and what was found: the message without the remedy. */
+  public final String found() {
+    return found;
   }
 
   /** What the reader can do about it; may be empty. */

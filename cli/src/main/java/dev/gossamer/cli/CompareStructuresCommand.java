@@ -122,7 +122,9 @@ final class CompareStructuresCommand implements Callable<Integer> {
           TrainTerminal progress =
               new TrainTerminal(terminal, interrupted, training.steps(), training.logEvery());
           try (Threads pool = new Threads(train.threads(world.size()))) {
-            comparison.run(world, ranks.perNode(), pool, progress).ifPresent(this::finish);
+            comparison
+                .run(world, ranks.perNode(), train.device(world.size()), pool, progress)
+                .ifPresent(this::finish);
           }
         });
     return 0;

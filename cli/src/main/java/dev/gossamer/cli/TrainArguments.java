@@ -1,7 +1,9 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.lm.train.TrainConfig;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.failure.UsageException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -87,6 +89,12 @@ final class TrainArguments {
       description = "Processor threads of each rank (default: all cores for one rank, else 1).")
   private Integer threads;
 
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      description = "cpu, or cuda or cuda:N for one rank on a card (default: ${DEFAULT-VALUE}).")
+  private String device = Device.CPU.toString();
+
   /** The configuration with what the command line replaces. */
   TrainConfig config() {
     return overridden(chosen());
@@ -141,6 +149,25 @@ final class TrainArguments {
       TrainConfig.writeExcerpt(inside);
     }
     return inside;
+  }
+
+  /**
+   * Where each of so many ranks computes.
+   *
+   * @throws UsageException if several ranks would share a card
+   * @throws dev.gossamer.tensor.failure.EnvironmentException if there is no card that can be used
+   */
+  Device device(int size) {
+    Device chosen = Device.of(device);
+    if (!chosen.isCpu()) {
+      if (size > 1) {
+        throw new UsageException(
+            "--device " + device + " is for one rank, and there are " + size,
+            "Leave it out, or train on one rank");
+      }
+      Card.of(chosen);
+    }
+    return chosen;
   }
 
   /** Processor threads of each of so many ranks. */

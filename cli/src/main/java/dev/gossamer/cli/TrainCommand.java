@@ -5,6 +5,7 @@ import dev.gossamer.lm.train.Evaluation;
 import dev.gossamer.lm.train.TrainConfig;
 import dev.gossamer.lm.train.TrainSettings;
 import dev.gossamer.lm.train.TrainingRun;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
@@ -76,10 +77,11 @@ final class TrainCommand implements Callable<Integer> {
           TrainSettings settings = chosen.settings(tokens);
           TrainTerminal progress =
               new TrainTerminal(terminal, interrupted, settings.steps(), settings.logEvery());
+          Device device = train.device(world.size());
           try (Threads pool = new Threads(train.threads(world.size()))) {
             Optional<Evaluation> last =
                 new TrainingRun(settings, tokens, out, resume)
-                    .run(world, ranks.perNode(), pool, progress);
+                    .run(world, ranks.perNode(), device, pool, progress);
             if (world.rank() == 0) {
               finish(last);
             }

@@ -4,16 +4,18 @@ import dev.gossamer.lm.Rows.Span;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.Projection;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * Causal attention over the tokens of a sequence, those of its cache included. Scores and their
  * products are float32 (float64 in a float64 model) whatever the weights' type. Heads are spread
  * over threads; the query heads of one head of keys stay together, so that nothing depends on the
- * number of threads.
+ * number of threads. A card takes the heads of all sequences at once where these are alike.
  */
 final class CausalAttention implements Branch {
   private final AttentionSettings.Grouped settings;
@@ -72,12 +74,33 @@ final class CausalAttention implements Branch {
 
   @Override
   public Pass forward(Tensor x, Rows rows) {
-    RotaryTable.Turn turn = rotary == null ? null : rotary.at(rows.positions());
+    RotaryTable.Turn turn = rotary == null ? null : rotary.at(rows.positions(x.device()));
     Tensor rawQuery = heads(query.forward(x, threads), settings.heads());
     Tensor rawKey = heads(key.forward(x, threads), settings.kvHeads());
     Tensor q = placed(rawQuery, queryNorm, turn);
     Tensor k = placed(rawKey, keyNorm, turn);
     Tensor v = heads(value.forward(x, threads), settings.kvHeads());
+    Tensor attended = Tensor.empty(exact, x.device(), q.shape());
+    if (isTakenAtOnce(rows, x.device())) {
+      eachMember(
+          rows,
+          settings,
+          (queries, keys) ->
+              CausalProduct.forward(
+                  queries.apply(attended),
+                  queries.apply(q),
+                  keys.apply(k),
+                  keys.apply(v),
+                  scale()));
+    } else {
+      headByHead(rows, q, k, v, attended);
+    }
+    Tensor joined = attended.flatten(1, 2).to(x.dtype());
+    Tensor y = output.forward(joined, threads);
+    return new Saved(x, rows, turn, rawQuery, rawKey, q, k, v, attended, joined, y);
+  }
+
+  private void headByHead(Rows rows, Tensor q, Tensor k, Tensor v, Tensor attended) {
     List<List<Tensor>> seen = new ArrayList<>(); // keys and values of each sequence
     for (Span span : rows.spans()) {
       Tensor keys = k.narrow(0, span.from(), span.count());
@@ -87,7 +110,6 @@ final class CausalAttention implements Branch {
               ? List.of(keys.transpose(0, 1), values.transpose(0, 1))
               : span.cache().append(layer, keys, values));
     }
-    Tensor attended = Tensor.empty(exact, q.shape());
     eachHead(
         rows,
         (span, number, kv, head) ->
@@ -97,9 +119,6 @@ final class CausalAttention implements Branch {
                 seen.get(number).get(0).select(0, kv),
                 seen.get(number).get(1).select(0, kv),
                 scale()));
-    Tensor joined = attended.flatten(1, 2).to(x.dtype());
-    Tensor y = output.forward(joined, threads);
-    return new Saved(x, rows, turn, rawQuery, rawKey, q, k, v, attended, joined, y);
   }
 
   /** {@code [rows, heads, headDim]} in the exact type. */
@@ -114,6 +133,40 @@ final class CausalAttention implements Branch {
 
   private double scale() {
     return 1 / Math.sqrt(settings.headDim());
+  }
+
+  /** Whether the heads of all sequences are taken together, as a card likes it. */
+  private static boolean isTakenAtOnce(Rows rows, Device device) {
+    return !device.isCpu() && rows.areAlike();
+  }
+
+  /** Views of some heads of all sequences, {@code [sequences, kvHeads, tokens, width]}. */
+  interface Member {
+    /**
+     * @param queries of {@code [rows, heads, width]}: one query head of every head of keys
+     * @param keys of {@code [rows, kvHeads, width]}
+     */
+    void of(UnaryOperator<Tensor> queries, UnaryOperator<Tensor> keys);
+  }
+
+  /** Does the work for the first query head of every head of keys, then for the second, .. */
+  static void eachMember(Rows rows, AttentionSettings.Grouped settings, Member work) {
+    int sequences = rows.spans().size();
+    int kvHeads = settings.kvHeads();
+    int group = settings.heads() / kvHeads;
+    long tokens = rows.total() / sequences;
+    UnaryOperator<Tensor> keys =
+        heads -> heads.reshape(sequences, tokens, kvHeads, heads.size(2)).transpose(1, 2);
+    for (int i = 0; i < group; i++) {
+      int member = i;
+      work.of(
+          heads ->
+              heads
+                  .reshape(sequences, tokens, kvHeads, group, heads.size(2))
+                  .select(3, member)
+                  .transpose(1, 2),
+          keys);
+    }
   }
 
   private interface Head {
@@ -179,22 +232,39 @@ final class CausalAttention implements Branch {
     public Tensor backward(Tensor ofOutput, double lossScale) {
       int part = rows.batch().number();
       Tensor ofAttended = heads(output.backward(joined, ofOutput, part, threads), settings.heads());
-      Tensor ofQ = Tensor.empty(exact, q.shape());
-      Tensor ofK = Tensor.zeros(exact, k.shape());
-      Tensor ofV = Tensor.zeros(exact, v.shape());
-      eachHead(
-          rows,
-          (span, number, kv, head) ->
-              CausalProduct.backward(
-                  span.of(ofQ, head),
-                  span.of(ofK, kv),
-                  span.of(ofV, kv),
-                  span.of(q, head),
-                  span.of(k, kv),
-                  span.of(v, kv),
-                  scale(),
-                  span.of(attended, head),
-                  span.of(ofAttended, head)));
+      Tensor ofQ = Tensor.empty(exact, q.device(), q.shape());
+      Tensor ofK = Tensor.empty(exact, k.device(), k.shape()).fill(0);
+      Tensor ofV = Tensor.empty(exact, v.device(), v.shape()).fill(0);
+      if (isTakenAtOnce(rows, x.device())) {
+        eachMember(
+            rows,
+            settings,
+            (queries, keys) ->
+                CausalProduct.backward(
+                    queries.apply(ofQ),
+                    keys.apply(ofK),
+                    keys.apply(ofV),
+                    queries.apply(q),
+                    keys.apply(k),
+                    keys.apply(v),
+                    scale(),
+                    queries.apply(attended),
+                    queries.apply(ofAttended)));
+      } else {
+        eachHead(
+            rows,
+            (span, number, kv, head) ->
+                CausalProduct.backward(
+                    span.of(ofQ, head),
+                    span.of(ofK, kv),
+                    span.of(ofV, kv),
+                    span.of(q, head),
+                    span.of(k, kv),
+                    span.of(v, kv),
+                    scale(),
+                    span.of(attended, head),
+                    span.of(ofAttended, head)));
+      }
       Tensor ofRawQuery = unplaced(rawQuery, ofQ, queryNorm, part);
       Tensor ofRawKey = unplaced(rawKey, ofK, keyNorm, part);
       return query

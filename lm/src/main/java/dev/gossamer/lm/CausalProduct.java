@@ -5,9 +5,10 @@ import dev.gossamer.tensor.Tensor;
 import java.util.Arrays;
 
 /**
- * {@code softmax(q k^T scale) v} of one head in which a token sees itself and what stands before
- * it. Queries are taken in tiles, each with the keys that it may see, so that half of the products
- * is never made and memory holds one tile's scores. The way back makes them again.
+ * {@code softmax(q k^T scale) v} of one head, or of several that are stacked before the last two
+ * dimensions, in which a token sees itself and what stands before it. Queries are taken in tiles,
+ * each with the keys that it may see, so that half of the products is never made and memory holds
+ * one tile's scores. The way back makes them again.
  *
  * <p>Queries are the last of the tokens: query i of n stands at place {@code m - n + i} of m keys.
  */
@@ -17,10 +18,10 @@ final class CausalProduct {
   private CausalProduct() {}
 
   /**
-   * @param output {@code [n, width]}, written
-   * @param q {@code [n, headDim]}
-   * @param k {@code [m, headDim]}
-   * @param v {@code [m, width]}
+   * @param output {@code [.., n, width]}, written
+   * @param q {@code [.., n, headDim]}
+   * @param k {@code [.., m, headDim]}
+   * @param v {@code [.., m, width]}
    */
   static void forward(Tensor output, Tensor q, Tensor k, Tensor v, double scale) {
     eachTile(
@@ -28,9 +29,9 @@ final class CausalProduct {
         k,
         (from, count, seen) ->
             Tensor.matmulInto(
-                output.narrow(0, from, count),
-                shares(q.narrow(0, from, count), k.narrow(0, 0, seen), scale),
-                v.narrow(0, 0, seen)));
+                output.narrow(-2, from, count),
+                shares(q.narrow(-2, from, count), k.narrow(-2, 0, seen), scale),
+                v.narrow(-2, 0, seen)));
   }
 
   /**
@@ -53,16 +54,16 @@ final class CausalProduct {
         q,
         k,
         (from, count, seen) -> {
-          Tensor some = q.narrow(0, from, count);
-          Tensor keys = k.narrow(0, 0, seen);
+          Tensor some = q.narrow(-2, from, count);
+          Tensor keys = k.narrow(-2, 0, seen);
           Tensor shares = shares(some, keys, scale);
-          Tensor dy = ofOutput.narrow(0, from, count);
-          ofV.narrow(0, 0, seen).addInPlace(shares.transpose(0, 1).matmul(dy));
-          Tensor mean = dy.mul(output.narrow(0, from, count)).sum(true, 1);
-          Tensor ofScores = dy.matmul(v.narrow(0, 0, seen).transpose(0, 1)).sub(mean);
+          Tensor dy = ofOutput.narrow(-2, from, count);
+          ofV.narrow(-2, 0, seen).addInPlace(shares.transpose(-2, -1).matmul(dy));
+          Tensor mean = dy.mul(output.narrow(-2, from, count)).sum(true, -1);
+          Tensor ofScores = dy.matmul(v.narrow(-2, 0, seen).transpose(-2, -1)).sub(mean);
           ofScores.mulInPlace(shares).mulInPlace(scale);
-          Tensor.matmulInto(ofQ.narrow(0, from, count), ofScores, keys);
-          ofK.narrow(0, 0, seen).addInPlace(ofScores.transpose(0, 1).matmul(some));
+          Tensor.matmulInto(ofQ.narrow(-2, from, count), ofScores, keys);
+          ofK.narrow(-2, 0, seen).addInPlace(ofScores.transpose(-2, -1).matmul(some));
         });
   }
 
@@ -71,8 +72,8 @@ final class CausalProduct {
   }
 
   private static void eachTile(Tensor q, Tensor k, Tile work) {
-    long queries = q.size(0);
-    long before = k.size(0) - queries;
+    long queries = q.size(-2);
+    long before = k.size(-2) - queries;
     for (long from = 0; from < queries; from += TILE) {
       long count = Math.min(TILE, queries - from);
       try (Scope scope = Scope.open()) {
@@ -83,12 +84,14 @@ final class CausalProduct {
 
   /** How much each query takes of each key, {@code [count, seen]}. */
   private static Tensor shares(Tensor q, Tensor k, double scale) {
-    long count = q.size(0);
-    Tensor scores = q.mul(scale).matmul(k.transpose(0, 1));
+    long count = q.size(-2);
+    Tensor scores = q.mul(scale).matmul(k.transpose(-2, -1));
     if (count > 1) {
-      scores.narrow(1, k.size(0) - count, count).addInPlace(future(count).to(scores.dtype()));
+      scores
+          .narrow(-1, k.size(-2) - count, count)
+          .addInPlace(future(count).to(scores.dtype()).to(scores.device()));
     }
-    Tensor.softmaxInto(scores, scores, 1);
+    Tensor.softmaxInto(scores, scores, -1);
     return scores;
   }
 

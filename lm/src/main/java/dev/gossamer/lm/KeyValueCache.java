@@ -103,7 +103,7 @@ public final class KeyValueCache implements AutoCloseable {
 
   private static Tensor room(Tensor rows, int tokens) {
     DType dtype = rows.dtype();
-    return Tensor.empty(dtype, rows.size(1), tokens, rows.size(2));
+    return Tensor.empty(dtype, rows.device(), rows.size(1), tokens, rows.size(2));
   }
 
   /** Tells that all layers have the rows of a call. */

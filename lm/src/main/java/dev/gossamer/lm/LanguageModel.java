@@ -22,13 +22,15 @@ import java.util.List;
  *
  * <p>The ranks of its grid share the experts; every one of them makes the same calls in the same
  * order, with tokens of its own. All else is on each rank. Weights are float32 or float64, or bf16
- * with norms, attention, routers and losses in float32; everything is on the processor.
+ * with norms, attention, routers and losses in float32. All are on one device; a card's routing is
+ * decided on the processor.
  *
  * <p>Used by one thread at a time.
  */
 public final class LanguageModel implements AutoCloseable {
   private final ModelSettings settings;
   private final DType dtype;
+  private final Device device;
   private final Scope owner = Scope.detached();
   private final Vocabulary vocabulary;
   private final List<Layer> layers = new ArrayList<>();
@@ -87,7 +89,23 @@ public final class LanguageModel implements AutoCloseable {
    */
   public LanguageModel(
       ModelSettings settings, long seed, DType dtype, RankGrid grid, Threads threads) {
+    this(settings, seed, dtype, Device.CPU, grid, threads);
+  }
+
+  /**
+   * Likewise, on a device.
+   *
+   * @param device where weights are and all is computed
+   */
+  public LanguageModel(
+      ModelSettings settings,
+      long seed,
+      DType dtype,
+      Device device,
+      RankGrid grid,
+      Threads threads) {
     this.settings = settings;
+    this.device = device;
     this.dtype = dtype;
     Initialisation start =
         settings
@@ -95,17 +113,13 @@ public final class LanguageModel implements AutoCloseable {
             .map(MoeSettings::initialisation)
             .orElse(Initialisation.fanIn(settings.layers()));
     int elastic = settings.experts().map(moe -> moe.parallel().elastic()).orElse(0);
-    FreshWeights fresh = new FreshWeights(seed, dtype, start, elastic, owner);
+    FreshWeights fresh = new FreshWeights(seed, dtype, device, start, elastic, owner);
     this.vocabulary = new Vocabulary(settings, fresh, threads);
     AttentionSettings attention = settings.attention();
     RotaryTable rotary =
         attention.positions() == Positions.ROPE
             ? new RotaryTable(
-                attention.rotary(),
-                attention.rotaryWidth(),
-                settings.context(),
-                FreshWeights.exact(dtype),
-                owner)
+                attention.rotary(), attention.rotaryWidth(), settings.context(), fresh)
             : null;
     for (int i = 0; i < settings.layers(); i++) {
       String name = "layers." + i;
@@ -143,8 +157,7 @@ public final class LanguageModel implements AutoCloseable {
 
   private Branch experts(String name, long seed, RankGrid grid, Threads threads) {
     MoeLayer layer =
-        new MoeLayer(
-            settings.experts().orElseThrow(), name, seed, dtype, Device.CPU, grid, threads);
+        new MoeLayer(settings.experts().orElseThrow(), name, seed, dtype, device, grid, threads);
     expertLayers.add(layer);
     return new ExpertBranch(layer);
   }
@@ -156,6 +169,11 @@ public final class LanguageModel implements AutoCloseable {
   /** Type of the weights. */
   public DType dtype() {
     return dtype;
+  }
+
+  /** Where it computes. */
+  public Device device() {
+    return device;
   }
 
   /** All weights of this rank, in an order that depends on the settings alone. */
@@ -269,7 +287,8 @@ public final class LanguageModel implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor stream = last(ids, rows, new LoadWatcher(load));
       Tensor logits =
-          vocabulary.logits(stream.indexSelect(0, Tensor.of(wanted, (long) wanted.length)));
+          vocabulary.logits(
+              stream.indexSelect(0, Tensor.of(wanted, (long) wanted.length).to(device)));
       rows.advance();
       return scope.keep(logits);
     }
@@ -373,7 +392,7 @@ public final class LanguageModel implements AutoCloseable {
         x = step(layer.mixNorm(), layer.mix(), x, rows, steps);
       }
       Tensor normed = finalNorm.forward(x);
-      Tensor ofNormed = Tensor.empty(normed.dtype(), normed.shape());
+      Tensor ofNormed = Tensor.empty(normed.dtype(), device, normed.shape());
       double loss = vocabulary.lossWithGradient(normed, targets, normaliser, ofNormed, microBatch);
       Tensor dx = finalNorm.backward(x, ofNormed, microBatch);
       for (int i = steps.size() - 1; i >= 0; i--) {

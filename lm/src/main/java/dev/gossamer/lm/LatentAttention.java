@@ -130,7 +130,7 @@ final class LatentAttention implements Branch {
     Saved(Tensor x, Rows rows) {
       this.x = x;
       this.rows = rows;
-      this.turn = rotary.at(rows.positions());
+      this.turn = rotary.at(rows.positions(x.device()));
       this.rawQuery = queryDown == null ? null : queryDown.down().forward(x, threads);
       this.readQuery = queryDown == null ? x : queryDown.norm().forward(rawQuery);
       this.q = turned(heads(query.forward(readQuery, threads), settings.headDim()));
@@ -142,7 +142,8 @@ final class LatentAttention implements Branch {
       Tensor[] wide = begins ? wide(c) : new Tensor[2];
       this.k = begins ? Tensor.cat(2, wide[0], shared.expand(-1, settings.heads(), -1)) : null;
       this.v = wide[1];
-      this.attended = Tensor.empty(exact, x.size(0), settings.heads(), settings.valueDim());
+      this.attended =
+          Tensor.empty(exact, x.device(), x.size(0), settings.heads(), settings.valueDim());
       attend(shared);
       this.joined = attended.flatten(1, 2).to(x.dtype());
       this.y = output.forward(joined, threads);
@@ -195,7 +196,7 @@ final class LatentAttention implements Branch {
         weight.narrow(0, settings.plainDim(), settings.valueDim())
       };
       Tensor asked = Tensor.cat(1, parts[0].matmul(ups[0]), parts[1]);
-      Tensor given = Tensor.empty(exact, some.size(0), settings.rank());
+      Tensor given = Tensor.empty(exact, some.device(), some.size(0), settings.rank());
       CausalProduct.forward(given, asked, seen, seen.narrow(1, 0, settings.rank()), scale());
       Tensor.matmulInto(of, given, ups[1].transpose(0, 1));
     }
@@ -210,9 +211,9 @@ final class LatentAttention implements Branch {
       int part = rows.batch().number();
       Tensor ofAttended =
           heads(output.backward(joined, ofOutput, part, threads), settings.valueDim());
-      Tensor ofQ = Tensor.empty(exact, q.shape());
-      Tensor ofK = Tensor.zeros(exact, k.shape());
-      Tensor ofV = Tensor.zeros(exact, v.shape());
+      Tensor ofQ = Tensor.empty(exact, q.device(), q.shape());
+      Tensor ofK = Tensor.empty(exact, k.device(), k.shape()).fill(0);
+      Tensor ofV = Tensor.empty(exact, v.device(), v.shape()).fill(0);
       rows.eachHead(
           settings.heads(),
           threads,

@@ -27,7 +27,7 @@ public record ModelCount(long parameters, long activeParameters, double forwardF
       long beside = 2 * norm(model) + projections + attentionExtras(attention);
       all += beside;
       active += beside;
-      flops += 2.0 * projections + 4.0 * sequence * attention.heads() * attention.headDim();
+      flops += 2.0 * projections + 2.0 * sequence * attention.heads() * pairWidth(attention);
       if (model.hasExperts(layer)) {
         MoeSettings moe = model.experts().orElseThrow();
         MoeStructure shape = moe.structure();
@@ -57,14 +57,33 @@ public record ModelCount(long parameters, long activeParameters, double forwardF
   }
 
   private static long projections(ModelSettings model) {
-    AttentionSettings attention = model.attention();
-    long rows = 2L * attention.heads() + 2L * attention.kvHeads();
-    return rows * attention.headDim() * model.hidden();
+    long hidden = model.hidden();
+    if (model.attention() instanceof AttentionSettings.Latent latent) {
+      long queries = (long) latent.heads() * latent.headDim();
+      long narrow = latent.queryRank();
+      return (narrow == 0 ? queries * hidden : narrow * hidden + queries * narrow)
+          + (latent.rank() + latent.rotaryDim()) * hidden
+          + (long) latent.heads() * (latent.plainDim() + latent.valueDim()) * latent.rank()
+          + (long) latent.heads() * latent.valueDim() * hidden;
+    }
+    AttentionSettings.Grouped grouped = (AttentionSettings.Grouped) model.attention();
+    return (2L * grouped.heads() + 2L * grouped.kvHeads()) * grouped.headDim() * hidden;
   }
 
   private static long attentionExtras(AttentionSettings attention) {
-    long biases = (attention.heads() + 2L * attention.kvHeads()) * attention.headDim();
-    return (attention.bias() ? biases : 0) + (attention.headNorm() ? 2L * attention.headDim() : 0);
+    if (attention instanceof AttentionSettings.Latent latent) {
+      return latent.queryRank() + latent.rank();
+    }
+    AttentionSettings.Grouped grouped = (AttentionSettings.Grouped) attention;
+    long biases = (grouped.heads() + 2L * grouped.kvHeads()) * grouped.headDim();
+    return (grouped.bias() ? biases : 0) + (grouped.headNorm() ? 2L * grouped.headDim() : 0);
+  }
+
+  /** Widths of a head's queries and values, both of which every pair of tokens multiplies. */
+  private static int pairWidth(AttentionSettings attention) {
+    return attention instanceof AttentionSettings.Latent latent
+        ? latent.headDim() + latent.valueDim()
+        : 2 * ((AttentionSettings.Grouped) attention).headDim();
   }
 
   /** Weights of gate, projections and shared expert, which every token is multiplied with. */
@@ -73,7 +92,8 @@ public record ModelCount(long parameters, long activeParameters, double forwardF
     int gateWidth = moe.gateReadsLatent() ? shape.wireWidth() : shape.hidden();
     return (long) shape.experts() * gateWidth
         + shape.projectionWeights()
-        + body(shape.body(), shape.hidden(), moe.sharedInner());
+        + body(shape.body(), shape.hidden(), moe.shared().inner())
+        + (moe.shared().gated() ? shape.hidden() : 0);
   }
 
   private static long projectionExtras(MoeSettings moe) {

@@ -103,7 +103,6 @@ public record ModelSettings(
         tied,
         new DenseSettings(inner, dense.body(), dense.activation()),
         Optional.empty(),
-        0,
-        1);
+        where);
   }
 }

@@ -1,6 +1,5 @@
 package dev.gossamer.lm;
 
-import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
@@ -13,7 +12,7 @@ final class RotaryTable {
   private final Tensor cosine; // [context, width / 2]
   private final Tensor sine;
 
-  RotaryTable(Rotary rotary, int width, int context, DType dtype, Scope owner) {
+  RotaryTable(Rotary rotary, int width, int context, FreshWeights fresh) {
     double[] speeds = rotary.speeds(width);
     double[] cosines = new double[context * speeds.length];
     double[] sines = new double[cosines.length];
@@ -25,9 +24,13 @@ final class RotaryTable {
       }
     }
     try (Scope scope = Scope.open()) {
-      this.cosine = owner.adopt(Tensor.of(cosines, context, width / 2).to(dtype));
-      this.sine = owner.adopt(Tensor.of(sines, context, width / 2).to(dtype));
+      this.cosine = kept(fresh, Tensor.of(cosines, context, width / 2));
+      this.sine = kept(fresh, Tensor.of(sines, context, width / 2));
     }
+  }
+
+  private static Tensor kept(FreshWeights fresh, Tensor table) {
+    return fresh.owner().adopt(table.to(FreshWeights.exact(fresh.dtype())).to(fresh.device()));
   }
 
   /** The rows of some positions. */

@@ -1,6 +1,7 @@
 package dev.gossamer.lm;
 
 import dev.gossamer.moe.router.TokenBatch;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
@@ -71,19 +72,25 @@ record Rows(List<Span> spans, TokenBatch batch) {
         spans.size() * heads, item -> work.of(spans.get(item / heads), item / heads, item % heads));
   }
 
+  /** Whether these are whole sequences of one length, so that they can be taken all at once. */
+  boolean areAlike() {
+    int count = spans.get(0).count();
+    return spans.stream().allMatch(span -> span.cache() == null && span.count() == count);
+  }
+
   int total() {
     return batch.tokens();
   }
 
-  /** INT32 {@code [rows]}: where each row stands in its sequence. */
-  Tensor positions() {
+  /** INT32 {@code [rows]} on a device: where each row stands in its sequence. */
+  Tensor positions(Device device) {
     int[] positions = new int[total()];
     for (Span span : spans) {
       for (int i = 0; i < span.count(); i++) {
         positions[span.from() + i] = span.start() + i;
       }
     }
-    return Tensor.of(positions, positions.length);
+    return Tensor.of(positions, positions.length).to(device);
   }
 
   void advance() {

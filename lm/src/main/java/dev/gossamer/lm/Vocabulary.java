@@ -3,6 +3,7 @@ package dev.gossamer.lm;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.Projection;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -21,7 +22,10 @@ final class Vocabulary {
   private static final double DEVIATION = 0.02;
   private static final long LOGITS_AT_ONCE = 1 << 23;
 
+  private static final long ROWS = 64;
+
   private final int size;
+  private final Device device;
   private final Parameter embedding;
   private final Parameter places; // null without learned positions
   private final Projection head;
@@ -30,6 +34,7 @@ final class Vocabulary {
 
   Vocabulary(ModelSettings model, FreshWeights fresh, Threads threads) {
     this.size = model.vocabulary();
+    this.device = fresh.device();
     this.threads = threads;
     this.tied = model.tied();
     this.embedding = fresh.table("embedding", size, model.hidden(), DEVIATION);
@@ -54,22 +59,26 @@ final class Vocabulary {
 
   /** {@code [rows, hidden]}. */
   Tensor embed(int[] ids, Rows rows) {
-    Tensor of = embedding.value().indexSelect(0, Tensor.of(ids, ids.length));
-    return places == null ? of : of.add(places.value().indexSelect(0, rows.positions()));
+    Tensor of = embedding.value().indexSelect(0, of(ids));
+    return places == null ? of : of.add(places.value().indexSelect(0, rows.positions(device)));
   }
 
   /** Adds the tables' gradients. */
   void embedBack(int[] ids, Rows rows, Tensor ofRows) {
-    add(embedding, Tensor.of(ids, ids.length), ofRows, rows.batch().number());
+    add(embedding, of(ids), ofRows, rows.batch().number());
     if (places != null) {
-      add(places, rows.positions(), ofRows, rows.batch().number());
+      add(places, rows.positions(device), ofRows, rows.batch().number());
     }
+  }
+
+  private Tensor of(int[] ids) {
+    return Tensor.of(ids, ids.length).to(device);
   }
 
   private static void add(Parameter table, Tensor index, Tensor ofRows, int microBatch) {
     Tensor into = table.gradientOf(microBatch);
     if (into.dtype() == DType.BFLOAT16) { // a frequent token's many small parts would be lost
-      Tensor sum = Tensor.zeros(DType.FLOAT32, into.shape());
+      Tensor sum = Tensor.empty(DType.FLOAT32, into.device(), into.shape()).fill(0);
       into.addInPlace(sum.indexAdd(0, index, ofRows.to(DType.FLOAT32)).to(into.dtype()));
     } else {
       into.indexAdd(0, index, ofRows);
@@ -134,7 +143,7 @@ final class Vocabulary {
   }
 
   /** {@code [rows, 1]}, 0 for rows without a target. */
-  private static Tensor losses(Tensor logits, int[] targets, int from) {
+  private Tensor losses(Tensor logits, int[] targets, int from) {
     Tensor index = index(targets, from, (int) logits.size(0));
     Tensor losses = logits.logSumExp(true, 1).sub(logits.gather(1, index));
     return losses.mul(mask(targets, from, (int) logits.size(0)).to(logits.dtype()));
@@ -143,10 +152,11 @@ final class Vocabulary {
   /** {@code (softmax - one of the target) / normaliser}, made in the logits' own memory. */
   private Tensor gradient(Tensor logits, int[] targets, int from, double normaliser) {
     int count = (int) logits.size(0);
+    long part = device.isCpu() ? ROWS : count; // a card takes all at once
     threads.forEach(
-        (count + 63) / 64,
+        (int) ((count + part - 1) / part),
         block -> {
-          Tensor some = logits.narrow(0, block * 64L, Math.min(64, count - block * 64L));
+          Tensor some = logits.narrow(0, block * part, Math.min(part, count - block * part));
           Tensor.softmaxInto(some, some, 1);
         });
     Tensor index = index(targets, from, count);
@@ -155,19 +165,19 @@ final class Vocabulary {
     return logits.mulInPlace(factor);
   }
 
-  private static Tensor index(int[] targets, int from, int count) {
+  private Tensor index(int[] targets, int from, int count) {
     long[] index = new long[count];
     for (int i = 0; i < count; i++) {
       index[i] = Math.max(0, targets[from + i]);
     }
-    return Tensor.of(index, count, 1);
+    return Tensor.of(index, count, 1).to(device);
   }
 
-  private static Tensor mask(int[] targets, int from, int count) {
+  private Tensor mask(int[] targets, int from, int count) {
     double[] mask = new double[count];
     for (int i = 0; i < count; i++) {
       mask[i] = targets[from + i] == NO_TARGET ? 0 : 1;
     }
-    return Tensor.of(mask, count, 1);
+    return Tensor.of(mask, count, 1).to(device);
   }
 }

@@ -19,6 +19,9 @@ class ModelCountTest {
         "{'tied': false, 'norm': 'layer', 'positions': 'learned', 'attentionBias': true}",
         "{'headNorm': true, 'kvHeads': 1, 'headDim': 6, 'gated': true}",
         "{'experts': {'firstDense': 1, 'sharedInner': 24, 'bias': true, 'projectionBias': true}}",
+        "{'experts': {'sharedInner': 8, 'sharedGate': true}}",
+        "{'latentAttention': {'rank': 6, 'plainDim': 5, 'rotaryDim': 4, 'valueDim': 3}}",
+        "{'latentAttention': {'queryRank': 7, 'rank': 6, 'plainDim': 5, 'rotaryDim': 4, 'valueDim': 3}}",
         "{'experts': {'latentNorm': true, 'gateReadsLatent': true}, 'inner': 40}",
         "{'structure': 'fine-grained', 'experts': {'latent': null}, 'layers': 3}",
         "{'structure': 'dense', 'experts': null, 'router': null, 'inner': 24}"

@@ -84,7 +84,7 @@ public record MoeSettings(
         bigMac && projectionBias,
         bigMac && latentNorm,
         bigMac && gateReadsLatent,
-        sharedInner,
+        shared,
         parallel,
         initialisation);
   }

@@ -10,6 +10,7 @@ import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.MoeStructure.BigMac;
 import dev.gossamer.moe.MoeStructure.FineGrained;
 import dev.gossamer.moe.router.RouterSettings;
+import dev.gossamer.moe.router.RouterSettings.Groups;
 import dev.gossamer.tensor.failure.UsageException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -131,7 +132,7 @@ public record ComparedModel(
           return moe.withStructure(structure)
               .withRouter(
                   router
-                      .withGroups(1, 1)
+                      .withGroups(Groups.NONE)
                       .withScores(
                           router.scores(), topK > 1 && router.normalise(), router.scaling()));
         });

@@ -12,6 +12,7 @@ import dev.gossamer.lm.data.TokenIndex;
 import dev.gossamer.lm.train.TrainProgress;
 import dev.gossamer.lm.train.TrainSettings;
 import dev.gossamer.lm.train.TrainingRun;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
@@ -90,12 +91,12 @@ public record StructureComparison(ComparisonSettings settings, MatchingCheck mat
    * @throws BadInputException if what is in the folder was made with other settings
    */
   public Optional<ComparisonReport> run(
-      Communicator world, int perNode, Threads threads, TrainProgress progress) {
+      Communicator world, int perNode, Device device, Threads threads, TrainProgress progress) {
     MachineFacts machine = MachineFacts.now();
     List<Planned> all = planned();
     begin(world, threads.count(), all);
     for (int i = 0; i < all.size(); i++) {
-      train(all, i, world, perNode, threads, progress);
+      train(all, i, world, perNode, device, threads, progress);
     }
     return world.rank() == 0
         ? Optional.of(report(machine, world.size(), threads.count()))
@@ -211,6 +212,7 @@ public record StructureComparison(ComparisonSettings settings, MatchingCheck mat
       int number,
       Communicator world,
       int perNode,
+      Device device,
       Threads threads,
       TrainProgress progress) {
     Planned run = all.get(number);
@@ -224,7 +226,7 @@ public record StructureComparison(ComparisonSettings settings, MatchingCheck mat
     }
     try {
       new TrainingRun(run.settings, settings.data(), run.folder, true)
-          .run(world, perNode, threads, progress);
+          .run(world, perNode, device, threads, progress);
     } catch (InterruptedRunException e) {
       throw new InterruptedRunException(
           run.name + ": " + e.found(), "Go on with the same command", e);

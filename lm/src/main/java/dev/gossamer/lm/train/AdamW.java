@@ -13,7 +13,10 @@ import java.util.List;
  * too, as those of an expert that no token visited: their means fade like all others.
  */
 final class AdamW implements AutoCloseable {
-  /** Numbers that are moved at once, so that they stay in the cache; also what threads share. */
+  /**
+   * Numbers that are moved at once, so that they stay in the cache; also what threads share. A card
+   * moves a whole tensor.
+   */
   private static final long SLICE = 1 << 17;
 
   private final OptimizerSettings settings;
@@ -31,10 +34,12 @@ final class AdamW implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       for (int i = 0; i < parameters.size(); i++) {
         Tensor value = parameters.get(i).value();
-        means.add(owner.adopt(Tensor.zeros(value.dtype(), value.shape())));
-        squares.add(owner.adopt(Tensor.zeros(value.dtype(), value.shape())));
-        for (long from = 0; from < value.count(); from += SLICE) {
-          slices.add(new Slice(i, from, Math.min(SLICE, value.count() - from)));
+        means.add(owner.adopt(Tensor.empty(value.dtype(), value.device(), value.shape()).fill(0)));
+        squares.add(
+            owner.adopt(Tensor.empty(value.dtype(), value.device(), value.shape()).fill(0)));
+        long size = value.device().isCpu() ? SLICE : Math.max(1, value.count());
+        for (long from = 0; from < value.count(); from += size) {
+          slices.add(new Slice(i, from, Math.min(size, value.count() - from)));
         }
       }
     }

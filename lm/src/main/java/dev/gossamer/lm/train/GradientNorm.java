@@ -6,6 +6,7 @@ import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -23,11 +24,13 @@ record GradientNorm(double length, String notFinite) {
    * @param block the ranks that share a set of experts
    */
   static GradientNorm of(List<Parameter> summed, Communicator block) {
+    List<double[]> own = squares(summed);
     double sum = 0;
     String bad = "";
-    for (Parameter parameter : summed) {
+    for (int i = 0; i < own.size(); i++) {
+      Parameter parameter = summed.get(i);
       double square = 0;
-      for (double one : parameter.ofExperts() ? ofExperts(parameter, block) : ofAll(parameter)) {
+      for (double one : parameter.ofExperts() ? ofBlock(own.get(i), block) : own.get(i)) {
         square += one;
       }
       if (!Double.isFinite(square) && bad.isEmpty()) {
@@ -38,31 +41,49 @@ record GradientNorm(double length, String notFinite) {
     return new GradientNorm(Math.sqrt(sum), bad);
   }
 
-  private static double[] ofAll(Parameter parameter) {
+  /** Of each parameter, or of each of its experts; a card is asked once for all. */
+  private static List<double[]> squares(List<Parameter> parameters) {
+    double[] all;
     try (Scope scope = Scope.open()) {
-      return new double[] {square(parameter.gradient())};
+      List<Tensor> each = new ArrayList<>();
+      for (Parameter parameter : parameters) {
+        for (int part = 0; part < parts(parameter); part++) {
+          Tensor gradient = parameter.gradient();
+          each.add(square(parameter.ofExperts() ? gradient.select(0, part) : gradient));
+        }
+      }
+      all = Tensor.cat(0, each.toArray(Tensor[]::new)).toDoubles();
+    }
+    List<double[]> squares = new ArrayList<>();
+    int from = 0;
+    for (Parameter parameter : parameters) {
+      squares.add(Arrays.copyOfRange(all, from, from + parts(parameter)));
+      from += parts(parameter);
+    }
+    return squares;
+  }
+
+  private static int parts(Parameter parameter) {
+    return parameter.ofExperts() ? (int) parameter.gradient().size(0) : 1;
+  }
+
+  /** FLOAT64 {@code [1]}. */
+  private static Tensor square(Tensor gradient) {
+    try (Scope scope = Scope.open()) {
+      return scope.keep(gradient.square().sum().to(DType.FLOAT64).reshape(1));
     }
   }
 
-  private static double square(Tensor gradient) {
-    return gradient.count() == 0 ? 0 : gradient.square().sum().to(DType.FLOAT64).item();
-  }
-
   /** Of each expert of the block. */
-  private static double[] ofExperts(Parameter parameter, Communicator block) {
+  private static double[] ofBlock(double[] own, Communicator block) {
+    if (block.size() == 1) {
+      return own;
+    }
     try (Scope scope = Scope.open()) {
-      int own = (int) parameter.gradient().size(0);
-      double[] squares = new double[own];
-      for (int expert = 0; expert < own; expert++) {
-        squares[expert] = square(parameter.gradient().select(0, expert));
-      }
-      if (block.size() == 1) {
-        return squares;
-      }
       // Ranks may hold one expert more or less: as many numbers from each as the largest has.
-      Tensor most = Tensor.of(new long[] {own}, 1);
+      Tensor most = Tensor.of(new long[] {own.length}, 1);
       block.allReduce(most, Reduction.MAXIMUM);
-      double[] padded = Arrays.copyOf(squares, (int) most.item());
+      double[] padded = Arrays.copyOf(own, (int) most.item());
       return block.allGather(Tensor.of(padded, padded.length)).toDoubles();
     }
   }

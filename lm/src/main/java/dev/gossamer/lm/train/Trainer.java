@@ -11,6 +11,7 @@ import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RouterSettings.Scores;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -41,10 +42,16 @@ public final class Trainer implements AutoCloseable {
   /**
    * @param world all ranks; not closed with the trainer
    * @param perNode neighbouring ranks that are on one machine
+   * @param device where this rank computes
    * @throws dev.gossamer.tensor.failure.UsageException if the ranks cannot share the work evenly
    */
   public Trainer(
-      TrainSettings settings, TokenFile text, Communicator world, int perNode, Threads threads) {
+      TrainSettings settings,
+      TokenFile text,
+      Communicator world,
+      int perNode,
+      Device device,
+      Threads threads) {
     this.settings = settings;
     this.world = world;
     this.threads = threads;
@@ -59,7 +66,12 @@ public final class Trainer implements AutoCloseable {
             : RankGrid.flat(groups.block());
     this.model =
         new LanguageModel(
-            settings.modelOn(world.size()), settings.seed(), settings.dtype(), grid, threads);
+            settings.modelOn(world.size()),
+            settings.seed(),
+            settings.dtype(),
+            device,
+            grid,
+            threads);
     this.weights = new MasterWeights(model.parameters());
     this.optimizer = new AdamW(settings.optimizer(), weights.masters());
   }

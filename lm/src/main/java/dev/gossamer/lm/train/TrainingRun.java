@@ -13,6 +13,7 @@ import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.lm.data.TokenFile;
 import dev.gossamer.moe.MoeLayer;
 import dev.gossamer.moe.Parameter;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -55,19 +56,20 @@ public record TrainingRun(TrainSettings settings, Path data, Path out, boolean r
    * Trains; every rank calls it.
    *
    * @param perNode neighbouring ranks that are on one machine
+   * @param device where this rank computes
    * @return the last look at held-out text, if there is any
    * @throws InterruptedRunException if it was asked to stop; everything is saved then
    * @throws BadInputException if the data or the checkpoints do not fit the settings
    */
   public Optional<Evaluation> run(
-      Communicator world, int perNode, Threads threads, TrainProgress progress) {
+      Communicator world, int perNode, Device device, Threads threads, TrainProgress progress) {
     world.agree("the configuration", tree(settings) + " " + data.getFileName());
     TokenFile text = TokenFile.open(Split.TRAIN.in(data));
     Path held = Split.VALIDATION.in(data);
     CheckpointFolder folder = new CheckpointFolder(out.resolve(CHECKPOINTS), world);
     Optional<Checkpoint> last = begin(world, folder, progress);
     try (TextTokenizer tokenizer = tokenizer(text);
-        Trainer trainer = new Trainer(settings, text, world, perNode, threads)) {
+        Trainer trainer = new Trainer(settings, text, world, perNode, device, threads)) {
       Optional<Evaluator> evaluator =
           Files.exists(held)
               ? Optional.of(

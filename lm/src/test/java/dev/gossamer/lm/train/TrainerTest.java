@@ -9,6 +9,7 @@ import dev.gossamer.lm.data.Texts;
 import dev.gossamer.lm.data.TokenFile;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.parallel.ExpertPlacement;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -46,7 +47,7 @@ class TrainerTest {
         ranks,
         world -> {
           try (Threads threads = new Threads(1);
-              Trainer trainer = new Trainer(settings, text, world, ranks, threads)) {
+              Trainer trainer = new Trainer(settings, text, world, ranks, Device.CPU, threads)) {
             for (int i = 0; i < steps; i++) {
               StepReport report = trainer.next();
               if (world.rank() == 0) {
@@ -183,7 +184,8 @@ class TrainerTest {
     try (Scope scope = Scope.open();
         Threads threads = new Threads(1)) {
       TokenFile four = TokenFile.open(shortText());
-      try (Trainer trainer = new Trainer(settings, four, LocalRanks.alone(), 1, threads)) {
+      try (Trainer trainer =
+          new Trainer(settings, four, LocalRanks.alone(), 1, Device.CPU, threads)) {
         StepReport last = null;
         for (int i = 0; i < 300; i++) {
           last = trainer.next();
@@ -213,7 +215,8 @@ class TrainerTest {
   void tellsOfEachStep() {
     try (Scope scope = Scope.open();
         Threads threads = new Threads(2);
-        Trainer trainer = new Trainer(TinyRuns.settings(), text, LocalRanks.alone(), 1, threads)) {
+        Trainer trainer =
+            new Trainer(TinyRuns.settings(), text, LocalRanks.alone(), 1, Device.CPU, threads)) {
       StepReport first = trainer.next();
       assertThat(first.step()).isEqualTo(1);
       assertThat(first.tokens()).isEqualTo(8 * 24);

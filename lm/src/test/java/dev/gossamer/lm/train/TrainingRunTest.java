@@ -7,6 +7,7 @@ import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.Checkpoint;
 import dev.gossamer.lm.data.Texts;
 import dev.gossamer.lm.data.TokenFile;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -84,7 +85,7 @@ class TrainingRunTest {
                 }
               };
           try (Threads threads = new Threads(1)) {
-            run.run(world, ranks, threads, progress);
+            run.run(world, ranks, Device.CPU, threads, progress);
           }
         });
   }
@@ -288,6 +289,7 @@ class TrainingRunTest {
               TokenFile.open(data.resolve("train.bin")),
               LocalRanks.alone(),
               1,
+              Device.CPU,
               threads)) {
         assertThatThrownBy(() -> checkpoint.load(TrainingRun.state(trainer)))
             .hasMessageContaining("'final_norm'")

@@ -189,13 +189,13 @@ public record MatchedSettings(
   /**
    * A vanilla layer with as many weights, the gate's included, however small the base is: the
    * fewest experts, {@value #FEWEST_VANILLA} or more, that are at most about four times as wide as
-   * the stream and come within {@value #TOLERANCE} % in whole numbers. Of the paper's 64 experts
-   * that makes 4.
+   * the stream and come near enough in whole numbers. Of the paper's 64 experts that makes 4.
    *
    * @param topK experts that a token visits
+   * @param most weights that the layer may be off
    * @throws UsageException if there is no such layer of fewer experts than the base has
    */
-  public static Vanilla vanilla(FineGrained base, int topK) {
+  public static Vanilla vanilla(FineGrained base, int topK, double most) {
     long weights = base.expertWeights() + base.gateWeights();
     long unit = (long) base.body().matrices() * base.hidden();
     int widest = 4 * base.hidden();
@@ -204,8 +204,7 @@ public record MatchedSettings(
       double exact = (double) (weights - (long) experts * base.hidden()) / (experts * unit);
       for (int step = 8; step >= 1; step /= 2) {
         int inner = (int) Math.round(exact / step) * step;
-        double off = experts * unit * Math.abs(inner - exact) / weights;
-        if (inner >= 1 && 100 * off <= TOLERANCE) {
+        if (inner >= 1 && experts * unit * Math.abs(inner - exact) <= most) {
           return new Vanilla(base.hidden(), experts, topK, inner, base.body());
         }
       }

@@ -99,17 +99,19 @@ class MatchedSettingsTest {
 
   @Test
   void vanillaLayersOfEqualWeightsCountTheGate() {
-    Vanilla ofPaper = MatchedSettings.vanilla(paper(2048, 8), 2);
+    FineGrained ofPaper = paper(2048, 8);
     // 60 gate rows of 2048 less make 7.5 more of each of 4 experts: 8199.5, in eights 8200.
-    assertThat(ofPaper).isEqualTo(new Vanilla(2048, 4, 2, 8200, ExpertBody.PLAIN));
+    assertThat(MatchedSettings.vanilla(ofPaper, 2, 0.001 * ofPaper.expertWeights()))
+        .isEqualTo(new Vanilla(2048, 4, 2, 8200, ExpertBody.PLAIN));
+    // Four are 32.5 wide, half a unit of 512 weights off; five are 25.9, off by 64.
     FineGrained small = new FineGrained(64, 8, 2, 16, ExpertBody.PLAIN);
-    Vanilla ofSmall = MatchedSettings.vanilla(small, 1);
-    // Four would be 32.5 wide, half a unit of 512 weights off; five are 25.9.
-    assertThat(ofSmall).isEqualTo(new Vanilla(64, 5, 1, 26, ExpertBody.PLAIN));
-    assertThatThrownBy(
-            () -> MatchedSettings.vanilla(new FineGrained(64, 7, 2, 16, ExpertBody.PLAIN), 1))
+    assertThat(MatchedSettings.vanilla(small, 1, 256))
+        .isEqualTo(new Vanilla(64, 4, 1, 32, ExpertBody.PLAIN));
+    assertThat(MatchedSettings.vanilla(small, 1, 255))
+        .isEqualTo(new Vanilla(64, 5, 1, 26, ExpertBody.PLAIN));
+    assertThatThrownBy(() -> MatchedSettings.vanilla(small, 1, 63))
         .isInstanceOf(UsageException.class)
-        .hasMessageContaining("No 4 to 6 vanilla experts");
+        .hasMessageContaining("No 4 to 7 vanilla experts");
   }
 
   @Test

@@ -125,7 +125,11 @@ public record ComparedModel(
 
   /** A weight that is divided by itself would not teach the gate: top-1 keeps the softmax's own. */
   private ModelSettings vanilla(int topK) {
-    MoeStructure structure = MatchedSettings.vanilla(fineGrained, topK);
+    ModelSettings base = with(fineGrained);
+    double most =
+        MatchedSettings.TOLERANCE / 100 * ModelCount.of(base, base.context()).parameters();
+    MoeStructure structure =
+        MatchedSettings.vanilla(fineGrained, topK, most / Math.max(1, base.expertLayers()));
     return model.withExperts(
         moe -> {
           RouterSettings router = moe.router();

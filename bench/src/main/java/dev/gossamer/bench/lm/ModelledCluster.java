@@ -47,13 +47,18 @@ record ModelledCluster(int topK, double ratio) {
   private static MoeStructure structure(Contestant contestant, PlannedModel model) {
     FineGrained fine = model.experts();
     return switch (contestant) {
-      case VANILLA_TOP1 -> MatchedSettings.vanilla(fine, 1);
-      case VANILLA_TOP2 -> MatchedSettings.vanilla(fine, 2);
+      case VANILLA_TOP1 -> vanilla(fine, 1);
+      case VANILLA_TOP2 -> vanilla(fine, 2);
       case FINE_GRAINED -> fine;
       case BIGMAC -> model.withMatch(Match.PARAMS).matched().matched();
       case BIGMAC_NOMINAL -> model.withMatch(Match.NOMINAL).matched().matched();
       // One expert that every token visits at home.
       case DENSE -> new Vanilla(fine.hidden(), 1, 1, fine.topK() * fine.inner(), fine.body());
     };
+  }
+
+  private static MoeStructure vanilla(FineGrained fine, int topK) {
+    double most = MatchedSettings.TOLERANCE / 100 * fine.expertWeights();
+    return MatchedSettings.vanilla(fine, topK, most);
   }
 }

@@ -78,7 +78,7 @@ class MatchingCheckTest {
     TrainConfig few = tiny().with("model.experts.count", "6");
     assertThatThrownBy(() -> MatchingCheck.of(model(few), ALL, 128))
         .isInstanceOf(UsageException.class)
-        .hasMessageContaining("Cannot make vanilla-top1: No 4 to 5 vanilla experts")
+        .hasMessageContaining("Cannot make bigmac: No BigMac layer matches by params within 0.5 %")
         .hasMessageContaining("The nearest settings that fit are --set model.experts.count=");
     assertThat(MatchingCheck.of(model(few), List.of(Contestant.FINE_GRAINED), 128).rows())
         .hasSize(1);

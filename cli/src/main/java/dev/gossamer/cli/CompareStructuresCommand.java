@@ -10,6 +10,7 @@ import dev.gossamer.bench.lm.Contestant;
 import dev.gossamer.bench.lm.StructureComparison;
 import dev.gossamer.lm.train.TrainConfig;
 import dev.gossamer.lm.train.TrainSettings;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.files.PartFile;
@@ -100,6 +101,7 @@ final class CompareStructuresCommand implements Callable<Integer> {
     TrainConfig config = train.config();
     ranks.run(
         world -> {
+          Device device = train.device(world.size());
           StructureComparison.requireOurs(out);
           world.barrier(); // all have looked before anything is written
           Path inside = out.resolve(StructureComparison.TOKENS);
@@ -122,9 +124,7 @@ final class CompareStructuresCommand implements Callable<Integer> {
           TrainTerminal progress =
               new TrainTerminal(terminal, interrupted, training.steps(), training.logEvery());
           try (Threads pool = new Threads(train.threads(world.size()))) {
-            comparison
-                .run(world, ranks.perNode(), train.device(world.size()), pool, progress)
-                .ifPresent(this::finish);
+            comparison.run(world, ranks.perNode(), device, pool, progress).ifPresent(this::finish);
           }
         });
     return 0;

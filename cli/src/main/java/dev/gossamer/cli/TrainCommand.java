@@ -72,12 +72,12 @@ final class TrainCommand implements Callable<Integer> {
     List<Optional<Evaluation>> seen = new ArrayList<>();
     ranks.run(
         world -> {
+          Device device = train.device(world.size());
           Path tokens = train.tokens(chosen, out.resolve("tokens"), world.rank() == 0);
           world.barrier(); // rank 0 may have made them
           TrainSettings settings = chosen.settings(tokens);
           TrainTerminal progress =
               new TrainTerminal(terminal, interrupted, settings.steps(), settings.logEvery());
-          Device device = train.device(world.size());
           try (Threads pool = new Threads(train.threads(world.size()))) {
             Optional<Evaluation> last =
                 new TrainingRun(settings, tokens, out, resume)

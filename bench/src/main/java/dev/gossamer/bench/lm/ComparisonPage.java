@@ -45,7 +45,8 @@ public final class ComparisonPage {
         heading + "Held-out bits per byte",
         settings(report),
         table.apply(bits(report)),
-        "A difference is that to fine-grained with the same seed, its interval Student's t at 95 %.",
+        "A difference is that to fine-grained with the same seed, mean over seeds, its interval Student's"
+            + " t at 95 %; in percent it is the mean of each pair's.",
         verdicts,
         heading + "Balance of the experts and time",
         table.apply(figures(report)),
@@ -76,10 +77,10 @@ public final class ComparisonPage {
     report.fineGrained().runs().forEach(run -> head.add("seed " + run.seed()));
     head.addAll(List.of("difference", "from", "to", "%"));
     TextTable table = new TextTable(head.toArray(String[]::new));
-    double base = report.fineGrained().bits().mean();
     for (ComparisonReport.Arm arm : report.arms()) {
       boolean itself = arm.contestant() == Contestant.FINE_GRAINED;
       Spread difference = ComparisonReport.difference(arm, report.fineGrained());
+      Spread percent = ComparisonReport.percent(arm, report.fineGrained(), 0);
       List<String> row = new ArrayList<>();
       row.add(arm.contestant().word());
       row.add(figure(arm.bits().mean(), 4));
@@ -88,7 +89,7 @@ public final class ComparisonPage {
       row.add(itself ? "-" : signed(difference.mean(), 4));
       row.add(itself ? "-" : signed(difference.low(), 4));
       row.add(itself ? "-" : signed(difference.high(), 4));
-      row.add(itself ? "-" : signed(100 * difference.mean() / base, 2));
+      row.add(itself ? "-" : signed(percent.mean(), 2));
       table.row(row);
     }
     return table;

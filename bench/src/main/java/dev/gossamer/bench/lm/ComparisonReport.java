@@ -29,8 +29,8 @@ public record ComparisonReport(
     int ranks,
     int threads,
     Map<String, Object> machine) {
-  /** What BigMac may be worse than fine-grained, as a share. */
-  static final double ALLOWED = 0.01;
+  /** What BigMac may be worse than fine-grained, percent. */
+  private static final double ALLOWED = 1;
 
   /**
    * One contestant.
@@ -112,12 +112,12 @@ public record ComparisonReport(
             .toArray());
   }
 
-  /** The same as a share of theirs, less what is allowed. */
-  private static Spread relative(Arm ours, Arm theirs, double unit, double allowed) {
+  /** The same as shares of theirs, percent, less what is allowed. */
+  static Spread percent(Arm ours, Arm theirs, double allowed) {
     return Spread.of(
         IntStream.range(0, ours.runs.size())
             .mapToDouble(
-                i -> unit * (ours.runs.get(i).bits() / theirs.runs.get(i).bits() - 1 - allowed))
+                i -> 100 * (ours.runs.get(i).bits() / theirs.runs.get(i).bits() - 1) - allowed)
             .toArray());
   }
 
@@ -132,15 +132,15 @@ public record ComparisonReport(
                   all.add(
                       new Verdict(
                           form.word() + " is within fine-grained + 1 %",
-                          Answer.below(relative(arm, fine, 1, ALLOWED)),
-                          relative(arm, fine, 100, 0))));
+                          Answer.below(percent(arm, fine, ALLOWED)),
+                          percent(arm, fine, 0))));
     }
     for (Contestant lower : List.of(Contestant.FINE_GRAINED, Contestant.BIGMAC)) {
       for (Contestant upper : List.of(Contestant.VANILLA_TOP1, Contestant.VANILLA_TOP2)) {
         Optional<Arm> ours = arm(lower);
         Optional<Arm> theirs = arm(upper);
         if (ours.isPresent() && theirs.isPresent()) {
-          Spread percent = relative(ours.get(), theirs.get(), 100, 0);
+          Spread percent = percent(ours.get(), theirs.get(), 0);
           all.add(
               new Verdict(
                   lower.word() + " is below " + upper.word(), Answer.below(percent), percent));

@@ -10,9 +10,7 @@ import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -69,7 +67,6 @@ final class TrainCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     TrainConfig chosen = train.config();
-    List<Optional<Evaluation>> seen = new ArrayList<>();
     ranks.run(
         world -> {
           Device device = train.device(world.size());

@@ -100,54 +100,29 @@ public record TrainSettings(
 
   /** The same training of another model. */
   public TrainSettings withModel(ModelSettings value) {
-    return new TrainSettings(
-        value,
-        dtype,
-        steps,
-        sequence,
-        batch,
-        microBatch,
-        optimizer,
-        expertRanks,
-        parallel,
-        elastic,
-        checkpoint,
-        evaluateEvery,
-        evaluateWindows,
-        logEvery,
-        seed);
+    return with(value, optimizer, seed);
   }
 
   /** The same training with weights moved otherwise. */
   public TrainSettings withOptimizer(OptimizerSettings value) {
-    return new TrainSettings(
-        model,
-        dtype,
-        steps,
-        sequence,
-        batch,
-        microBatch,
-        value,
-        expertRanks,
-        parallel,
-        elastic,
-        checkpoint,
-        evaluateEvery,
-        evaluateWindows,
-        logEvery,
-        seed);
+    return with(model, value, seed);
   }
 
   /** The same training with other weights to begin with and samples in another order. */
   public TrainSettings withSeed(int value) {
+    return with(model, optimizer, value);
+  }
+
+  private TrainSettings with(
+      ModelSettings otherModel, OptimizerSettings otherOptimizer, int otherSeed) {
     return new TrainSettings(
-        model,
+        otherModel,
         dtype,
         steps,
         sequence,
         batch,
         microBatch,
-        optimizer,
+        otherOptimizer,
         expertRanks,
         parallel,
         elastic,
@@ -155,7 +130,7 @@ public record TrainSettings(
         evaluateEvery,
         evaluateWindows,
         logEvery,
-        value);
+        otherSeed);
   }
 
   private static void require(boolean holds, String found, String remedy) {

@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.Comparator;
 import java.util.List;
+import java.util.UUID;
 import java.util.stream.Stream;
 
 /** A new folder that is whole or absent: it is filled beside its place and then moved there. */
@@ -28,8 +29,9 @@ public final class PartFolder implements AutoCloseable {
     requireEmpty(target);
     Path place = target.toAbsolutePath().normalize();
     Files.createDirectories(place.getParent());
-    return new PartFolder(
-        place, Files.createTempDirectory(place.getParent(), place.getFileName() + ".part-"));
+    // Not a temporary folder of Java's, which nobody but its owner may open.
+    Path part = place.resolveSibling(place.getFileName() + ".part-" + UUID.randomUUID());
+    return new PartFolder(place, Files.createDirectory(part));
   }
 
   /**

@@ -1,7 +1,6 @@
 package dev.gossamer.video.cogvideox;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.LooseWeights;
@@ -10,6 +9,7 @@ import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.autoencoder.LatentDiffusionNames;
+import dev.gossamer.video.autoencoder.LooseAutoencoder;
 import dev.gossamer.video.cogvideox.CogVideoXTransformerConfig.Positions;
 import dev.gossamer.video.text.LooseT5;
 import java.util.ArrayList;
@@ -22,6 +22,8 @@ import java.util.Optional;
  * repository or diffusers', the T5 encoder under transformers'.
  */
 final class CogVideoXLooseFiles implements LooseFiles {
+  private static final String AUTOENCODER = "AutoencoderKLCogVideoX";
+
   /** Width of the 2B model, the only one whose positions are sines; no tensor tells. */
   private static final int WIDTH_2B = 1920;
 
@@ -147,8 +149,11 @@ final class CogVideoXLooseFiles implements LooseFiles {
   private static Part autoencoder(LooseWeights weights, Optional<ModelConfig> beside) {
     ModelConfig config =
         beside
-            .filter(found -> found.className().equals("AutoencoderKLCogVideoX"))
-            .orElseGet(() -> autoencoderConfig(weights));
+            .filter(found -> found.className().equals(AUTOENCODER))
+            .orElseGet(
+                () ->
+                    LooseAutoencoder.config(
+                        weights, AUTOENCODER, weights.size("decoder.conv_in.conv.weight", 1)));
     CogVideoXAutoencoderConfig shape = CogVideoXAutoencoderConfig.of(config);
     return new Part(
         CogVideoXFamily.VAE,
@@ -158,26 +163,5 @@ final class CogVideoXLooseFiles implements LooseFiles {
                 LatentDiffusionNames.of(shape.levels()),
                 parameters -> CogVideoXAutoencoder.inspect(shape, parameters))
             .without(name -> name.startsWith("loss.")));
-  }
-
-  private static ModelConfig autoencoderConfig(LooseWeights weights) {
-    ObjectNode config =
-        new ObjectMapper()
-            .createObjectNode()
-            .put("_class_name", "AutoencoderKLCogVideoX")
-            .put("latent_channels", weights.size("decoder.conv_in.conv.weight", 1))
-            .put(
-                "layers_per_block",
-                weights.count(i -> "encoder.down_blocks.0.resnets." + i + ".conv1.conv.weight"));
-    ArrayNode channels = config.putArray("block_out_channels");
-    int levels = weights.count(i -> level(i) + ".conv1.conv.weight");
-    for (int i = 0; i < levels; i++) {
-      channels.add(weights.size(level(i) + ".conv1.conv.weight", 0));
-    }
-    return ModelConfig.of(weights.files().origin(), config);
-  }
-
-  private static String level(int index) {
-    return "encoder.down_blocks." + index + ".resnets.0";
   }
 }

@@ -1,7 +1,6 @@
 package dev.gossamer.video.hunyuan;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.weights.LooseWeights;
@@ -10,6 +9,7 @@ import dev.gossamer.tensor.weights.StoredAs;
 import dev.gossamer.tensor.weights.TensorFiles;
 import dev.gossamer.video.LooseFiles;
 import dev.gossamer.video.autoencoder.LatentDiffusionNames;
+import dev.gossamer.video.autoencoder.LooseAutoencoder;
 import dev.gossamer.video.text.LooseClipText;
 import dev.gossamer.video.text.LooseLlama;
 import java.util.ArrayList;
@@ -23,6 +23,8 @@ import java.util.Optional;
  * CLIP.
  */
 final class HunyuanLooseFiles implements LooseFiles {
+  private static final String AUTOENCODER = "AutoencoderKLHunyuanVideo";
+
   /** Width of a head of the released model. */
   private static final int HEAD = 128;
 
@@ -149,8 +151,11 @@ final class HunyuanLooseFiles implements LooseFiles {
   private static Part autoencoder(LooseWeights weights, Optional<ModelConfig> beside) {
     ModelConfig config =
         beside
-            .filter(found -> found.className().equals("AutoencoderKLHunyuanVideo"))
-            .orElseGet(() -> autoencoderConfig(weights));
+            .filter(found -> found.className().equals(AUTOENCODER))
+            .orElseGet(
+                () ->
+                    LooseAutoencoder.config(
+                        weights, AUTOENCODER, weights.size("post_quant_conv.weight", 0)));
     HunyuanAutoencoderConfig shape = HunyuanAutoencoderConfig.of(config);
     return new Part(
         HunyuanFamily.VAE,
@@ -161,26 +166,5 @@ final class HunyuanLooseFiles implements LooseFiles {
                 parameters -> HunyuanAutoencoder.inspect(shape, parameters))
             // some store these products as convolutions
             .flattened(name -> name.matches(".*\\.attentions\\.0\\.to_.*\\.weight")));
-  }
-
-  private static ModelConfig autoencoderConfig(LooseWeights weights) {
-    ObjectNode config =
-        new ObjectMapper()
-            .createObjectNode()
-            .put("_class_name", "AutoencoderKLHunyuanVideo")
-            .put("latent_channels", weights.size("post_quant_conv.weight", 0))
-            .put(
-                "layers_per_block",
-                weights.count(i -> "encoder.down_blocks.0.resnets." + i + ".conv1.conv.weight"));
-    ArrayNode channels = config.putArray("block_out_channels");
-    int levels = weights.count(i -> level(i) + ".conv1.conv.weight");
-    for (int i = 0; i < levels; i++) {
-      channels.add(weights.size(level(i) + ".conv1.conv.weight", 0));
-    }
-    return ModelConfig.of(weights.files().origin(), config);
-  }
-
-  private static String level(int index) {
-    return "encoder.down_blocks." + index + ".resnets.0";
   }
 }

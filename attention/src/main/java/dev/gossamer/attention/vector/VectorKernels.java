@@ -28,8 +28,8 @@ public final class VectorKernels {
   /** Floats of one vector on this processor. */
   public static final int LANES = SPECIES.length();
 
-  // AVX2; AVX-512 has longer vectors, and NEON shorter ones
-  private static final int REGISTERS = LANES == 8 ? 16 : 32;
+  /** Vectors that the processor holds: 16 with AVX2, 32 with AVX-512 and NEON. */
+  public static final int REGISTERS = LANES == 8 ? 16 : 32;
 
   /** Rows that a product takes at a time: numbers of rows are multiples of it. */
   public static final int ROWS = 8;

@@ -11,10 +11,11 @@ import java.util.Arrays;
  * the order of the listed rows, not on the other queries of its tile.
  */
 public final class VectorTile {
-  /** The most queries of a tile. */
-  public static final int MOST_QUERIES = 64;
+  /** The most queries of a tile: of 16 registers, what suits both shapes of {@link VectorShapes}. */
+  public static final int MOST_QUERIES = VectorKernels.REGISTERS == 16 ? 48 : 64;
 
-  private static final int BLOCK = 256; // rows; with 64 queries their scores take 64 KiB
+  // rows; with 48 queries their scores take 24 of the 32 KiB next to 16 registers, or 64 KiB
+  private static final int BLOCK = VectorKernels.REGISTERS == 16 ? 128 : 256;
 
   private final int headDim;
   private final int columns;

@@ -11,10 +11,10 @@ import java.util.Arrays;
  * the order of the listed rows, not on the other queries of its tile.
  */
 public final class VectorTile {
-  /** The most queries of a tile: of 16 registers, what suits both shapes of {@link VectorShapes}. */
+  /** The most queries of a tile. With 16 registers, both threes of vectors and sixes of queries. */
   public static final int MOST_QUERIES = VectorKernels.REGISTERS == 16 ? 48 : 64;
 
-  // rows; with 48 queries their scores take 24 of the 32 KiB next to 16 registers, or 64 KiB
+  // Rows. Their scores take 24 KiB with 16 registers, where the nearest cache has 32, or 64 KiB.
   private static final int BLOCK = VectorKernels.REGISTERS == 16 ? 128 : 256;
 
   private final int headDim;

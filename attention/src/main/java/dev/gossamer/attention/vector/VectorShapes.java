@@ -4,14 +4,14 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The inner loops of {@link VectorKernels#products} and {@link VectorKernels#weightedSums}, in shapes
- * of {@code rows x vectors} whose sums stay in the processor's 32 or 16 registers. Each number of a
- * result is the same sum in the same order in all of them. Arguments have been checked.
+ * The inner loops of {@link VectorKernels#products} and {@link VectorKernels#weightedSums}, in
+ * shapes of {@code rows x vectors} whose sums stay in the processor's 32 or 16 registers. Each
+ * number of a result is the same sum in the same order in all of them. Arguments have been checked.
  *
  * <p>The compiler broadcasts the numbers of all rows before it multiplies the first. With 32
- * registers that is no loss, and 8 x 2 reads least. With 16 it would keep sums in memory, and half of
- * the speed goes; the smaller shapes of a product have a branch for that, as nothing behind it is
- * read before it: each row's number is then broadcast, used and forgotten.
+ * registers that is no loss, and 8 x 2 reads least. With 16 it would keep sums in memory, and half
+ * of the speed goes; the smaller shapes of a product have a branch for that, as nothing behind it
+ * is read before it: each row's number is then broadcast, used and forgotten.
  */
 final class VectorShapes {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;

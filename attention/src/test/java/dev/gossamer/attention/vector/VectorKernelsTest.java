@@ -71,7 +71,15 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"8, 1, 1", "16, 37, 2", "24, 5, 1", "32, 128, 3", "48, 50, 8", "56, 3, 5", "64, 0, 2"})
+  @CsvSource({
+    "8, 1, 1",
+    "16, 37, 2",
+    "24, 5, 1",
+    "32, 128, 3",
+    "48, 50, 8",
+    "56, 3, 5",
+    "64, 0, 2"
+  })
   void weightedSumsAreTheSameInEveryShape(int queries, int count, int vectors) {
     int columns = vectors * VectorKernels.LANES;
     int width = VectorKernels.paddedTile(queries);

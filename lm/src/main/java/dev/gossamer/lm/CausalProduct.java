@@ -14,6 +14,7 @@ import java.util.Arrays;
  */
 final class CausalProduct {
   private static final int TILE = 128;
+  private static final long CARD_SCORES = 1 << 26; // of a tile
 
   private CausalProduct() {}
 
@@ -74,12 +75,19 @@ final class CausalProduct {
   private static void eachTile(Tensor q, Tensor k, Tile work) {
     long queries = q.size(-2);
     long before = k.size(-2) - queries;
-    for (long from = 0; from < queries; from += TILE) {
-      long count = Math.min(TILE, queries - from);
+    long tile = q.device().isCpu() ? TILE : cardTile(q, k);
+    for (long from = 0; from < queries; from += tile) {
+      long count = Math.min(tile, queries - from);
       try (Scope scope = Scope.open()) {
         work.of(from, count, before + from + count);
       }
     }
+  }
+
+  /** To a card, calls are dearer than products that are not needed. */
+  static long cardTile(Tensor q, Tensor k) {
+    long rows = q.count() / (q.size(-1) * Math.max(1, q.size(-2)));
+    return Math.max(TILE, CARD_SCORES / Math.max(1, rows * k.size(-2)));
   }
 
   /** How much each query takes of each key, {@code [count, seen]}. */

@@ -11,11 +11,12 @@ import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /**
  * Some experts of a layer, each a small network from the wire's width to an inner one and back:
  * {@code u = W2 act(W1 z + b1) + b2}, or gated {@code u = W2 (act(W1 z) * (W3 z))}. One product per
- * expert and matrix over the rows that came for it; an expert without rows costs nothing.
+ * matrix over the rows that came for an expert, or for all; an expert without rows costs nothing.
  */
 final class Experts {
   private final ExpertBody body;
@@ -158,62 +159,68 @@ final class Experts {
   /** Computes rows in the order of experts and writes what they become. */
   void forward(Saved saved, RowView output, Threads threads) {
     eachBatch(
-        saved.rows(),
+        saved,
         threads,
-        (expert, sender, from, rows) -> {
-          Tensor z = saved.input().read(from, rows);
-          Tensor inner = saved.inner().narrow(0, from, rows);
-          product(inner, z, w1, expert, b1);
+        batch -> {
+          Tensor z = saved.input().read(batch.from(), batch.rows());
+          Tensor inner = saved.inner().narrow(0, batch.from(), batch.rows());
+          batch.productInto(inner, z, w1);
+          batch.addBias(inner, b1);
           Tensor active = activation.apply(inner);
           if (body == ExpertBody.GATED) {
-            Tensor upper = saved.upper().narrow(0, from, rows);
-            product(upper, z, w3, expert, null);
+            Tensor upper = saved.upper().narrow(0, batch.from(), batch.rows());
+            batch.productInto(upper, z, w3);
             active = active.mul(upper);
           }
-          Tensor given = active.matmul(w2.value().select(0, expert).transpose(0, 1));
-          output.write(from, b2 == null ? given : given.addInPlace(b2.value().select(0, expert)));
+          Tensor given = batch.product(active, w2);
+          batch.addBias(given, b2);
+          output.write(batch.from(), given);
         });
   }
 
   /** Adds the weights' gradients and writes the rows'. */
   void backward(Saved saved, RowView ofOutput, RowView ofInput, Threads threads) {
     eachBatch(
-        saved.rows(),
+        saved,
         threads,
-        (expert, sender, from, rows) -> {
-          int part = sender * microBatches + saved.microBatch();
-          Tensor z = saved.input().read(from, rows);
-          Tensor inner = saved.inner().narrow(0, from, rows);
-          Tensor du = ofOutput.read(from, rows);
+        batch -> {
+          Tensor z = saved.input().read(batch.from(), batch.rows());
+          Tensor inner = saved.inner().narrow(0, batch.from(), batch.rows());
+          Tensor du = ofOutput.read(batch.from(), batch.rows());
           Tensor act = activation.apply(inner);
-          Tensor upper = body == ExpertBody.GATED ? saved.upper().narrow(0, from, rows) : null;
-          addProduct(w2, expert, part, du, upper == null ? act : act.mul(upper));
-          addSum(b2, expert, part, du);
-          Tensor ofActive = du.matmul(w2.value().select(0, expert));
+          Tensor upper =
+              body == ExpertBody.GATED ? saved.upper().narrow(0, batch.from(), batch.rows()) : null;
+          batch.addGradient(w2, du, upper == null ? act : act.mul(upper));
+          batch.addBiasGradient(b2, du);
+          Tensor ofActive = batch.productBack(du, w2);
           Tensor ofAct = upper == null ? ofActive : ofActive.mul(upper);
           Tensor ofInner = activation.backward(inner, ofAct);
-          addProduct(w1, expert, part, ofInner, z);
-          addSum(b1, expert, part, ofInner);
-          Tensor dz = ofInner.matmul(w1.value().select(0, expert));
+          batch.addGradient(w1, ofInner, z);
+          batch.addBiasGradient(b1, ofInner);
+          Tensor dz = batch.productBack(ofInner, w1);
           if (upper != null) {
             Tensor ofUpper = ofActive.mul(act);
-            addProduct(w3, expert, part, ofUpper, z);
-            dz.addMatmulInPlace(ofUpper, w3.value().select(0, expert));
+            batch.addGradient(w3, ofUpper, z);
+            batch.addProductBack(dz, ofUpper, w3);
           }
-          ofInput.write(from, dz);
+          ofInput.write(batch.from(), dz);
         });
   }
 
-  private interface Work {
-    void of(int expert, int sender, int from, int rows);
-  }
-
   /**
-   * All rows of an expert are one batch. Those of an elastic layer are one batch for each sender:
-   * the bits of a product depend on how many rows it has, and that must not depend on how many
-   * senders there are.
+   * Batches on the processor are experts, shared by the threads: what a batch computes stays in the
+   * cache. A card takes all experts at once, where libtorch can. In an elastic layer each sender's
+   * rows are a batch: the bits of a product depend on how many rows it has, and that must not
+   * depend on how many senders there are.
    */
-  private void eachBatch(ExpertRows rows, Threads threads, Work work) {
+  private void eachBatch(Saved saved, Threads threads, Consumer<ExpertBatch> work) {
+    ExpertRows rows = saved.rows();
+    if (microBatches == 0 && AllExperts.fit(w1.value())) {
+      if (rows.total() > 0) {
+        work.accept(AllExperts.of(rows, w1.value().device()));
+      }
+      return;
+    }
     int[] offsets = rows.offsets();
     threads.forEach(
         count,
@@ -222,30 +229,11 @@ final class Experts {
           int[] batches = microBatches > 0 ? rows.counts()[expert] : new int[] {rows.of(expert)};
           for (int sender = 0; sender < batches.length; sender++) {
             if (batches[sender] > 0) {
-              work.of(expert, sender, from, batches[sender]);
+              int part = sender * microBatches + saved.microBatch();
+              work.accept(new OneExpert(expert, part, from, batches[sender]));
               from += batches[sender];
             }
           }
         });
-  }
-
-  private static void product(
-      Tensor into, Tensor rows, Parameter weight, int expert, Parameter bias) {
-    Tensor.matmulInto(into, rows, weight.value().select(0, expert).transpose(0, 1));
-    if (bias != null) {
-      into.addInPlace(bias.value().select(0, expert));
-    }
-  }
-
-  private static void addProduct(
-      Parameter weight, int expert, int part, Tensor ofOutput, Tensor input) {
-    Tensor sum = weight.gradientOf(part).select(0, expert);
-    sum.addMatmulInPlace(ofOutput.transpose(0, 1), input);
-  }
-
-  private static void addSum(Parameter bias, int expert, int part, Tensor ofOutput) {
-    if (bias != null) {
-      bias.gradientOf(part).select(0, expert).addInPlace(ofOutput.sum(false, 0));
-    }
   }
 }

@@ -720,6 +720,17 @@ public final class Tensor implements AutoCloseable {
     return own(handle().gather(dim, index.handle()));
   }
 
+  /**
+   * Products of neighbouring rows with the matrix of their group: {@code [rows, in]} by {@code
+   * [groups, in, out]} gives {@code [rows, out]}. Or of a group's neighbouring columns with its
+   * rows of the other: {@code [in, rows]} by {@code [rows, out]} gives {@code [groups, in, out]}.
+   *
+   * @param ends INT32 {@code [groups]}, behind each group's last row; the last is {@code rows}
+   */
+  public Tensor groupedMatmul(Tensor other, Tensor ends) {
+    return own(handle().groupedMatmul(other.handle(), ends.handle()));
+  }
+
   /** Matrix product, batched over leading dimensions. */
   public Tensor matmul(Tensor other) {
     return own(handle().matmul(other.handle()));

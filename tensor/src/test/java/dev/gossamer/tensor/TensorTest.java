@@ -26,6 +26,28 @@ class TensorTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(names = {"FLOAT32", "BFLOAT16"})
+  void multipliesGroupsOfRows(DType dtype) {
+    int[] ends = {3, 3, 4, 11}; // 3, 0, 1 and 7 rows
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(5)) {
+      Tensor rows = generator.normal(11, 16).to(dtype);
+      Tensor matrices = generator.normal(4, 24, 16).to(dtype);
+      Tensor end = Tensor.of(ends, 4);
+      Tensor product = rows.groupedMatmul(matrices.transpose(1, 2), end);
+      Tensor back = product.transpose(0, 1).groupedMatmul(rows, end);
+      assertThat(back.shape()).containsExactly(4, 24, 16);
+      for (int group = 0; group < 4; group++) {
+        int from = group == 0 ? 0 : ends[group - 1];
+        Tensor own = rows.narrow(0, from, ends[group] - from);
+        Tensor out = product.narrow(0, from, ends[group] - from);
+        assertSame(out, own.matmul(matrices.select(0, group).transpose(0, 1)));
+        assertSame(back.select(0, group), out.transpose(0, 1).matmul(own));
+      }
+    }
+  }
+
   @Test
   void makesAndReadsEmptyTensors() {
     try (Scope scope = Scope.open()) {
@@ -135,6 +157,17 @@ class TensorTest {
               .select(2, 0)
               .to(wide)
               .conv2d(kernel.select(2, 0).to(wide), null, new long[] {1, 1}, new long[] {1, 1}));
+    }
+  }
+
+  /** But for the order of sums. */
+  private static void assertSame(Tensor one, Tensor other) {
+    float share = one.dtype() == DType.BFLOAT16 ? 1f / 128 : 1e-5f;
+    float[] expected = other.toFloats();
+    float[] values = one.toFloats();
+    assertThat(values).hasSameSizeAs(expected);
+    for (int i = 0; i < values.length; i++) {
+      assertThat(values[i]).isCloseTo(expected[i], offset(share * (1 + Math.abs(expected[i]))));
     }
   }
 

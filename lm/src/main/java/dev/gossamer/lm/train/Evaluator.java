@@ -8,10 +8,12 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 
 /**
- * Measures a model on held-out tokens, in windows that do not overlap. Ranks take windows in turn;
- * losses are summed in the order of the windows, whatever the number of ranks.
+ * Measures a model on held-out tokens, in windows that do not overlap. Ranks take windows in turn,
+ * a card some at once; losses are summed in the order of the windows, whatever the number of ranks.
  */
 public final class Evaluator {
+  private static final int CARD_TOKENS = 8192; // of a pass on a card
+
   private final TokenFile file;
   private final int length;
   private final long windows;
@@ -43,24 +45,32 @@ public final class Evaluator {
 
   /** Every rank calls it; all get the result. */
   public Evaluation evaluate(LanguageModel model, Communicator world, long step) {
-    int rounds = (int) ((windows + world.size() - 1) / world.size());
+    // A processor is as fast with one window; a card waits for the calls of so few tokens.
+    int together = model.device().isCpu() ? 1 : Math.max(1, CARD_TOKENS / length);
+    long passes = (windows + together - 1) / together;
+    int rounds = (int) ((passes + world.size() - 1) / world.size());
     double[] own = new double[rounds];
-    int[] ids = new int[length];
-    int[] targets = new int[length];
     for (int round = 0; round < rounds; round++) {
-      // A rank without a window looks at the last again: all take part in every exchange.
-      long window = Math.min(windows - 1, (long) round * world.size() + world.rank());
-      file.read(window * length, ids, 0, length);
-      file.read(window * length + 1, targets, 0, length);
-      own[round] = model.loss(ids, targets, 1);
+      // A rank without a pass makes the last again: all take part in every exchange.
+      long pass = Math.min(passes - 1, (long) round * world.size() + world.rank());
+      long first = pass * together;
+      own[round] = loss(model, first, (int) Math.min(together, windows - first));
     }
     double sum = 0;
     try (Scope scope = Scope.open()) {
       double[] all = world.allGather(Tensor.of(own, rounds)).toDoubles();
-      for (long window = 0; window < windows; window++) {
-        sum += all[(int) (window % world.size()) * rounds + (int) (window / world.size())];
+      for (long pass = 0; pass < passes; pass++) {
+        sum += all[(int) (pass % world.size()) * rounds + (int) (pass / world.size())];
       }
     }
     return new Evaluation(step, windows * length, bytes, sum);
+  }
+
+  private double loss(LanguageModel model, long first, int count) {
+    int[] ids = new int[count * length];
+    int[] targets = new int[count * length];
+    file.read(first * length, ids, 0, ids.length);
+    file.read(first * length + 1, targets, 0, targets.length);
+    return model.loss(ids, targets, count);
   }
 }

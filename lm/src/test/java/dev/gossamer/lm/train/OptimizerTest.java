@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -20,6 +21,20 @@ import org.junit.jupiter.api.Test;
 class OptimizerTest {
   private static OptimizerSettings with(Schedule schedule) {
     return new OptimizerSettings(1, 0.1, schedule, 10, 0.25, 0.9, 0.99, 1e-8, 0.5, 1, 0);
+  }
+
+  @Test
+  void expertsAreSquaredAtOnceAsOneByOne() {
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(9)) {
+      Tensor stack = generator.normal(5, 7, 3);
+      double[] atOnce = GradientNorm.squares(stack).toDoubles();
+      assertThat(atOnce).hasSize(5);
+      for (int expert = 0; expert < 5; expert++) {
+        double one = GradientNorm.square(stack.select(0, expert)).item();
+        assertThat(atOnce[expert]).isCloseTo(one, offset(1e-5 * one));
+      }
+    }
   }
 
   @Test

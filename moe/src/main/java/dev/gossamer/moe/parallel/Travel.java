@@ -31,7 +31,7 @@ record Travel(DType wire, DType compute, Device device, Threads threads, PhaseCl
 
   /** Places of rows, as tensors take them. */
   Tensor index(int[] numbers) {
-    return Tensor.of(numbers, numbers.length).to(DType.INT64).to(device);
+    return Tensor.of(numbers, numbers.length).to(device).to(DType.INT64);
   }
 
   <T> T timed(Phase phase, Supplier<T> work) {

@@ -95,7 +95,7 @@ public final class Router {
     int[] chosen = forced.map(Routing::expert).orElseGet(() -> choose(scores, batch));
     Routing wanted = new Routing(batch.tokens(), topK, experts, chosen);
     Tensor index =
-        Tensor.of(indices(chosen), batch.tokens(), topK).to(DType.INT64).to(logits.device());
+        Tensor.of(indices(chosen), batch.tokens(), topK).to(logits.device()).to(DType.INT64);
     Tensor picked = scores.gather(1, index);
     Tensor sums = settings.normalise() ? picked.sum(true, 1).add(SMALLEST_SUM) : null;
     Tensor weights = (sums == null ? picked : picked.div(sums)).mul(settings.scaling());
@@ -109,19 +109,40 @@ public final class Router {
   }
 
   private int[] choose(Tensor scores, TokenBatch batch) {
-    double[] all = scores.toDoubles();
-    int[] chosen = new int[batch.tokens() * topK];
-    double[] row = new double[experts];
+    boolean limited = settings.groups().top() < settings.groups().count();
+    int[] chosen =
+        scores.device().isCpu() || limited ? chosenHere(scores, limited) : chosenThere(scores);
     for (int token = 0; token < batch.tokens(); token++) {
       if (batch.padding()[token]) {
         Arrays.fill(chosen, token * topK, (token + 1) * topK, Routing.DROPPED);
-        continue;
       }
+    }
+    return chosen;
+  }
+
+  /**
+   * On the device of the scores, whatever it is: a card sorts before a processor has its scores.
+   */
+  int[] chosenThere(Tensor scores) {
+    Tensor rated =
+        settings.scores() == Scores.SIGMOID
+            ? scores.add(Tensor.of(bias, experts).to(scores.device()))
+            : scores;
+    return rated.argsort(-1, true).narrow(-1, 0, topK).to(DType.INT32).toInts();
+  }
+
+  /** On the processor. */
+  int[] chosenHere(Tensor scores, boolean limited) {
+    double[] all = scores.toDoubles();
+    int tokens = all.length / experts;
+    int[] chosen = new int[tokens * topK];
+    double[] row = new double[experts];
+    for (int token = 0; token < tokens; token++) {
       for (int expert = 0; expert < experts; expert++) {
         double score = all[token * experts + expert];
         row[expert] = settings.scores() == Scores.SIGMOID ? score + bias[expert] : score;
       }
-      if (settings.groups().top() < settings.groups().count()) {
+      if (limited) {
         keepTopGroups(row);
       }
       top(row, topK, chosen, token * topK);

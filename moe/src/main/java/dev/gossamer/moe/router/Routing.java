@@ -52,8 +52,10 @@ public record Routing(int tokens, int topK, int experts, int[] expert) {
 
   /** Share of the slots that capacity dropped. */
   public double dropRate() {
-    return expert.length == 0
-        ? 0
-        : Arrays.stream(expert).filter(one -> one == DROPPED).count() / (double) expert.length;
+    int dropped = 0;
+    for (int one : expert) {
+      dropped += one == DROPPED ? 1 : 0;
+    }
+    return expert.length == 0 ? 0 : dropped / (double) expert.length;
   }
 }

@@ -8,11 +8,13 @@ import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.router.RouterSettings.Drop;
 import dev.gossamer.moe.router.RouterSettings.Groups;
 import dev.gossamer.moe.router.RouterSettings.Scores;
+import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -130,6 +132,21 @@ class RouterTest {
       double[][] collapsed = new double[4][];
       Arrays.fill(collapsed, new double[] {50, 50, 0, 0});
       assertThat(route(micro, 2, collapsed).auxiliaryLoss()).isCloseTo(0.01 * 4 / 2, offset(1e-12));
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Scores.class)
+  void choosesAlikeByLibtorchsSort(Scores scores) {
+    Router router = new Router(PLAIN.withScores(scores, true, 1), 6, 3);
+    router.bias(new double[] {0, 0.25, 0, 0, 0.25, 0});
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.seeded(3)) {
+      Tensor many = generator.normal(500, 6);
+      Tensor few = generator.normal(500, 6).mul(2).round().mul(0.25); // many are equal
+      for (Tensor rated : List.of(many, few)) {
+        assertThat(router.chosenThere(rated)).isEqualTo(router.chosenHere(rated, false));
+      }
     }
   }
 

@@ -60,6 +60,8 @@ public final class TorchTensor implements AutoCloseable {
 
   private static final long MAX = 2;
 
+  private static final NamedOperator GROUPED_PRODUCT = new NamedOperator("aten::_grouped_mm", 2);
+
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
   private static final MemoryFormatOptional NO_FORMAT = new MemoryFormatOptional();
@@ -665,6 +667,10 @@ public final class TorchTensor implements AutoCloseable {
     return lacksProducts(other)
         ? inFloat32(other, null, (left, right, none) -> left.matmul(right))
         : of("matmul", () -> at.matmul(other.at));
+  }
+
+  public TorchTensor groupedMatmul(TorchTensor other, TorchTensor ends) {
+    return of("groupedMatmul", () -> GROUPED_PRODUCT.of(at, other.at, ends.at));
   }
 
   public TorchTensor norm(long dim, boolean keepDim) {

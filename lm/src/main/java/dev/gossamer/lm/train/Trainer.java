@@ -12,6 +12,7 @@ import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.ResidentMemory;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
@@ -155,7 +156,8 @@ public final class Trainer implements AutoCloseable {
         tokens / seconds,
         world.size() == 1 ? 0 : Math.min(1, waited / seconds),
         LoadBalance.of(load),
-        sums[3] / parts);
+        sums[3] / parts,
+        ResidentMemory.now());
   }
 
   private Losses learn(int number) {

@@ -5,6 +5,7 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.MachineFacts;
+import dev.gossamer.bench.ScratchFolder;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.TurnByTurn;
 import dev.gossamer.bench.attention.AttentionSubject;

@@ -2,6 +2,7 @@ package dev.gossamer.lm.train;
 
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.Traffic;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.Losses;
 import dev.gossamer.lm.data.Samples;
@@ -84,6 +85,11 @@ public final class Trainer implements AutoCloseable {
   /** The model as it is now. */
   public LanguageModel model() {
     return model;
+  }
+
+  /** Bytes that this rank has sent to those with whom it shares experts, their rows alone. */
+  public Traffic traffic() {
+    return grid.traffic();
   }
 
   /** The ranks that share a set of experts, and those that hold the same. */

@@ -21,6 +21,6 @@ class ResidentMemoryTest {
     ResidentMemory after = ResidentMemory.now();
     assertThat(with.bytes()).isGreaterThan(before.bytes() + MANY / 2);
     assertThat(after.bytes()).isLessThan(with.bytes() - MANY / 2);
-    assertThat(after.peakBytes()).isGreaterThanOrEqualTo(with.bytes());
+    assertThat(after.peakBytes()).isGreaterThan(after.bytes() + MANY / 2);
   }
 }

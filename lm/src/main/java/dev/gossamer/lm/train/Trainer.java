@@ -18,6 +18,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -211,14 +212,19 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void sumLoad(List<long[]> load) {
-    if (world.size() == 1) {
+    if (world.size() == 1 || load.isEmpty()) {
       return;
     }
-    for (int layer = 0; layer < load.size(); layer++) {
-      try (Scope scope = Scope.open()) {
-        Tensor counts = Tensor.of(load.get(layer), load.get(layer).length);
-        world.allReduce(counts);
-        load.set(layer, counts.toLongs());
+    try (Scope scope = Scope.open()) {
+      long[] all = load.stream().flatMapToLong(Arrays::stream).toArray();
+      Tensor counts = Tensor.of(all, all.length);
+      world.allReduce(counts);
+      all = counts.toLongs();
+      int from = 0;
+      for (int layer = 0; layer < load.size(); layer++) {
+        int to = from + load.get(layer).length;
+        load.set(layer, Arrays.copyOfRange(all, from, to));
+        from = to;
       }
     }
   }

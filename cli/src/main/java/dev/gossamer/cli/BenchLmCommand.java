@@ -9,6 +9,7 @@ import dev.gossamer.bench.lm.LmBench;
 import dev.gossamer.bench.lm.LmBenchSettings;
 import dev.gossamer.bench.lm.LmBenchTable;
 import dev.gossamer.bench.lm.LmCase;
+import dev.gossamer.bench.lm.Measure;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.lm.data.Corpus.Split;
 import dev.gossamer.lm.data.TokenFile;
@@ -17,10 +18,12 @@ import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.settings.Words;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -73,6 +76,13 @@ final class BenchLmCommand implements Callable<Integer> {
       paramLabel = "R",
       description = "BigMac's latent over hidden width (default: the configuration's, 0.25).")
   private Double ratio;
+
+  @Option(
+      names = "--measure",
+      split = ",",
+      paramLabel = "WHAT",
+      description = "training, generation or both, a comma between them (default: both).")
+  private List<String> measures = Arrays.stream(Measure.values()).map(Words::of).toList();
 
   @Option(
       names = "--prompt",
@@ -140,6 +150,9 @@ final class BenchLmCommand implements Callable<Integer> {
                           LmCase.of(
                               one, tokens, Optional.ofNullable(ratio), contestants, world.size()))
                   .toList(),
+              measures.stream()
+                  .map(word -> Words.choose(Measure.class, "measure", word))
+                  .collect(Collectors.toSet()),
               prompt,
               lengths,
               texts,

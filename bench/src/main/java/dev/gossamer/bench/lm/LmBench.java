@@ -12,6 +12,7 @@ import dev.gossamer.distributed.Traffic;
 import dev.gossamer.lm.data.TokenFile;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.settings.Words;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,12 +28,6 @@ import java.util.function.Supplier;
  * <p>Every rank calls {@link #run}; all get the same report.
  */
 public final class LmBench {
-  /** What a row's {@code measure} says of a step. */
-  static final String TRAINING = "training";
-
-  /** What it says of texts. */
-  static final String GENERATION = "generation";
-
   private static final int WARM_STEPS = 2;
 
   private final LmBenchSettings settings;
@@ -108,10 +103,16 @@ public final class LmBench {
         for (int step = 0; step < WARM_STEPS; step++) {
           entrant.learn();
         }
-        entrant.generate();
+        if (settings.measures().contains(Measure.GENERATION)) {
+          entrant.generate();
+        }
       }
-      train(one, entrants);
-      generate(one, entrants);
+      if (settings.measures().contains(Measure.TRAINING)) {
+        train(one, entrants);
+      }
+      if (settings.measures().contains(Measure.GENERATION)) {
+        generate(one, entrants);
+      }
     } finally {
       entrants.forEach(LmEntrant::close);
     }
@@ -126,7 +127,7 @@ public final class LmBench {
     long tokens = (long) one.training().batch() * one.training().sequence();
     for (int i = 0; i < entrants.size(); i++) {
       LmEntrant entrant = entrants.get(i);
-      Map<String, Object> figures = figures(TRAINING, one, entrant);
+      Map<String, Object> figures = figures(Measure.TRAINING, one, entrant);
       figures.put("tokens", tokens);
       figures.put("tokensPerSecond", tokens / timings.get(i).median() * 1e3);
       double seconds = seconds(timings.get(i));
@@ -153,7 +154,7 @@ public final class LmBench {
       putTraffic(ofWhole, entrant.sent());
       for (int mark = 0; mark < settings.lengths().size(); mark++) {
         int length = settings.lengths().get(mark);
-        Map<String, Object> figures = figures(GENERATION, one, entrant);
+        Map<String, Object> figures = figures(Measure.GENERATION, one, entrant);
         figures.put("tokens", (long) texts * length);
         figures.put("length", length);
         figures.put("tokensPerSecond", texts * length / laps.get(i).get(mark).median() * 1e3);
@@ -182,9 +183,9 @@ public final class LmBench {
     return timing.millis().stream().mapToDouble(millis -> millis / 1e3).sum();
   }
 
-  private static Map<String, Object> figures(String measure, LmCase one, LmEntrant entrant) {
+  private static Map<String, Object> figures(Measure measure, LmCase one, LmEntrant entrant) {
     Map<String, Object> figures = new LinkedHashMap<>();
-    figures.put("measure", measure);
+    figures.put("measure", Words.of(measure));
     figures.put("topK", one.top());
     figures.put("weights", entrant.arm().count().parameters());
     figures.put("activeWeights", entrant.arm().count().activeParameters());
@@ -206,8 +207,9 @@ public final class LmBench {
       Timing timing,
       Timing rival,
       Map<String, Object> figures) {
+    int all = ranks.world().size();
     return new BenchRow(
-        what + ", top-" + one.top() + " on " + ranks.world().size() + " ranks",
+        what + ", top-" + one.top() + " on " + (all == 1 ? "1 rank" : all + " ranks"),
         entrant.arm().contestant().word(),
         Contestant.FINE_GRAINED.word(),
         timing,

@@ -1,32 +1,42 @@
 package dev.gossamer.bench.lm;
 
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.settings.Words;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 
 /**
  * What {@link LmBench} measures.
  *
  * @param cases one for each top-k
+ * @param measures what is timed of each
  * @param prompt tokens behind which texts go on
  * @param lengths how many tokens follow, each a measurement; in rising order
  * @param texts that each rank continues at once
  * @param runs measurements of each structure
  */
 public record LmBenchSettings(
-    List<LmCase> cases, int prompt, List<Integer> lengths, int texts, int runs) {
+    List<LmCase> cases,
+    Set<Measure> measures,
+    int prompt,
+    List<Integer> lengths,
+    int texts,
+    int runs) {
   /**
    * @throws UsageException if there is nothing to measure, or the context does not hold the texts
    */
   public LmBenchSettings {
     cases = List.copyOf(cases);
+    measures = Collections.unmodifiableSet(new TreeSet<>(measures));
     lengths = List.copyOf(new TreeSet<>(lengths));
-    if (cases.isEmpty() || lengths.isEmpty()) {
+    if (cases.isEmpty() || measures.isEmpty() || lengths.isEmpty()) {
       throw new UsageException(
-          "There is nothing to measure without a top-k and a length", "Name one or more of each");
+          "There is nothing to measure without a top-k, a measure and a length",
+          "Name one or more of each");
     }
     requirePositive(prompt, "tokens of a prompt");
     requirePositive(lengths.get(0), "generated tokens");
@@ -63,6 +73,7 @@ public record LmBenchSettings(
     document.put(
         "arms",
         cases.get(0).matching().rows().stream().map(row -> row.contestant().word()).toList());
+    document.put("measures", measures.stream().map(Words::of).toList());
     document.put("prompt", prompt);
     document.put("lengths", lengths);
     document.put("textsOfARank", texts);

@@ -7,6 +7,8 @@ import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.Verdict;
+import dev.gossamer.tensor.settings.Words;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -17,22 +19,30 @@ public final class LmBenchTable {
 
   /** Lines without a line break at the end. */
   public static String of(BenchReport report) {
-    return String.join(
-        System.lineSeparator(),
-        heading(report.settings()),
-        "",
-        training(rows(report, LmBench.TRAINING)).plain(),
-        "",
-        generation(rows(report, LmBench.GENERATION)).plain(),
-        "",
-        report.rows().stream()
-            .filter(row -> row.subject().equals(Contestant.BIGMAC.word()))
-            .map(row -> row.benchCase() + ": " + Verdict.of(row.ratio(), "this"))
-            .collect(Collectors.joining(System.lineSeparator())));
+    List<BenchRow> steps = rows(report, Measure.TRAINING);
+    List<BenchRow> texts = rows(report, Measure.GENERATION);
+    List<String> parts = new ArrayList<>(List.of(heading(report.settings())));
+    if (!steps.isEmpty()) {
+      parts.add(training(steps).plain());
+    }
+    if (!texts.isEmpty()) {
+      parts.add(generation(texts).plain());
+    }
+    parts.add(verdicts(report));
+    return String.join("\n\n", parts);
   }
 
-  private static List<BenchRow> rows(BenchReport report, String measure) {
-    return report.rows().stream().filter(row -> row.more().get("measure").equals(measure)).toList();
+  private static String verdicts(BenchReport report) {
+    return report.rows().stream()
+        .filter(row -> row.subject().equals(Contestant.BIGMAC.word()))
+        .map(row -> row.benchCase() + ": " + Verdict.of(row.ratio(), "it"))
+        .collect(Collectors.joining("\n"));
+  }
+
+  private static List<BenchRow> rows(BenchReport report, Measure measure) {
+    return report.rows().stream()
+        .filter(row -> row.more().get("measure").equals(Words.of(measure)))
+        .toList();
   }
 
   private static String heading(Map<String, Object> settings) {

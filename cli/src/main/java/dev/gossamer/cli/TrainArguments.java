@@ -180,8 +180,15 @@ final class TrainArguments {
     return chosen;
   }
 
-  /** Processor threads of each of so many ranks. */
+  /**
+   * Processor threads of each of so many ranks.
+   *
+   * @throws UsageException if there are none
+   */
   int threads(int size) {
+    if (threads != null && threads < 1) {
+      throw new UsageException("--threads " + threads + " compute nothing", "Use 1 or more");
+    }
     return threads != null ? threads : size == 1 ? Threads.available() : 1;
   }
 }

@@ -98,15 +98,6 @@ public final class LmBench {
             new LmEntrant(
                 arm, one, settings, text, ranks.world(), ranks.perNode(), device, threads));
       }
-      for (LmEntrant entrant : entrants) {
-        progress.note("top-" + one.top() + ", " + entrant.arm().contestant().word() + " warms up");
-        for (int step = 0; step < WARM_STEPS; step++) {
-          entrant.learn();
-        }
-        if (settings.measures().contains(Measure.GENERATION)) {
-          entrant.generate();
-        }
-      }
       if (settings.measures().contains(Measure.TRAINING)) {
         train(one, entrants);
       }
@@ -120,6 +111,9 @@ public final class LmBench {
 
   private void train(LmCase one, List<LmEntrant> entrants) {
     progress.note("top-" + one.top() + ", training");
+    for (int step = 0; step < WARM_STEPS; step++) {
+      entrants.forEach(LmEntrant::learn);
+    }
     entrants.forEach(LmEntrant::begin);
     List<Runnable> works = new ArrayList<>();
     entrants.forEach(entrant -> works.add(entrant::learn));
@@ -141,6 +135,7 @@ public final class LmBench {
 
   private void generate(LmCase one, List<LmEntrant> entrants) {
     progress.note("top-" + one.top() + ", generation");
+    entrants.forEach(LmEntrant::generate);
     entrants.forEach(LmEntrant::begin);
     List<Supplier<List<Double>>> works = new ArrayList<>();
     entrants.forEach(entrant -> works.add(entrant::generate));

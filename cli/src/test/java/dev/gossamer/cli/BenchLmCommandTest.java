@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class BenchLmCommandTest {
   private static final String SMALL =
-      "bench lm --preset tiny --model.hidden=32 --sequence 32 --batch 4 --prompt 8 --generate 3,1"
+      "bench lm --preset tiny --set microBatch=null --model.hidden=32 --sequence 32 --batch 4 --prompt 8 --generate 3,1"
           + " --texts 2 --runs 1 --threads 1";
 
   private static CommandRun run(String line) {
@@ -124,15 +124,14 @@ class BenchLmCommandTest {
     "--measure wild, wild",
     "--arms dense, fine-grained",
     "--arms wild, wild",
-    "--arms dense --simulate 3, fine-grained",
     "--simulate 3, micro-batches a step on 3 ranks",
     "--ratio 2, ratio of 2",
     "--threads 0, threads",
     "--device cuda --simulate 2, for one rank",
-    "--set model.structure=dense, fine-grained"
+    "--set model.structure=dense, A dense model has no experts"
   })
   void whatCannotBeCostsOneLine(String options, String named) {
-    CommandRun run = run(SMALL + " " + options);
+    CommandRun run = run("bench lm --preset tiny " + options);
     assertThat(run.exitCode()).as(run.err()).isIn(2, 3);
     assertThat(run.out()).isEmpty();
     assertThat(run.err().strip().lines()).hasSize(1);

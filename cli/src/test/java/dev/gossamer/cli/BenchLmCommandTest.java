@@ -69,7 +69,7 @@ class BenchLmCommandTest {
   /** BigMac's rows are a quarter as wide, and a dense model sends none. */
   @Test
   void whatTravelsIsCounted() throws IOException {
-    JsonNode rows = json(SMALL + " --simulate 2 --json").path("rows");
+    JsonNode rows = json(SMALL + " --ratio 0.25 --simulate 2 --json").path("rows");
     for (String measure : List.of("training", "generation")) {
       long fine = wireBytes(rows, measure, "fine-grained");
       long narrow = wireBytes(rows, measure, "bigmac");
@@ -124,7 +124,7 @@ class BenchLmCommandTest {
     "--measure wild, wild",
     "--arms dense, fine-grained",
     "--arms wild, wild",
-    "--simulate 3, micro-batches a step on 3 ranks",
+    "--simulate 3 --prompt 8, micro-batches a step on 3 ranks",
     "--ratio 2, ratio of 2",
     "--threads 0, threads",
     "--device cuda --simulate 2, for one rank",

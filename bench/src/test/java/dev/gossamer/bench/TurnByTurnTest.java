@@ -20,6 +20,15 @@ class TurnByTurnTest {
   }
 
   @Test
+  void marksOfAWorkAreTimedEach() {
+    List<List<Timing>> laps =
+        TurnByTurn.laps(
+            List.of(() -> List.of(1.0, 3.0), () -> List.of(2.0)), 2, BenchProgress.NONE);
+    assertThat(laps)
+        .containsExactly(List.of(Timing.of(1, 1), Timing.of(3, 3)), List.of(Timing.of(2, 2)));
+  }
+
+  @Test
   void stopsBetweenTwoMeasurementsWhenAsked() {
     List<String> order = new ArrayList<>();
     BenchProgress impatient =

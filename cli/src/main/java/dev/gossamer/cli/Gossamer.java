@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import picocli.AutoComplete.GenerateCompletion;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -36,7 +37,7 @@ import picocli.CommandLine.Spec;
     })
 public final class Gossamer implements Runnable {
   private static final String SETTING = "--attn.";
-  private static final Set<String> TRAINING = Set.of("train", "compare-structures");
+  private static final Set<String> TRAINING = Set.of("train", "compare-structures", "bench lm");
   private static final Pattern SECTION =
       Pattern.compile("--[A-Za-z]+\\.[A-Za-z.]+=.*", Pattern.DOTALL);
   private static final Set<String> LAUNCHING = Set.of("launch", "lab");
@@ -119,6 +120,7 @@ public final class Gossamer implements Runnable {
                 .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
                 .addSubcommand(new BenchMoeCommand(terminal, interrupted))
+                .addSubcommand(new BenchLmCommand(terminal, interrupted))
                 .addSubcommand(new BenchExchangeCommand(terminal, interrupted)))
         .addSubcommand(
             // What follows the command to launch is the command's.
@@ -156,9 +158,13 @@ public final class Gossamer implements Runnable {
     if (args.length > 0 && LAUNCHING.contains(args[0])) {
       return args; // what is launched reads its own
     }
+    boolean trains =
+        IntStream.rangeClosed(1, Math.min(2, args.length))
+            .mapToObj(words -> String.join(" ", List.of(args).subList(0, words)))
+            .anyMatch(TRAINING::contains);
     List<String> separated = new ArrayList<>();
     for (String arg : args) {
-      if (TRAINING.contains(args[0]) && SECTION.matcher(arg).matches()) {
+      if (trains && SECTION.matcher(arg).matches()) {
         separated.add("--set");
         separated.add(arg.substring(2));
       } else if (arg.startsWith(SETTING)) {

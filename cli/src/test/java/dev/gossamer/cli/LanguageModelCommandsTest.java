@@ -116,6 +116,10 @@ class LanguageModelCommandsTest {
     assertThat(lines).hasSize(13);
     assertThat(new ObjectMapper().readTree(lines.get(12)).path("bitsPerByte").asDouble())
         .isBetween(1.0, 8.0);
+    JsonNode step = new ObjectMapper().readTree(lines.get(11));
+    assertThat(step.path("peakResidentBytes").asLong(-1))
+        .isGreaterThanOrEqualTo(step.path("residentBytes").asLong() * 9 / 10)
+        .isNotNegative();
     assertThat(run.resolve("checkpoints/step-00000012")).isDirectory();
     assertThat(run.resolve("checkpoints/best")).hasContent("step-00000012");
   }

@@ -4,6 +4,7 @@ import dev.gossamer.distributed.Communicator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -16,6 +17,9 @@ import java.util.List;
  * are to be divided by the same number, that of the world's tokens.
  */
 public final class ExpertGroups implements AutoCloseable {
+  /** What is sent at once: each exchange costs a trip through the network, however small it is. */
+  private static final long AT_ONCE = 4 << 20;
+
   private final Communicator world;
   private final Communicator block;
   private final Communicator replicas;
@@ -54,12 +58,55 @@ public final class ExpertGroups implements AutoCloseable {
    * over all micro-batches, which is the same for every number of ranks.
    */
   public void sumGradients(List<Parameter> parameters) {
+    List<Tensor> everywhere = new ArrayList<>();
+    List<Tensor> ofExperts = new ArrayList<>();
     for (Parameter parameter : parameters) {
-      Communicator holders = parameter.ofExperts() ? replicas : world;
       if (parameter.parts() != null) {
-        sumInTree(parameter, holders);
-      } else if (holders.size() > 1) {
-        holders.allReduce(parameter.gradient());
+        sumInTree(parameter, parameter.ofExperts() ? replicas : world);
+      } else {
+        (parameter.ofExperts() ? ofExperts : everywhere).add(parameter.gradient());
+      }
+    }
+    sum(everywhere, world);
+    sum(ofExperts, replicas);
+  }
+
+  /** Neighbours of one type travel together up to a size; a large one goes alone, uncopied. */
+  private static void sum(List<Tensor> gradients, Communicator holders) {
+    if (holders.size() == 1) {
+      return;
+    }
+    int from = 0;
+    while (from < gradients.size()) {
+      Tensor first = gradients.get(from);
+      long bytes = 0;
+      int to = from;
+      do {
+        bytes += bytes(gradients.get(to++));
+      } while (to < gradients.size()
+          && gradients.get(to).dtype() == first.dtype()
+          && bytes + bytes(gradients.get(to)) <= AT_ONCE);
+      if (to == from + 1) {
+        holders.allReduce(first);
+      } else {
+        sumTogether(gradients.subList(from, to), holders);
+      }
+      from = to;
+    }
+  }
+
+  private static long bytes(Tensor tensor) {
+    return tensor.count() * tensor.dtype().bytes();
+  }
+
+  private static void sumTogether(List<Tensor> gradients, Communicator holders) {
+    try (Scope scope = Scope.open()) {
+      Tensor all = Tensor.cat(0, gradients.stream().map(one -> one.reshape(one.count())).toList());
+      holders.allReduce(all);
+      long at = 0;
+      for (Tensor one : gradients) {
+        one.copyFrom(all.narrow(0, at, one.count()).reshape(one.shape()));
+        at += one.count();
       }
     }
   }

@@ -2,6 +2,7 @@ package dev.gossamer.video;
 
 import dev.gossamer.attention.AttentionReport;
 import dev.gossamer.tensor.Machine;
+import dev.gossamer.tensor.ResidentMemory;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.cuda.Card;
@@ -101,7 +102,7 @@ final class ReportDraft {
         RunReport.Memory.of(memory),
         clock.seconds(),
         stepSeconds,
-        PeakMemory.bytes(),
+        ResidentMemory.now().peakBytes(),
         Card.takenBytes(engine.options().device()).orElse(0),
         AttentionSummary.of(attention),
         comparison,

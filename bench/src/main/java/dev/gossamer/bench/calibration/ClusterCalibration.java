@@ -4,6 +4,7 @@ import static dev.gossamer.bench.TextTable.figure;
 
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.MachineFacts;
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;

@@ -1,5 +1,6 @@
 package dev.gossamer.bench.calibration;
 
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.moe.MoeLayer;

@@ -1,6 +1,7 @@
 package dev.gossamer.bench.calibration;
 
 import dev.gossamer.bench.BenchProgress;
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.parallel.Dispatch;

@@ -1,5 +1,6 @@
 package dev.gossamer.bench.calibration;
 
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.plan.LeastSquares;
 import dev.gossamer.moe.plan.Link;

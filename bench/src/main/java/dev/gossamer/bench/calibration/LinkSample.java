@@ -1,5 +1,6 @@
 package dev.gossamer.bench.calibration;
 
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.moe.plan.Link;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;

@@ -4,11 +4,11 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.MachineFacts;
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.TurnByTurn;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.RankGrid;
-import dev.gossamer.distributed.Reduction;
 import dev.gossamer.distributed.Traffic;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.parallel.ExpertPlacement;
@@ -52,6 +52,7 @@ public final class MoeBench {
   private final MoeBenchSettings settings;
   private final RankGrid grid;
   private final Communicator world;
+  private final Ranks ranks;
   private final Device device;
   private final Threads threads;
   private final BenchProgress progress;
@@ -67,6 +68,7 @@ public final class MoeBench {
     this.settings = settings;
     this.grid = grid;
     this.world = grid.world();
+    this.ranks = new Ranks(world, settings.ranksPerNode());
     this.device = device;
     this.threads = threads;
     this.progress = progress;
@@ -149,7 +151,7 @@ public final class MoeBench {
       for (int i = 0; i < entrants.size(); i++) {
         Map<String, Object> figures = figures(entrants.get(i), sent.get(i));
         figures.put(
-            "plainGflops", mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
+            "plainGflops", ranks.mean(plain.flops() / timings.get(entrants.size()).median() / 1e6));
         checks.get(i).ifPresent(check -> put(figures, check));
         MoeCase which = entrants.get(i).which();
         rows.add(row(which, timings.get(i), timings.get(rival), errors.get(i), figures));
@@ -204,7 +206,7 @@ public final class MoeBench {
     double total = 0;
     Map<String, Object> phases = new LinkedHashMap<>();
     for (Phase phase : Phase.values()) {
-      double millis = mean(entrant.millis(phase));
+      double millis = ranks.mean(entrant.millis(phase));
       total += millis;
       phases.put(phase.name().toLowerCase(Locale.ROOT), millis);
     }
@@ -219,9 +221,9 @@ public final class MoeBench {
     }
     figures.put("routeAndCombineShare", total == 0 ? 0 : moving / total);
     figures.put("expertGflops", experts == 0 ? 0 : flops / experts / 1e6);
-    figures.put("wireBytes", sum(sent.remoteBytes()));
+    figures.put("wireBytes", ranks.sum(sent.remoteBytes()));
     figures.put("wireBytesPredicted", predictedBytes(entrant, shape));
-    figures.put("betweenNodesBytes", sum(sent.bytesBetweenNodes(settings.ranksPerNode())));
+    figures.put("betweenNodesBytes", ranks.sum(sent.bytesBetweenNodes(settings.ranksPerNode())));
     long[] counts = summed(entrant.counts());
     figures.put("loadMaxOverMean", maxOverMean(counts));
     figures.put("rankLoadMaxOverMean", maxOverMean(byRank(counts)));
@@ -237,22 +239,6 @@ public final class MoeBench {
             placement,
             grid.perNode())
         .bytes(shape.wireWidth(), settings.wire().bytes(), shape.topK(), DType.FLOAT32.bytes());
-  }
-
-  private double mean(double value) {
-    try (Scope scope = Scope.open()) {
-      Tensor sum = Tensor.of(new double[] {value}, 1);
-      world.allReduce(sum);
-      return sum.item() / world.size();
-    }
-  }
-
-  private long sum(long value) {
-    try (Scope scope = Scope.open()) {
-      Tensor sum = Tensor.of(new long[] {value}, 1);
-      world.allReduce(sum, Reduction.SUM);
-      return (long) sum.item();
-    }
   }
 
   private long[] summed(long[] counts) {

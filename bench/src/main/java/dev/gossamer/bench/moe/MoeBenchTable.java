@@ -4,6 +4,7 @@ import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.TextTable;
 import dev.gossamer.bench.Timing;
+import dev.gossamer.bench.Verdict;
 import java.util.Locale;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -122,16 +123,7 @@ public final class MoeBenchTable {
   private static String verdicts(BenchReport report) {
     return report.rows().stream()
         .filter(row -> row.subject().equals("bigmac"))
-        .map(
-            row ->
-                "top-"
-                    + row.more().get("topK")
-                    + (row.ratio() > 1
-                        ? figure(": BigMac is %.2f times as fast as fine-grained", row.ratio())
-                        : figure(
-                            ": BigMac does not pay here, a step takes %.2f times as long as"
-                                + " fine-grained",
-                            1 / row.ratio())))
+        .map(row -> "top-" + row.more().get("topK") + ": " + Verdict.of(row.ratio(), "a step"))
         .collect(Collectors.joining(System.lineSeparator()));
   }
 

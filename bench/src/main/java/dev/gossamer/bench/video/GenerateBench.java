@@ -5,10 +5,11 @@ import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
 import dev.gossamer.bench.BenchRow;
 import dev.gossamer.bench.MachineFacts;
+import dev.gossamer.bench.ScratchFolder;
 import dev.gossamer.bench.Timing;
 import dev.gossamer.bench.TurnByTurn;
 import dev.gossamer.bench.attention.AttentionSubject;
-import dev.gossamer.video.PeakMemory;
+import dev.gossamer.tensor.ResidentMemory;
 import dev.gossamer.video.Progress;
 import dev.gossamer.video.RunOptions;
 import dev.gossamer.video.RunReport;
@@ -181,7 +182,7 @@ public final class GenerateBench {
     more.put("subjectAttentionMillis", attention.median());
     more.put("rivalAttentionMillis", denseAttention.median());
     more.put("attentionRatio", denseAttention.median() / attention.median());
-    more.put("peakMemoryBytes", PeakMemory.bytes());
+    more.put("peakMemoryBytes", ResidentMemory.now().peakBytes());
     return new BenchRow(
         name,
         subject.name,

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.offset;
 
 import dev.gossamer.bench.BenchProgress;
 import dev.gossamer.bench.BenchReport;
+import dev.gossamer.bench.Ranks;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.plan.ClusterProfile;
 import dev.gossamer.moe.plan.Link;

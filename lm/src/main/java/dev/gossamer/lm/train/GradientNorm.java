@@ -9,6 +9,7 @@ import dev.gossamer.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * Length of the whole model's gradient, every parameter counted once: those that all ranks hold
@@ -24,15 +25,15 @@ record GradientNorm(double length, String notFinite) {
    * @param block the ranks that share a set of experts
    */
   static GradientNorm of(List<Parameter> summed, Communicator block) {
-    List<double[]> own = squares(summed);
+    List<double[]> squares = squares(summed);
+    if (block.size() > 1) {
+      replaceByBlocks(squares, summed, block);
+    }
     double sum = 0;
     String bad = "";
-    for (int i = 0; i < own.size(); i++) {
+    for (int i = 0; i < squares.size(); i++) {
       Parameter parameter = summed.get(i);
-      double square = 0;
-      for (double one : parameter.ofExperts() ? ofBlock(own.get(i), block) : own.get(i)) {
-        square += one;
-      }
+      double square = Arrays.stream(squares.get(i)).reduce(0, Double::sum);
       if (!Double.isFinite(square) && bad.isEmpty()) {
         bad = parameter.name();
       }
@@ -86,17 +87,30 @@ record GradientNorm(double length, String notFinite) {
     }
   }
 
-  /** Of each expert of the block. */
-  private static double[] ofBlock(double[] own, Communicator block) {
-    if (block.size() == 1) {
-      return own;
-    }
+  /** Puts those of each expert of the block in the place of those of this rank's experts. */
+  private static void replaceByBlocks(
+      List<double[]> squares, List<Parameter> parameters, Communicator block) {
+    int[] stacks =
+        IntStream.range(0, squares.size()).filter(i -> parameters.get(i).ofExperts()).toArray();
     try (Scope scope = Scope.open()) {
       // Ranks may hold one expert more or less: as many numbers from each as the largest has.
-      Tensor most = Tensor.of(new long[] {own.length}, 1);
+      long own = Arrays.stream(stacks).map(i -> squares.get(i).length).max().orElse(0);
+      Tensor most = Tensor.of(new long[] {own}, 1);
       block.allReduce(most, Reduction.MAXIMUM);
-      double[] padded = Arrays.copyOf(own, (int) most.item());
-      return block.allGather(Tensor.of(padded, padded.length)).toDoubles();
+      int width = (int) most.item();
+      double[] padded = new double[stacks.length * width];
+      for (int i = 0; i < stacks.length; i++) {
+        double[] of = squares.get(stacks[i]);
+        System.arraycopy(of, 0, padded, i * width, of.length);
+      }
+      double[] all = block.allGather(Tensor.of(padded, padded.length)).toDoubles();
+      for (int i = 0; i < stacks.length; i++) {
+        double[] ofBlock = new double[block.size() * width];
+        for (int rank = 0; rank < block.size(); rank++) {
+          System.arraycopy(all, rank * padded.length + i * width, ofBlock, rank * width, width);
+        }
+        squares.set(stacks[i], ofBlock);
+      }
     }
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.lm.train;
 
+import dev.gossamer.tensor.ResidentMemory;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -20,6 +21,7 @@ import java.util.Map;
  * @param exchangeShare of the step's time on rank 0 that it spent waiting for other ranks
  * @param balance how evenly experts were used
  * @param dropped share of the slots that capacity dropped
+ * @param memory of this rank's process after the step
  */
 public record StepReport(
     long step,
@@ -35,7 +37,8 @@ public record StepReport(
     double tokensPerSecond,
     double exchangeShare,
     LoadBalance balance,
-    double dropped) {
+    double dropped,
+    ResidentMemory memory) {
   /** As one line of JSON has it. */
   public Map<String, Object> document() {
     Map<String, Object> document = new LinkedHashMap<>();
@@ -58,6 +61,8 @@ public record StepReport(
     document.put("deadExperts", balance.dead());
     document.put("entropy", balance.entropy());
     document.put("dropped", dropped);
+    document.put("residentBytes", memory.bytes());
+    document.put("peakResidentBytes", memory.peakBytes());
     return document;
   }
 }

@@ -27,7 +27,7 @@ import java.util.Optional;
  */
 public final class TrainConfig {
   /** Those that ship inside. */
-  public static final List<String> PRESETS = List.of("tiny", "small");
+  public static final List<String> PRESETS = List.of("tiny", "small", "speed");
 
   private static final ObjectMapper JSON = new ObjectMapper();
 

@@ -2,6 +2,7 @@ package dev.gossamer.lm.train;
 
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.Traffic;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.Losses;
 import dev.gossamer.lm.data.Samples;
@@ -12,10 +13,12 @@ import dev.gossamer.moe.Parameter;
 import dev.gossamer.moe.parallel.PhaseClock.Phase;
 import dev.gossamer.moe.router.RouterSettings.Scores;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.ResidentMemory;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.Threads;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -83,6 +86,11 @@ public final class Trainer implements AutoCloseable {
   /** The model as it is now. */
   public LanguageModel model() {
     return model;
+  }
+
+  /** Bytes that this rank has sent to those with whom it shares experts, their rows alone. */
+  public Traffic traffic() {
+    return grid.traffic();
   }
 
   /** The ranks that share a set of experts, and those that hold the same. */
@@ -155,7 +163,8 @@ public final class Trainer implements AutoCloseable {
         tokens / seconds,
         world.size() == 1 ? 0 : Math.min(1, waited / seconds),
         LoadBalance.of(load),
-        sums[3] / parts);
+        sums[3] / parts,
+        ResidentMemory.now());
   }
 
   private Losses learn(int number) {
@@ -203,14 +212,19 @@ public final class Trainer implements AutoCloseable {
   }
 
   private void sumLoad(List<long[]> load) {
-    if (world.size() == 1) {
+    if (world.size() == 1 || load.isEmpty()) {
       return;
     }
-    for (int layer = 0; layer < load.size(); layer++) {
-      try (Scope scope = Scope.open()) {
-        Tensor counts = Tensor.of(load.get(layer), load.get(layer).length);
-        world.allReduce(counts);
-        load.set(layer, counts.toLongs());
+    try (Scope scope = Scope.open()) {
+      long[] all = load.stream().flatMapToLong(Arrays::stream).toArray();
+      Tensor counts = Tensor.of(all, all.length);
+      world.allReduce(counts);
+      all = counts.toLongs();
+      int from = 0;
+      for (int layer = 0; layer < load.size(); layer++) {
+        int to = from + load.get(layer).length;
+        load.set(layer, Arrays.copyOfRange(all, from, to));
+        from = to;
       }
     }
   }

@@ -1,6 +1,5 @@
-package dev.gossamer.bench.calibration;
+package dev.gossamer.bench;
 
-import dev.gossamer.bench.Timing;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.distributed.Reduction;
 import dev.gossamer.tensor.Scope;
@@ -9,27 +8,37 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The ranks that measure together.
+ * The ranks that measure together. Each makes the same calls, and all get the same figures.
  *
  * @param world all of them
  * @param perNode neighbours that share a node
  */
-record Ranks(Communicator world, int perNode) {
-  int nodes() {
+public record Ranks(Communicator world, int perNode) {
+  public int nodes() {
     return (world.size() + perNode - 1) / perNode;
   }
 
-  boolean sameNode(int peer) {
+  /** Whether this rank and another are on one node. */
+  public boolean sameNode(int peer) {
     return peer / perNode == world.rank() / perNode;
   }
 
   /** The mean of all ranks' figures. */
-  double mean(double figure) {
+  public double mean(double figure) {
     return reduced(figure, Reduction.SUM) / world.size();
   }
 
+  /** The sum of all ranks' counts. */
+  public long sum(long count) {
+    try (Scope scope = Scope.open()) {
+      Tensor all = Tensor.of(new long[] {count}, 1);
+      world.allReduce(all);
+      return (long) all.item();
+    }
+  }
+
   /** Median of several runs of something that all ranks do at once, seconds of the slowest. */
-  double seconds(int runs, Runnable work) {
+  public double seconds(int runs, Runnable work) {
     List<Double> seconds = new ArrayList<>();
     for (int run = -1; run < runs; run++) {
       world.barrier();

@@ -1,4 +1,4 @@
-package dev.gossamer.bench.video;
+package dev.gossamer.bench;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
@@ -10,11 +10,11 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** A folder for files that nobody keeps; closing it deletes them. */
-record ScratchFolder(Path path) implements AutoCloseable {
+public record ScratchFolder(Path path) implements AutoCloseable {
   /**
    * @throws EnvironmentException if there is no room for one
    */
-  static ScratchFolder make() {
+  public static ScratchFolder make() {
     try {
       return new ScratchFolder(Files.createTempDirectory("gossamer-bench-"));
     } catch (IOException e) {

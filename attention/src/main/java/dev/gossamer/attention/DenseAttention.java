@@ -49,9 +49,10 @@ public final class DenseAttention implements AttentionMethod {
 
   /**
    * Exact attention. On a processor heads run side by side: in float32 on its vectors where Java
-   * may use them ({@link dev.gossamer.attention.vector.VectorApi}), else through libtorch's own
-   * kernel; in bf16, where the processor multiplies it, in strips of queries, because that kernel
-   * is 25 times slower in bf16 there, and elsewhere in float32 as well.
+   * may use them ({@link dev.gossamer.attention.vector.VectorApi}) and they are faster, else
+   * through libtorch's own kernel; in bf16, where the processor multiplies it, in strips of
+   * queries, because that kernel is 25 times slower in bf16 there, and elsewhere in float32 as
+   * well.
    *
    * @param query {@code [batch, heads, tokens, headDim]}, likewise key and value
    * @return the same shape and type

@@ -1,6 +1,7 @@
 package dev.gossamer.attention;
 
 import dev.gossamer.attention.vector.VectorApi;
+import dev.gossamer.attention.vector.VectorKernels;
 import dev.gossamer.attention.vector.VectorMemory;
 import dev.gossamer.attention.vector.VectorTile;
 import dev.gossamer.tensor.DType;
@@ -19,11 +20,15 @@ final class VectorDense {
 
   private VectorDense() {}
 
-  /** Whether it serves tensors like these. */
+  /**
+   * Whether it serves tensors like these, and faster than libtorch: with 16 registers its own
+   * attention is.
+   */
   static boolean serves(Tensor query, Tensor key) {
     return query.dtype() != DType.FLOAT64
         && key.size(2) >= FEWEST
         && VectorApi.available()
+        && VectorKernels.REGISTERS > 16
         && VectorTile.fits(Math.max(query.size(2), key.size(2)), query.size(3));
   }
 

@@ -28,6 +28,9 @@ public final class VectorKernels {
   /** Floats of one vector on this processor. */
   public static final int LANES = SPECIES.length();
 
+  /** Vectors that the processor holds: 16 with AVX2, 32 with AVX-512 and NEON. */
+  public static final int REGISTERS = LANES == 8 ? 16 : 32;
+
   /** Rows that a product takes at a time: numbers of rows are multiples of it. */
   public static final int ROWS = 8;
 
@@ -110,144 +113,12 @@ public final class VectorKernels {
     Objects.checkFromIndexSize(first, count, at.length);
     Objects.checkFromIndexSize(0, Math.multiplyExact(depth, width), across.length);
     Objects.checkFromIndexSize(0, Math.multiplyExact(count, width), out.length);
-    int column = 0;
-    for (; column + 2 * LANES <= width; column += 2 * LANES) {
-      for (int row = 0; row < count; row += ROWS) {
-        products8x2(rows, at, first + row, depth, across, column, width, out, row * width + column);
-      }
+    if (REGISTERS == 16) {
+      check(across.length <= VectorShapes.LONGEST, "across");
+      VectorShapes.productsOf16(rows, at, first, count, depth, across, width, out);
+    } else {
+      VectorShapes.productsOf32(rows, at, first, count, depth, across, width, out);
     }
-    if (column < width) {
-      for (int row = 0; row < count; row += ROWS) {
-        products8x1(rows, at, first + row, depth, across, column, width, out, row * width + column);
-      }
-    }
-  }
-
-  private static void products8x2(
-      float[] rows,
-      int[] at,
-      int i,
-      int depth,
-      float[] across,
-      int column,
-      int width,
-      float[] out,
-      int to) {
-    int r0 = at[i];
-    int r1 = at[i + 1];
-    int r2 = at[i + 2];
-    int r3 = at[i + 3];
-    int r4 = at[i + 4];
-    int r5 = at[i + 5];
-    int r6 = at[i + 6];
-    int r7 = at[i + 7];
-    FloatVector zero = FloatVector.zero(SPECIES);
-    FloatVector a0 = zero;
-    FloatVector a1 = zero;
-    FloatVector a2 = zero;
-    FloatVector a3 = zero;
-    FloatVector a4 = zero;
-    FloatVector a5 = zero;
-    FloatVector a6 = zero;
-    FloatVector a7 = zero;
-    FloatVector b0 = zero;
-    FloatVector b1 = zero;
-    FloatVector b2 = zero;
-    FloatVector b3 = zero;
-    FloatVector b4 = zero;
-    FloatVector b5 = zero;
-    FloatVector b6 = zero;
-    FloatVector b7 = zero;
-    for (int t = 0; t < depth; t++) {
-      int from = column + t * width;
-      FloatVector a = FloatVector.fromArray(SPECIES, across, from);
-      FloatVector b = FloatVector.fromArray(SPECIES, across, from + LANES);
-      FloatVector x = FloatVector.broadcast(SPECIES, rows[r0 + t]);
-      a0 = x.fma(a, a0);
-      b0 = x.fma(b, b0);
-      x = FloatVector.broadcast(SPECIES, rows[r1 + t]);
-      a1 = x.fma(a, a1);
-      b1 = x.fma(b, b1);
-      x = FloatVector.broadcast(SPECIES, rows[r2 + t]);
-      a2 = x.fma(a, a2);
-      b2 = x.fma(b, b2);
-      x = FloatVector.broadcast(SPECIES, rows[r3 + t]);
-      a3 = x.fma(a, a3);
-      b3 = x.fma(b, b3);
-      x = FloatVector.broadcast(SPECIES, rows[r4 + t]);
-      a4 = x.fma(a, a4);
-      b4 = x.fma(b, b4);
-      x = FloatVector.broadcast(SPECIES, rows[r5 + t]);
-      a5 = x.fma(a, a5);
-      b5 = x.fma(b, b5);
-      x = FloatVector.broadcast(SPECIES, rows[r6 + t]);
-      a6 = x.fma(a, a6);
-      b6 = x.fma(b, b6);
-      x = FloatVector.broadcast(SPECIES, rows[r7 + t]);
-      a7 = x.fma(a, a7);
-      b7 = x.fma(b, b7);
-    }
-    put(out, to, a0, b0);
-    put(out, to + width, a1, b1);
-    put(out, to + 2 * width, a2, b2);
-    put(out, to + 3 * width, a3, b3);
-    put(out, to + 4 * width, a4, b4);
-    put(out, to + 5 * width, a5, b5);
-    put(out, to + 6 * width, a6, b6);
-    put(out, to + 7 * width, a7, b7);
-  }
-
-  private static void put(float[] out, int to, FloatVector a, FloatVector b) {
-    a.intoArray(out, to);
-    b.intoArray(out, to + LANES);
-  }
-
-  private static void products8x1(
-      float[] rows,
-      int[] at,
-      int i,
-      int depth,
-      float[] across,
-      int column,
-      int width,
-      float[] out,
-      int to) {
-    int r0 = at[i];
-    int r1 = at[i + 1];
-    int r2 = at[i + 2];
-    int r3 = at[i + 3];
-    int r4 = at[i + 4];
-    int r5 = at[i + 5];
-    int r6 = at[i + 6];
-    int r7 = at[i + 7];
-    FloatVector zero = FloatVector.zero(SPECIES);
-    FloatVector a0 = zero;
-    FloatVector a1 = zero;
-    FloatVector a2 = zero;
-    FloatVector a3 = zero;
-    FloatVector a4 = zero;
-    FloatVector a5 = zero;
-    FloatVector a6 = zero;
-    FloatVector a7 = zero;
-    for (int t = 0; t < depth; t++) {
-      FloatVector a = FloatVector.fromArray(SPECIES, across, column + t * width);
-      a0 = FloatVector.broadcast(SPECIES, rows[r0 + t]).fma(a, a0);
-      a1 = FloatVector.broadcast(SPECIES, rows[r1 + t]).fma(a, a1);
-      a2 = FloatVector.broadcast(SPECIES, rows[r2 + t]).fma(a, a2);
-      a3 = FloatVector.broadcast(SPECIES, rows[r3 + t]).fma(a, a3);
-      a4 = FloatVector.broadcast(SPECIES, rows[r4 + t]).fma(a, a4);
-      a5 = FloatVector.broadcast(SPECIES, rows[r5 + t]).fma(a, a5);
-      a6 = FloatVector.broadcast(SPECIES, rows[r6 + t]).fma(a, a6);
-      a7 = FloatVector.broadcast(SPECIES, rows[r7 + t]).fma(a, a7);
-    }
-    a0.intoArray(out, to);
-    a1.intoArray(out, to + width);
-    a2.intoArray(out, to + 2 * width);
-    a3.intoArray(out, to + 3 * width);
-    a4.intoArray(out, to + 4 * width);
-    a5.intoArray(out, to + 5 * width);
-    a6.intoArray(out, to + 6 * width);
-    a7.intoArray(out, to + 7 * width);
   }
 
   /**
@@ -280,16 +151,10 @@ public final class VectorKernels {
       check(at[i] >= 0 && at[i] <= last, "a row of values");
     }
     scale(sums, queries, columns, keep);
-    int column = 0;
-    for (; column + 2 * LANES <= columns; column += 2 * LANES) {
-      for (int query = 0; query < queries; query += ROWS) {
-        sums8x2(weights, width, query, values, at, first, count, column, sums, columns);
-      }
-    }
-    if (column < columns) {
-      for (int query = 0; query < queries; query += ROWS) {
-        sums8x1(weights, width, query, values, at, first, count, column, sums, columns);
-      }
+    if (REGISTERS == 16) {
+      VectorShapes.sumsOf16(weights, width, queries, values, at, first, count, columns, sums);
+    } else {
+      VectorShapes.sumsOf32(weights, width, queries, values, at, first, count, columns, sums);
     }
   }
 
@@ -301,117 +166,6 @@ public final class VectorKernels {
         FloatVector.fromArray(SPECIES, sums, at).mul(factor).intoArray(sums, at);
       }
     }
-  }
-
-  private static void sums8x2(
-      float[] weights,
-      int width,
-      int query,
-      float[] values,
-      int[] at,
-      int first,
-      int count,
-      int column,
-      float[] sums,
-      int columns) {
-    int to = query * columns + column;
-    int next = to + LANES;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
-    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
-    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
-    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
-    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
-    FloatVector b0 = FloatVector.fromArray(SPECIES, sums, next);
-    FloatVector b1 = FloatVector.fromArray(SPECIES, sums, next + columns);
-    FloatVector b2 = FloatVector.fromArray(SPECIES, sums, next + 2 * columns);
-    FloatVector b3 = FloatVector.fromArray(SPECIES, sums, next + 3 * columns);
-    FloatVector b4 = FloatVector.fromArray(SPECIES, sums, next + 4 * columns);
-    FloatVector b5 = FloatVector.fromArray(SPECIES, sums, next + 5 * columns);
-    FloatVector b6 = FloatVector.fromArray(SPECIES, sums, next + 6 * columns);
-    FloatVector b7 = FloatVector.fromArray(SPECIES, sums, next + 7 * columns);
-    for (int i = 0; i < count; i++) {
-      int from = at[first + i] + column;
-      int w = i * width + query;
-      FloatVector a = FloatVector.fromArray(SPECIES, values, from);
-      FloatVector b = FloatVector.fromArray(SPECIES, values, from + LANES);
-      FloatVector x = FloatVector.broadcast(SPECIES, weights[w]);
-      a0 = x.fma(a, a0);
-      b0 = x.fma(b, b0);
-      x = FloatVector.broadcast(SPECIES, weights[w + 1]);
-      a1 = x.fma(a, a1);
-      b1 = x.fma(b, b1);
-      x = FloatVector.broadcast(SPECIES, weights[w + 2]);
-      a2 = x.fma(a, a2);
-      b2 = x.fma(b, b2);
-      x = FloatVector.broadcast(SPECIES, weights[w + 3]);
-      a3 = x.fma(a, a3);
-      b3 = x.fma(b, b3);
-      x = FloatVector.broadcast(SPECIES, weights[w + 4]);
-      a4 = x.fma(a, a4);
-      b4 = x.fma(b, b4);
-      x = FloatVector.broadcast(SPECIES, weights[w + 5]);
-      a5 = x.fma(a, a5);
-      b5 = x.fma(b, b5);
-      x = FloatVector.broadcast(SPECIES, weights[w + 6]);
-      a6 = x.fma(a, a6);
-      b6 = x.fma(b, b6);
-      x = FloatVector.broadcast(SPECIES, weights[w + 7]);
-      a7 = x.fma(a, a7);
-      b7 = x.fma(b, b7);
-    }
-    put(sums, to, a0, b0);
-    put(sums, to + columns, a1, b1);
-    put(sums, to + 2 * columns, a2, b2);
-    put(sums, to + 3 * columns, a3, b3);
-    put(sums, to + 4 * columns, a4, b4);
-    put(sums, to + 5 * columns, a5, b5);
-    put(sums, to + 6 * columns, a6, b6);
-    put(sums, to + 7 * columns, a7, b7);
-  }
-
-  private static void sums8x1(
-      float[] weights,
-      int width,
-      int query,
-      float[] values,
-      int[] at,
-      int first,
-      int count,
-      int column,
-      float[] sums,
-      int columns) {
-    int to = query * columns + column;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
-    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
-    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
-    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
-    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
-    for (int i = 0; i < count; i++) {
-      int w = i * width + query;
-      FloatVector a = FloatVector.fromArray(SPECIES, values, at[first + i] + column);
-      a0 = FloatVector.broadcast(SPECIES, weights[w]).fma(a, a0);
-      a1 = FloatVector.broadcast(SPECIES, weights[w + 1]).fma(a, a1);
-      a2 = FloatVector.broadcast(SPECIES, weights[w + 2]).fma(a, a2);
-      a3 = FloatVector.broadcast(SPECIES, weights[w + 3]).fma(a, a3);
-      a4 = FloatVector.broadcast(SPECIES, weights[w + 4]).fma(a, a4);
-      a5 = FloatVector.broadcast(SPECIES, weights[w + 5]).fma(a, a5);
-      a6 = FloatVector.broadcast(SPECIES, weights[w + 6]).fma(a, a6);
-      a7 = FloatVector.broadcast(SPECIES, weights[w + 7]).fma(a, a7);
-    }
-    a0.intoArray(sums, to);
-    a1.intoArray(sums, to + columns);
-    a2.intoArray(sums, to + 2 * columns);
-    a3.intoArray(sums, to + 3 * columns);
-    a4.intoArray(sums, to + 4 * columns);
-    a5.intoArray(sums, to + 5 * columns);
-    a6.intoArray(sums, to + 6 * columns);
-    a7.intoArray(sums, to + 7 * columns);
   }
 
   private static FloatVector all(float number) {

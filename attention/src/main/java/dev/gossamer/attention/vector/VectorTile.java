@@ -11,10 +11,11 @@ import java.util.Arrays;
  * the order of the listed rows, not on the other queries of its tile.
  */
 public final class VectorTile {
-  /** The most queries of a tile. */
-  public static final int MOST_QUERIES = 64;
+  /** The most queries of a tile. With 16 registers, both threes of vectors and sixes of queries. */
+  public static final int MOST_QUERIES = VectorKernels.REGISTERS == 16 ? 48 : 64;
 
-  private static final int BLOCK = 256; // rows; with 64 queries their scores take 64 KiB
+  // Rows. Their scores take 24 KiB with 16 registers, where the nearest cache has 32, or 64 KiB.
+  private static final int BLOCK = VectorKernels.REGISTERS == 16 ? 128 : 256;
 
   private final int headDim;
   private final int columns;

@@ -33,7 +33,7 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"8, 64, 1", "8, 1, 2", "24, 36, 3", "64, 128, 4", "16, 96, 5"})
+  @CsvSource({"8, 64, 1", "8, 1, 2", "24, 36, 3", "64, 128, 4", "16, 96, 5", "8, 33, 8"})
   void productsAreSumsOverTheDepth(int count, int depth, int vectors) {
     int width = vectors * VectorKernels.LANES;
     float[] rows = normal(1, 50 * depth);
@@ -49,6 +49,51 @@ class VectorKernelsTest {
         }
         assertThat((double) out[i * width + c]).isCloseTo(sum, within(1e-4));
       }
+    }
+  }
+
+  /** Whatever the processor has: both sets of shapes, over all remainders that they leave. */
+  @ParameterizedTest
+  @CsvSource({"8, 8, 1", "16, 64, 2", "24, 1, 3", "8, 80, 4", "40, 36, 5", "16, 160, 7", "8, 9, 8"})
+  void productsAreTheSameInEveryShape(int count, int depth, int vectors) {
+    int width = vectors * VectorKernels.LANES;
+    float[] rows = normal(1, 50 * depth);
+    float[] across = normal(2, depth * width);
+    across[width / 2] = Float.NaN;
+    int[] at = offsets(3, count, 50, depth);
+    float[] of32 = new float[count * width];
+    float[] of16 = new float[count * width];
+    VectorShapes.productsOf32(rows, at, 0, count, depth, across, width, of32);
+    VectorShapes.productsOf16(rows, at, 0, count, depth, across, width, of16);
+    assertThat(of16).containsExactly(of32);
+    assertThat(of16[width / 2]).isNaN();
+    assertThat(of16[width / 2 - 1]).isNotNaN().isNotZero();
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "8, 1, 1",
+    "16, 37, 2",
+    "24, 5, 1",
+    "32, 128, 3",
+    "48, 50, 8",
+    "56, 3, 5",
+    "64, 0, 2"
+  })
+  void weightedSumsAreTheSameInEveryShape(int queries, int count, int vectors) {
+    int columns = vectors * VectorKernels.LANES;
+    int width = VectorKernels.paddedTile(queries);
+    float[] weights = normal(1, count * width);
+    float[] values = normal(2, 60 * columns);
+    values[3] = Float.NaN;
+    int[] at = offsets(3, count, 60, columns);
+    float[] of32 = normal(4, queries * columns);
+    float[] of16 = of32.clone();
+    VectorShapes.sumsOf32(weights, width, queries, values, at, 0, count, columns, of32);
+    VectorShapes.sumsOf16(weights, width, queries, values, at, 0, count, columns, of16);
+    assertThat(of16).containsExactly(of32);
+    if (count > 0) {
+      assertThat(of16).isNotEqualTo(normal(4, queries * columns));
     }
   }
 

@@ -35,7 +35,7 @@ record ShippedModel(String title, String resources) {
   Path folder() {
     Manifest manifest = manifest();
     String weights = manifest.largest().path();
-    URL found = resource(weights);
+    URL found = ShippedModel.class.getResource(resources + "/" + weights);
     if (found == null) {
       throw new UncheckedIOException(
           "The "
@@ -47,9 +47,7 @@ record ShippedModel(String title, String resources) {
       return inPlace(found, weights);
     }
     return new Unpacking(
-            title,
-            manifest,
-            path -> ShippedModel.class.getResourceAsStream(resources + "/" + path))
+            title, manifest, path -> ShippedModel.class.getResourceAsStream(resources + "/" + path))
         .into(cache());
   }
 
@@ -75,10 +73,6 @@ record ShippedModel(String title, String resources) {
       }
     }
     return Path.of(property.apply("user.home"), ".cache", "gossamer");
-  }
-
-  private URL resource(String path) {
-    return ShippedModel.class.getResource(resources + "/" + path);
   }
 
   private static Path inPlace(URL file, String relative) {

@@ -35,7 +35,7 @@ final class BundleCommand implements Callable<Integer> {
       paramLabel = "PART",
       split = ",",
       description =
-          "Leave out, to be smaller: model (the mini model, 23 MB), encoder (ffmpeg, 50 MB),"
+          "Leave out, to be smaller: model (the mini models, 27 MB), encoder (ffmpeg, 50 MB),"
               + " captures (of benchmarks on a processor, 10 MB).")
   private List<String> without = List.of();
 

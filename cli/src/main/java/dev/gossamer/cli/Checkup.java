@@ -2,7 +2,6 @@ package dev.gossamer.cli;
 
 import dev.gossamer.attention.vector.VectorApi;
 import dev.gossamer.distributed.c10d.Backend;
-import dev.gossamer.mini.MiniModel;
 import dev.gossamer.tensor.CudaSetup;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Machine;
@@ -10,6 +9,7 @@ import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.cuda.KernelSource;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.GossamerException;
+import dev.gossamer.tensor.files.CacheFolder;
 import dev.gossamer.video.media.Frame;
 import dev.gossamer.video.media.Mp4Writer;
 import java.io.IOException;
@@ -35,7 +35,7 @@ final class Checkup {
     findings.add(vectors());
     findings.addAll(libtorch(machine));
     findings.add(encoder());
-    findings.add(cache(MiniModel.cache()));
+    findings.add(cache(CacheFolder.path()));
     findings.addAll(cuda(CudaSetup.here()));
     findings.add(nccl(CudaSetup.here(), Backend.NCCL::demand));
     return findings;
@@ -132,7 +132,7 @@ final class Checkup {
       return Finding.bad(
           "Cache",
           folder + " cannot be written",
-          "Set XDG_CACHE_HOME to a folder of yours, it holds the mini model (23 MB)");
+          "Set XDG_CACHE_HOME to a folder of yours, it holds the mini models (28 MB)");
     }
   }
 

@@ -50,7 +50,7 @@ final class CompleteCommand implements Callable<Integer> {
       names = "--temperature",
       paramLabel = "T",
       description = "0 takes the most likely token (default: ${DEFAULT-VALUE}).")
-  private double temperature = 0.8;
+  private double temperature = 0.6;
 
   @Option(
       names = "--top-k",

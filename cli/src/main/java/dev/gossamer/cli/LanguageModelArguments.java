@@ -5,6 +5,7 @@ import dev.gossamer.distributed.RankEnvironment;
 import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.SavedModel;
+import dev.gossamer.mini.MiniLanguageModel;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.UsageException;
@@ -15,9 +16,10 @@ import picocli.CommandLine.Option;
 final class LanguageModelArguments {
   @Option(
       names = "--model",
-      required = true,
       paramLabel = "DIR",
-      description = "Folder of a run, a checkpoint, or an exported model.")
+      description =
+          "Folder of a run, a checkpoint, or an exported model (default: the model that ships"
+              + " inside).")
   private Path model;
 
   @Option(
@@ -32,9 +34,18 @@ final class LanguageModelArguments {
       description = "Processor threads of each rank (default: all cores for one rank, else 1).")
   private Integer threads;
 
-  /** The folder as it was named. */
+  /** The folder as it was named; unpacks the model that ships inside if it is the one. */
   Path folder() {
-    return model;
+    return model == null ? MiniLanguageModel.folder() : model;
+  }
+
+  /** What the model is called where nobody names it: the folder's name. */
+  String name() {
+    if (model == null) {
+      return MiniLanguageModel.NAME;
+    }
+    Path last = model.toAbsolutePath().normalize().getFileName();
+    return last == null ? "model" : last.toString();
   }
 
   /** The type in which it computes, as it was named. */
@@ -78,7 +89,7 @@ final class LanguageModelArguments {
   SavedModel open(RankGrid grid, Threads pool, Terminal terminal) {
     boolean first = grid.world().rank() == 0;
     return SavedModel.open(
-        model,
+        folder(),
         DType.ofOption(dtype),
         grid,
         pool,

@@ -47,7 +47,9 @@ final class ServeCommand implements Callable<Integer> {
   @Option(
       names = "--name",
       paramLabel = "NAME",
-      description = "By which clients ask for the model (default: the folder's name).")
+      description =
+          "By which clients ask for the model (default: the folder's name; gossamer-mini for the"
+              + " one inside).")
   private String name;
 
   @Option(
@@ -156,8 +158,7 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   private String name() {
-    Path last = model.folder().toAbsolutePath().normalize().getFileName();
-    return name != null ? name : last == null ? "model" : last.toString();
+    return name != null ? name : model.name();
   }
 
   private void tell(

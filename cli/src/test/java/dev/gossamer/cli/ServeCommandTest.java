@@ -64,6 +64,42 @@ class ServeCommandTest {
     assertThat(trained.exitCode()).as(trained.err()).isZero();
   }
 
+  /** A server of this process. */
+  private record Started(
+      String url,
+      AtomicBoolean interrupted,
+      CompletableFuture<Integer> exit,
+      ByteArrayOutputStream err) {
+    static Started with(String... options) throws IOException {
+      PipedInputStream reading = new PipedInputStream();
+      ByteArrayOutputStream err = new ByteArrayOutputStream();
+      Terminal terminal =
+          new Terminal(
+              new PrintStream(new PipedOutputStream(reading), true, StandardCharsets.UTF_8),
+              new PrintStream(err, true, StandardCharsets.UTF_8),
+              false);
+      AtomicBoolean interrupted = new AtomicBoolean();
+      String[] args =
+          Stream.of(new String[] {"serve", "--port", "0", "--threads", "1"}, options)
+              .flatMap(Stream::of)
+              .toArray(String[]::new);
+      CompletableFuture<Integer> exit =
+          CompletableFuture.supplyAsync(() -> Gossamer.run(terminal, interrupted::get, args));
+      BufferedReader lines =
+          new BufferedReader(new InputStreamReader(reading, StandardCharsets.UTF_8));
+      return new Started(lines.readLine(), interrupted, exit, err);
+    }
+
+    /**
+     * @return what it said on stderr
+     */
+    String stop() throws Exception {
+      interrupted.set(true);
+      assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
+      return err.toString(StandardCharsets.UTF_8);
+    }
+  }
+
   private static HttpResponse<String> ask(String url, String token, String body)
       throws IOException, InterruptedException {
     HttpRequest request =
@@ -78,39 +114,26 @@ class ServeCommandTest {
   void printsItsAddressAndAnswersUntilItIsStopped() throws Exception {
     Path token = folder.resolve("token");
     Files.writeString(token, "secret\n");
-    PipedInputStream reading = new PipedInputStream();
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    Terminal terminal =
-        new Terminal(
-            new PrintStream(new PipedOutputStream(reading), true, StandardCharsets.UTF_8),
-            new PrintStream(err, true, StandardCharsets.UTF_8),
-            false);
-    AtomicBoolean interrupted = new AtomicBoolean();
-    String[] args = {
-      "serve",
-      "--model",
-      model.toString(),
-      "--port",
-      "0",
-      "--threads",
-      "1",
-      "--token-file",
-      token.toString()
-    };
-    CompletableFuture<Integer> exit =
-        CompletableFuture.supplyAsync(() -> Gossamer.run(terminal, interrupted::get, args));
-    BufferedReader lines =
-        new BufferedReader(new InputStreamReader(reading, StandardCharsets.UTF_8));
-    String url = lines.readLine();
+    Started server = Started.with("--model", model.toString(), "--token-file", token.toString());
+    String url = server.url();
     assertThat(url).matches("http://127\\.0\\.0\\.1:[0-9]+/v1");
     String body = "{\"model\": \"small\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
     assertThat(ask(url, "secret", body).statusCode()).isEqualTo(200);
     assertThat(ask(url, "other", body).statusCode()).isEqualTo(401);
-    interrupted.set(true);
-    assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
-    assertThat(err.toString(StandardCharsets.UTF_8))
+    assertThat(server.stop())
         .contains("Serving small: context 128, batch 8, queue 64, cache 1,024 tokens")
         .endsWith("gossamer: Stopped" + System.lineSeparator());
+  }
+
+  @Test
+  void theModelThatShipsInsideHasANameOfItsOwn() throws Exception {
+    Started server = Started.with();
+    HttpRequest models = HttpRequest.newBuilder(URI.create(server.url() + "/models")).build();
+    assertThat(HttpClient.newHttpClient().send(models, BodyHandlers.ofString()).body())
+        .contains("\"id\":\"gossamer-mini\"");
+    String body = "{\"model\": \"gossamer-mini\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
+    assertThat(ask(server.url(), "any", body).statusCode()).isEqualTo(200);
+    assertThat(server.stop()).contains("Serving gossamer-mini: context 256");
   }
 
   /** In a process of its own: the text that runs is finished, and the exit code is 130. */

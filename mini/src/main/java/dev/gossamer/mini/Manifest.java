@@ -8,11 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Collections;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 
 /**
- * The files of the model with their sizes and SHA-256, as written in {@code manifest.txt}: one line
+ * The files of a model with their sizes and SHA-256, as written in a {@code .manifest}: one line
  * {@code sha256 bytes path} per file.
  *
  * @param files in the order of the manifest, at least one
@@ -50,13 +52,24 @@ record Manifest(List<Entry> files) {
     }
   }
 
-  static Manifest ofThisModule() {
-    try (InputStream stream = Manifest.class.getResourceAsStream("manifest.txt")) {
+  /** A file of lines beside this class. */
+  static Manifest ofResource(String name) {
+    try (InputStream stream = Manifest.class.getResourceAsStream(name)) {
       String text = new String(stream.readAllBytes(), StandardCharsets.UTF_8);
       return new Manifest(text.lines().map(Entry::of).toList());
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The file of most bytes: weights, without which the rest is of no use. */
+  Entry largest() {
+    return Collections.max(files, Comparator.comparingLong(Entry::bytes));
+  }
+
+  /** What all files take together. */
+  long bytes() {
+    return files.stream().mapToLong(Entry::bytes).sum();
   }
 
   /** A name for exactly these files: other weights get another folder. */

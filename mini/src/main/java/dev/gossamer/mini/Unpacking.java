@@ -17,13 +17,14 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * Puts the model's files into a cache folder: one process at a time writes a folder beside it and
+ * Puts a model's files into a cache folder: one process at a time writes a folder beside it and
  * renames that, so that the final name is absent or whole at any moment.
  *
+ * @param title what messages call the model, behind "the"
  * @param manifest what to write
  * @param source opens a file of the model by its path; null where there is none
  */
-record Unpacking(Manifest manifest, Function<String, InputStream> source) {
+record Unpacking(String title, Manifest manifest, Function<String, InputStream> source) {
   /** A file lock belongs to the whole process; this one orders its threads. */
   private static final Object THREADS = new Object();
 
@@ -46,11 +47,15 @@ record Unpacking(Manifest manifest, Function<String, InputStream> source) {
         }
       } catch (IOException e) {
         throw new UncheckedIOException(
-            "Cannot unpack the mini model into "
+            "Cannot unpack the "
+                + title
+                + " into "
                 + target
                 + ": "
                 + reason(e)
-                + ". Set XDG_CACHE_HOME to a folder of yours with room for 23 MB",
+                + ". Set XDG_CACHE_HOME to a folder of yours with room for "
+                + (manifest.bytes() / 1_000_000 + 1)
+                + " MB",
             e);
       }
     }

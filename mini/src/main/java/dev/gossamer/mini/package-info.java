@@ -1,9 +1,11 @@
 /**
- * The small text-to-video model that ships with Gossamer: its files are resources of this module,
- * {@link dev.gossamer.mini.MiniModel} finds them.
+ * The small models that ship with Gossamer, one that makes videos and one that writes: their files
+ * are resources of this module, {@link dev.gossamer.mini.MiniModel} and {@link
+ * dev.gossamer.mini.MiniLanguageModel} find them.
  *
  * <pre>{@code
- * Path checkpoint = MiniModel.folder();
+ * Path video = MiniModel.folder();
+ * Path language = MiniLanguageModel.folder();
  * }</pre>
  */
 package dev.gossamer.mini;

@@ -6,8 +6,8 @@ import java.util.regex.Pattern;
  * What a bundle may go without, to be smaller: the commands that want it say that it is missing.
  */
 public enum BundlePart {
-  /** Weights of the small model, 23 MB. */
-  MODEL("dev/gossamer/mini/model/.*\\.safetensors"),
+  /** Weights of the small models, for videos (23 MB) and for text (5 MB). */
+  MODEL("dev/gossamer/mini/.*\\.safetensors"),
   /** ffmpeg, which writes videos, 50 MB. */
   ENCODER("org/bytedeco/ffmpeg/.*"),
   /** Queries, keys and values captured for benchmarks on a processor, 10 MB. */

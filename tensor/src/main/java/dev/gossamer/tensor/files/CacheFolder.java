@@ -6,7 +6,7 @@ import java.util.function.UnaryOperator;
 /**
  * The folder for what this user's programs may delete and make again: the property {@value
  * #PROPERTY}, else {@code gossamer} under {@code XDG_CACHE_HOME}, {@code LOCALAPPDATA} or {@code
- * ~/.cache}. The mini model, which knows no other module, goes by the same rule.
+ * ~/.cache}. The mini models, whose module knows no other, go by the same rule.
  */
 public final class CacheFolder {
   /** System property that names another folder. */

@@ -22,8 +22,10 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
-class MiniModelTest {
+class ShippedModelTest {
   @TempDir Path temp;
 
   private final Map<String, byte[]> content =
@@ -33,9 +35,14 @@ class MiniModelTest {
           "part/weights.safetensors",
           new byte[100_000]);
 
-  @Test
-  void manifestDescribesTheFilesThatShip() throws IOException {
-    Path folder = MiniModel.folder();
+  static Stream<ShippedModel> models() {
+    return Stream.of(MiniModel.SHIPPED, MiniLanguageModel.SHIPPED);
+  }
+
+  @ParameterizedTest
+  @MethodSource("models")
+  void manifestDescribesTheFilesThatShip(ShippedModel model) throws IOException {
+    Path folder = model.folder();
     List<String> lines = new ArrayList<>();
     try (Stream<Path> paths = Files.walk(folder)) {
       for (Path path : paths.filter(Files::isRegularFile).toList()) {
@@ -43,8 +50,8 @@ class MiniModelTest {
         lines.add(Manifest.Entry.of(folder, relative).toString());
       }
     }
-    assertThat(Manifest.ofThisModule().files())
-        .as("lines of manifest.txt; after a change of the model copy the new ones there")
+    assertThat(model.manifest().files())
+        .as("lines of %s.manifest; after a change copy the new ones there", model.resources())
         .extracting(Manifest.Entry::toString)
         .containsExactlyInAnyOrderElementsOf(lines);
   }
@@ -52,7 +59,9 @@ class MiniModelTest {
   @Test
   void plainFilesAreUsedInPlace() {
     assertThat(MiniModel.folder().resolve("model_index.json")).isRegularFile();
-    assertThat(MiniModel.folder().resolve("../manifest.txt")).isRegularFile();
+    assertThat(MiniModel.folder().resolve("../model.manifest")).isRegularFile();
+    assertThat(MiniLanguageModel.folder().resolve("tokenizer.json")).isRegularFile();
+    assertThat(MiniLanguageModel.folder().resolve("../model.manifest")).isRegularFile();
   }
 
   @Test
@@ -98,7 +107,7 @@ class MiniModelTest {
   @Test
   void aWrongSourceLeavesNothingUnderTheFinalName() throws IOException {
     Function<String, InputStream> truncated = path -> new ByteArrayInputStream(new byte[1]);
-    assertThatThrownBy(() -> new Unpacking(manifest(), truncated).into(temp))
+    assertThatThrownBy(() -> new Unpacking("toy", manifest(), truncated).into(temp))
         .isInstanceOf(UncheckedIOException.class)
         .hasMessageContaining("checksums differ");
     assertThat(namesIn(temp)).containsExactly(manifest().folderName() + ".lock");
@@ -109,23 +118,25 @@ class MiniModelTest {
     Path file = Files.writeString(temp.resolve("file"), "");
     assertThatThrownBy(() -> unpacking(new AtomicInteger()).into(file.resolve("cache")))
         .isInstanceOf(UncheckedIOException.class)
-        .hasMessageContaining("Cannot unpack the mini model into " + file);
+        .hasMessageContaining("Cannot unpack the toy into " + file)
+        .hasMessageEndingWith("room for 1 MB");
   }
 
   @Test
   void cacheFollowsPropertyThenEnvironmentThenHome() {
     Path absolute = temp.toAbsolutePath();
     Map<String, String> home = Map.of("user.home", absolute.resolve("home").toString());
-    assertThat(MiniModel.cache(Map.of("gossamer.cache", "chosen")::get, name -> null))
+    assertThat(ShippedModel.cache(Map.of("gossamer.cache", "chosen")::get, name -> null))
         .isEqualTo(Path.of("chosen"));
-    assertThat(MiniModel.cache(home::get, Map.of("XDG_CACHE_HOME", absolute.toString())::get))
+    assertThat(ShippedModel.cache(home::get, Map.of("XDG_CACHE_HOME", absolute.toString())::get))
         .isEqualTo(absolute.resolve("gossamer"));
-    assertThat(MiniModel.cache(home::get, Map.of("XDG_CACHE_HOME", "relative")::get))
+    assertThat(ShippedModel.cache(home::get, Map.of("XDG_CACHE_HOME", "relative")::get))
         .isEqualTo(absolute.resolve("home/.cache/gossamer"));
   }
 
   private Unpacking unpacking(AtomicInteger opened) {
     return new Unpacking(
+        "toy",
         manifest(),
         path -> {
           opened.incrementAndGet();

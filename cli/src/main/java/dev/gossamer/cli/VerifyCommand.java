@@ -59,17 +59,18 @@ final class VerifyCommand implements Callable<Integer> {
   private void verify(Path path) {
     Checkpoint checkpoint = Checkpoint.open(path);
     checkpoint.verify();
+    int ranks = checkpoint.manifest().ranks();
     long bytes = checkpoint.manifest().files().stream().mapToLong(StoredFile::bytes).sum();
     terminal
         .out()
         .println(
             String.format(
                 Locale.ROOT,
-                "%s is sound: step %d, %d files, %.1f MB, saved by %d ranks",
+                "%s is sound: step %d, %d files, %.1f MB, saved by %s",
                 path,
                 checkpoint.manifest().step(),
                 checkpoint.manifest().files().size(),
                 bytes / 1e6,
-                checkpoint.manifest().ranks()));
+                ranks == 1 ? "1 rank" : ranks + " ranks"));
   }
 }

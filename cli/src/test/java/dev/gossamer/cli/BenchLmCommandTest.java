@@ -42,7 +42,7 @@ class BenchLmCommandTest {
             "fine-grained",
             "dense",
             "training, top-2 on 1 rank: BigMac",
-            "1 tokens behind 8, top-2 on 1 rank: BigMac",
+            "1 token behind 8, top-2 on 1 rank: BigMac",
             "3 tokens behind 8, top-2 on 1 rank: BigMac")
         .doesNotContain("{");
   }

@@ -6,6 +6,7 @@ import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.SettingsFile;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -35,6 +36,11 @@ public record TokenIndex(
    * @throws BadInputException if it is missing, damaged, or of a kind or version that is unknown
    */
   static TokenIndex read(Path path) {
+    if (!Files.isRegularFile(path)) {
+      throw new BadInputException(
+          "Cannot read " + path + ": no such file",
+          "Name a folder of tokens, as gossamer tokenize makes it");
+    }
     SettingsFile file = SettingsFile.read(path);
     return file.build(
         () -> {

@@ -174,6 +174,11 @@ class CorpusTest {
     assertThatThrownBy(() -> TokenFile.open(bin)).hasMessageContaining("version 2");
     Files.writeString(index, text.replace("\"tokens\"", "\"tokenz\""));
     assertThatThrownBy(() -> TokenFile.open(bin)).isInstanceOf(BadInputException.class);
+    Files.delete(index);
+    assertThatThrownBy(() -> TokenFile.open(bin))
+        .isInstanceOf(BadInputException.class)
+        .hasMessageContaining("train.idx")
+        .hasMessageContaining("gossamer tokenize");
   }
 
   @Test

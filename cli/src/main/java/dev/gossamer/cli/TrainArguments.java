@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.failure.UsageException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -108,6 +109,12 @@ final class TrainArguments {
       preset = otherwise;
     }
     return config();
+  }
+
+  /** Likewise; that of a run which goes on, where there is one and nothing is named. */
+  TrainConfig configOf(Path run) {
+    boolean own = config == null && preset == null && Files.isRegularFile(run);
+    return own ? overridden(TrainConfig.of(run)) : config();
   }
 
   private TrainConfig chosen() {

@@ -9,6 +9,7 @@ import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Threads;
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -45,7 +46,11 @@ final class TrainCommand implements Callable<Integer> {
       description = "Folder of the run: configuration, figures, chart, checkpoints.")
   private Path out;
 
-  @Option(names = "--resume", description = "Go on from the last sound checkpoint in --out.")
+  @Option(
+      names = "--resume",
+      description =
+          "Go on from the last sound checkpoint in --out, by its own configuration unless one is"
+              + " named; begin if there is none.")
   private boolean resume;
 
   @Option(names = "--no-chart", description = "Draw no loss.png at the end.")
@@ -66,9 +71,13 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    TrainConfig chosen = train.config();
+    TrainConfig chosen = resume ? train.configOf(out.resolve(TrainingRun.CONFIG)) : train.config();
+    boolean anew = resume && !Files.isDirectory(out.resolve(TrainingRun.CHECKPOINTS));
     ranks.run(
         world -> {
+          if (anew && world.rank() == 0) {
+            terminal.err().println("There is no run in " + out + " yet: it begins");
+          }
           Device device = train.device(world.size());
           Path tokens = train.tokens(chosen, out.resolve("tokens"), world.rank() == 0);
           world.barrier(); // rank 0 may have made them

@@ -163,10 +163,24 @@ class LanguageModelCommandsTest {
     assertThat(first.exitCode()).isEqualTo(130);
     assertThat(first.err()).contains("gossamer: Stopped after step 3 of 12, all saved");
     CommandRun rest =
-        CommandRun.of(with("--data", data.toString(), "--out", stopped.toString(), "--resume"));
+        CommandRun.of("train", "--out", stopped.toString(), "--resume", "--threads", "1");
     assertThat(rest.exitCode()).as(rest.err()).isZero();
+    assertThat(rest.err()).doesNotContain("There is no run");
     assertThat(stopped.resolve("checkpoints/step-00000012/weights-dense.safetensors"))
         .hasSameBinaryContentAs(run.resolve("checkpoints/step-00000012/weights-dense.safetensors"));
+  }
+
+  @Test
+  void goingOnWithNothingBeginsAndSaysSo() {
+    Path fresh = folder.resolve("fresh");
+    CommandRun begun =
+        CommandRun.of(with("--data", data.toString(), "--out", fresh.toString(), "--resume"));
+    assertThat(begun.exitCode()).as(begun.err()).isZero();
+    assertThat(begun.err()).contains("There is no run in " + fresh + " yet: it begins");
+    CommandRun nameless =
+        CommandRun.of("train", "--out", folder.resolve("no").toString(), "--resume");
+    assertThat(nameless.exitCode()).isEqualTo(2);
+    assertThat(nameless.err()).contains("Neither --config nor --preset");
   }
 
   @Test

@@ -159,7 +159,8 @@ public final class LmBench {
         }
         int at = mark;
         List<Timing> marks = laps.stream().map(of -> of.get(at)).toList();
-        String what = length + (length == 1 ? " token behind " : " tokens behind ") + settings.prompt();
+        String what =
+            length + (length == 1 ? " token behind " : " tokens behind ") + settings.prompt();
         rows.add(row(what, one, entrant, marks.get(i), rival(entrants, marks), figures));
       }
     }

@@ -22,8 +22,8 @@ import java.util.List;
  *
  * <p>The ranks of its grid share the experts; every one of them makes the same calls in the same
  * order, with tokens of its own. All else is on each rank. Weights are float32 or float64, or bf16
- * with norms, attention, routers and losses in float32. All are on one device; a card's routing is
- * decided on the processor.
+ * with norms, attention, routers and losses in float32. All are on one device; a card rates the
+ * tokens, and the processor lays out where they go.
  *
  * <p>Used by one thread at a time.
  */

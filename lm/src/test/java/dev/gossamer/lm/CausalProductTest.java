@@ -41,6 +41,15 @@ class CausalProductTest {
     }
   }
 
+  @ParameterizedTest
+  @CsvSource({"256, 256, 1024", "64, 4096, 256", "4096, 4096, 128", "1, 1, 67108864"})
+  void aCardsTileHoldsSoManyScores(long heads, long keys, long tile) {
+    try (Scope scope = Scope.open()) {
+      Tensor rows = Tensor.zeros(DType.FLOAT32, heads, keys, 1);
+      assertThat(CausalProduct.cardTile(rows, rows)).isEqualTo(tile);
+    }
+  }
+
   private static Result headByHead(
       Rows rows, Threads threads, Tensor q, Tensor k, Tensor v, Tensor ofOutput) {
     Result result = empty(q, k, v);

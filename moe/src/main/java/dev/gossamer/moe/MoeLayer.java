@@ -77,8 +77,8 @@ public final class MoeLayer implements AutoCloseable {
   /**
    * @param name prefix of the parameters' names, for example {@code layers.3.moe}
    * @param seed with the names decides every weight, whatever the number of ranks
-   * @param device where its weights are and its tokens come; a card's routing is decided on the
-   *     processor
+   * @param device where its weights are and its tokens come; a card rates its tokens, and the
+   *     processor lays out where they go
    * @param grid the ranks that share the experts, and their nodes; not closed with the layer
    * @param threads over which a rank's experts are spread; one is enough for a card
    */

@@ -47,6 +47,11 @@ public final class Evaluator {
   public Evaluation evaluate(LanguageModel model, Communicator world, long step) {
     // A processor is as fast with one window; a card waits for the calls of so few tokens.
     int together = model.device().isCpu() ? 1 : Math.max(1, CARD_TOKENS / length);
+    return evaluate(model, world, step, together);
+  }
+
+  /** Likewise, so many windows in a pass. */
+  Evaluation evaluate(LanguageModel model, Communicator world, long step, int together) {
     long passes = (windows + together - 1) / together;
     int rounds = (int) ((passes + world.size() - 1) / world.size());
     double[] own = new double[rounds];

@@ -17,7 +17,6 @@ import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.Words;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
@@ -56,9 +55,10 @@ final class CompareStructuresCommand implements Callable<Integer> {
       split = ",",
       paramLabel = "NAME",
       description =
-          "Of vanilla-top1, vanilla-top2, fine-grained, bigmac, bigmac-nominal, dense; commas"
-              + " between them (default: all).")
-  private List<String> arms = Arrays.stream(Contestant.values()).map(Contestant::word).toList();
+          "Of vanilla-top1, vanilla-top2, fine-grained, bigmac, bigmac-nominal, dense (default:"
+              + " these), and bigmac-narrower, bigmac-wider, bigmac-latent-norm, bigmac-latent-gate,"
+              + " bigmac-level, bigmac-reinvest; commas between them.")
+  private List<String> arms = Contestant.protocol().stream().map(Contestant::word).toList();
 
   @Option(
       names = "--seeds",

@@ -3,6 +3,7 @@ package dev.gossamer.lm;
 import dev.gossamer.moe.ExpertActivation;
 import dev.gossamer.moe.ExpertBody;
 import dev.gossamer.moe.Initialisation;
+import dev.gossamer.moe.Initialisation.Start;
 import dev.gossamer.moe.MatchedSettings;
 import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeSettings;
@@ -35,12 +36,6 @@ public final class ModelDocument {
     BIGMAC
   }
 
-  /** How weights are drawn. */
-  private enum Start {
-    FAN_IN,
-    PAPER
-  }
-
   /**
    * @throws dev.gossamer.tensor.failure.BadInputException if a key is unknown, missing or wrong
    */
@@ -54,9 +49,8 @@ public final class ModelDocument {
           ExpertActivation activation =
               file.choice("activation", ExpertActivation.class, ExpertActivation.GELU);
           Structure structure = file.choice("structure", Structure.class, Structure.BIGMAC);
-          Start start = file.choice("initialisation", Start.class, Start.FAN_IN);
           Initialisation drawn =
-              start == Start.PAPER ? Initialisation.paper(layers) : Initialisation.fanIn(layers);
+              new Initialisation(file.choice("initialisation", Start.class, Start.FAN_IN), layers);
           SettingsFile experts = file.part("experts");
           SettingsFile router = file.part("router");
           if (structure == Structure.DENSE && (file.has("experts") || file.has("router"))) {
@@ -169,8 +163,8 @@ public final class ModelDocument {
     document.put("inner", model.dense().inner());
     document.put("gated", model.dense().body() == ExpertBody.GATED);
     document.put("activation", Words.of(model.dense().activation()));
-    boolean paper = model.experts().map(moe -> moe.initialisation().fixed() > 0).orElse(false);
-    document.put("initialisation", Words.of(paper ? Start.PAPER : Start.FAN_IN));
+    Start start = model.experts().map(moe -> moe.initialisation().start()).orElse(Start.FAN_IN);
+    document.put("initialisation", Words.of(start));
     model
         .experts()
         .ifPresent(

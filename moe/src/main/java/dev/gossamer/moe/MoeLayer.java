@@ -126,7 +126,7 @@ public final class MoeLayer implements AutoCloseable {
               bias(name + ".descend_bias", narrow));
       this.ascend =
           new Projection(
-              drawn(name + ".ascend", dtype, seed, start.toStream(narrow), wide, narrow),
+              drawn(name + ".ascend", dtype, seed, start.ofAscent(narrow), wide, narrow),
               bias(name + ".ascend_bias", wide));
       this.norm =
           settings.latentNorm() ? new LatentNorm(ones(name + ".latent_norm", narrow)) : null;

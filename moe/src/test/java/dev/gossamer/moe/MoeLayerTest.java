@@ -1,5 +1,6 @@
 package dev.gossamer.moe;
 
+import static dev.gossamer.moe.Initialisation.Start.LEVEL;
 import static dev.gossamer.moe.parallel.ParallelSettings.DEFAULT;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -321,5 +322,19 @@ class MoeLayerTest {
       }
     }
     assertThat(Tensor.live()).isEqualTo(before);
+  }
+
+  @Test
+  void aLevelStartDrawsTheAscentAsLargeAsAnExpertsLastMatrixElsewhere() {
+    MoeSettings base = MoeSettings.of(BIG_MAC);
+    try (Threads threads = new Threads(1);
+        MoeLayer quiet = layer(base.withInitialisation(Initialisation.fanIn(8)), threads);
+        MoeLayer level = layer(base.withInitialisation(new Initialisation(LEVEL, 8)), threads)) {
+      double[] scaled =
+          Arrays.stream(weight(quiet, "ascend").toDoubles()).map(w -> 4 * w).toArray();
+      assertThat(weight(level, "ascend").toDoubles()).containsExactly(scaled, offset(1e-12));
+      assertThat(weight(level, "experts.0.w2").toDoubles())
+          .containsExactly(weight(quiet, "experts.0.w2").toDoubles());
+    }
   }
 }

@@ -3,8 +3,9 @@ package dev.gossamer.bench.lm;
 import dev.gossamer.lm.ModelCount;
 import dev.gossamer.lm.ModelSettings;
 import dev.gossamer.lm.train.TrainConfig;
+import dev.gossamer.moe.Initialisation;
+import dev.gossamer.moe.Initialisation.Start;
 import dev.gossamer.moe.MatchedSettings;
-import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeSettings;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.MoeStructure.BigMac;
@@ -109,9 +110,17 @@ public record ComparedModel(
       case VANILLA_TOP1 -> vanilla(1);
       case VANILLA_TOP2 -> vanilla(2);
       case FINE_GRAINED -> with(fineGrained);
-      case BIGMAC -> with(bigMac(Match.PARAMS));
-      case BIGMAC_NOMINAL -> with(bigMac(Match.NOMINAL));
       case DENSE -> dense();
+      case BIGMAC, BIGMAC_NARROWER, BIGMAC_WIDER, BIGMAC_NOMINAL, BIGMAC_REINVEST ->
+          with(bigMac(contestant));
+      case BIGMAC_LATENT_NORM ->
+          with(bigMac(contestant)).withExperts(moe -> moe.withLatentNorm(true));
+      case BIGMAC_LATENT_GATE ->
+          with(bigMac(contestant)).withExperts(moe -> moe.withGateReadingLatent(true));
+      case BIGMAC_LEVEL ->
+          with(bigMac(contestant))
+              .withExperts(
+                  moe -> moe.withInitialisation(new Initialisation(Start.LEVEL, model.layers())));
     };
   }
 
@@ -119,8 +128,9 @@ public record ComparedModel(
     return model.withExperts(moe -> moe.withStructure(structure));
   }
 
-  private BigMac bigMac(Match match) {
-    return MatchedSettings.solve(fineGrained, latent, match, MULTIPLE).matched();
+  private BigMac bigMac(Contestant contestant) {
+    int width = (int) Math.round(contestant.latentScale() * latent);
+    return MatchedSettings.solve(fineGrained, width, contestant.match(), MULTIPLE).matched();
   }
 
   /** A weight that is divided by itself would not teach the gate: top-1 keeps the softmax's own. */
@@ -143,9 +153,8 @@ public record ComparedModel(
   }
 
   private ModelSettings dense() {
-    boolean fanIn = model.experts().orElseThrow().initialisation().fixed() == 0;
     require(
-        fanIn,
+        model.experts().orElseThrow().initialisation().start() != Start.PAPER,
         "a dense model drawn as in the paper",
         "Use model.initialisation=fan-in, or no dense");
     int sequence = model.context();

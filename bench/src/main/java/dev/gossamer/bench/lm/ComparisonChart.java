@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.IntStream;
 import org.knowm.xchart.BitmapEncoder;
@@ -29,16 +28,6 @@ public final class ComparisonChart {
   private static final BasicStroke THIN = new BasicStroke(0.8f);
   private static final BasicStroke THICK = new BasicStroke(2.2f);
   private static final int FAINT = 110;
-
-  // Told apart by people who do not tell red from green (Okabe and Ito).
-  private static final Map<Contestant, Color> COLOURS =
-      Map.of(
-          Contestant.VANILLA_TOP1, new Color(0x999999),
-          Contestant.VANILLA_TOP2, new Color(0x333333),
-          Contestant.FINE_GRAINED, new Color(0xD55E00),
-          Contestant.BIGMAC, new Color(0x0072B2),
-          Contestant.BIGMAC_NOMINAL, new Color(0x56B4E9),
-          Contestant.DENSE, new Color(0x009E73));
 
   /** What bits are drawn against. */
   public enum Axis {
@@ -71,6 +60,28 @@ public final class ComparisonChart {
   }
 
   private ComparisonChart() {}
+
+  /**
+   * Told apart by people who do not tell red from green (Okabe and Ito); the changed forms of
+   * BigMac, which are seldom drawn beside the vanilla ones, by lightness too.
+   */
+  private static Color colour(Contestant contestant) {
+    return new Color(
+        switch (contestant) {
+          case VANILLA_TOP1 -> 0x999999;
+          case VANILLA_TOP2 -> 0x333333;
+          case FINE_GRAINED -> 0xD55E00;
+          case BIGMAC -> 0x0072B2;
+          case BIGMAC_NOMINAL -> 0x56B4E9;
+          case DENSE -> 0x009E73;
+          case BIGMAC_NARROWER -> 0xF0E442;
+          case BIGMAC_WIDER -> 0xE69F00;
+          case BIGMAC_LATENT_NORM -> 0xCC79A7;
+          case BIGMAC_LATENT_GATE -> 0x661100;
+          case BIGMAC_LEVEL -> 0x000000;
+          case BIGMAC_REINVEST -> 0x882255;
+        });
+  }
 
   /**
    * Writes the three PNGs.
@@ -106,7 +117,7 @@ public final class ComparisonChart {
   }
 
   private static void draw(XYChart chart, ComparisonReport.Arm arm, Axis axis) {
-    Color colour = COLOURS.get(arm.contestant());
+    Color colour = colour(arm.contestant());
     Color faint = new Color(colour.getRed(), colour.getGreen(), colour.getBlue(), FAINT);
     String name = arm.contestant().word();
     for (TrainedRun run : arm.runs()) {

@@ -47,6 +47,7 @@ public record MatchingCheck(List<Row> rows) {
       return switch (contestant) {
         case FINE_GRAINED -> "the others are matched to it";
         case BIGMAC_NOMINAL -> "exempt: each expert keeps its weights, as in the paper";
+        case BIGMAC_REINVEST -> "exempt: more experts, as many bytes on the wire";
         case DENSE -> "exempt: equal operations for a token";
         default -> "equal weights";
       };

@@ -1,7 +1,6 @@
 package dev.gossamer.bench.lm;
 
 import dev.gossamer.moe.MatchedSettings;
-import dev.gossamer.moe.MatchedSettings.Match;
 import dev.gossamer.moe.MoeStructure;
 import dev.gossamer.moe.MoeStructure.FineGrained;
 import dev.gossamer.moe.MoeStructure.Vanilla;
@@ -27,7 +26,8 @@ record ModelledCluster(int topK, double ratio) {
   /** Seconds of a step; NaN if the paper's shape has no such structure. */
   double stepSeconds(Contestant contestant) {
     try {
-      PlannedModel model = PlannedModel.preset(MODEL).withTopK(topK).withRatio(ratio);
+      PlannedModel model =
+          PlannedModel.preset(MODEL).withTopK(topK).withRatio(contestant.latentScale() * ratio);
       ClusterProfile cluster = ClusterProfile.preset(CLUSTER);
       CostModel cost = new CostModel(model, cluster, PlanSettings.of(model, cluster));
       return cost.row(kind(contestant), structure(contestant, model)).time().total();
@@ -40,7 +40,7 @@ record ModelledCluster(int topK, double ratio) {
     return switch (contestant) {
       case VANILLA_TOP1, VANILLA_TOP2, DENSE -> StructureKind.VANILLA;
       case FINE_GRAINED -> StructureKind.FINE_GRAINED;
-      case BIGMAC, BIGMAC_NOMINAL -> StructureKind.BIGMAC;
+      default -> StructureKind.BIGMAC;
     };
   }
 
@@ -50,10 +50,9 @@ record ModelledCluster(int topK, double ratio) {
       case VANILLA_TOP1 -> vanilla(fine, 1);
       case VANILLA_TOP2 -> vanilla(fine, 2);
       case FINE_GRAINED -> fine;
-      case BIGMAC -> model.withMatch(Match.PARAMS).matched().matched();
-      case BIGMAC_NOMINAL -> model.withMatch(Match.NOMINAL).matched().matched();
       // One expert that every token visits at home.
       case DENSE -> new Vanilla(fine.hidden(), 1, 1, fine.topK() * fine.inner(), fine.body());
+      default -> model.withMatch(contestant.match()).matched().matched();
     };
   }
 

@@ -5,17 +5,21 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.gossamer.lm.train.TrainConfig;
+import dev.gossamer.moe.ExpertBody;
+import dev.gossamer.moe.Initialisation;
+import dev.gossamer.moe.Initialisation.Start;
+import dev.gossamer.moe.MoeSettings;
+import dev.gossamer.moe.MoeStructure.BigMac;
 import dev.gossamer.moe.MoeStructure.FineGrained;
 import dev.gossamer.moe.router.RouterSettings;
 import dev.gossamer.tensor.failure.UsageException;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 class MatchingCheckTest {
-  private static final List<Contestant> ALL = Arrays.asList(Contestant.values());
+  private static final List<Contestant> ALL = Contestant.protocol();
   private static final Path NO_DATA = Path.of("none"); // the vocabulary is named
 
   private static TrainConfig tiny() {
@@ -63,6 +67,46 @@ class MatchingCheckTest {
             .with("model.experts.latent", "null");
     assertThat(model(plain).fineGrained()).isEqualTo(meant);
     assertThat(ComparedModel.of(plain, NO_DATA, Optional.of(0.5)).latent()).isEqualTo(32);
+  }
+
+  /** Hidden 512, 64 experts of 128, top-8: {@code docs/results/structures.md}. */
+  private static ComparedModel wide() {
+    return model(
+        tiny()
+            .with("model.structure", "fine-grained")
+            .with("model.hidden", "512")
+            .with("model.layers", "8")
+            .with("model.heads", "8")
+            .with("model.experts.count", "64")
+            .with("model.experts.topK", "8")
+            .with("model.experts.inner", "128")
+            .with("model.experts.latent", "null"));
+  }
+
+  @Test
+  void theChangedFormsOfBigMacChangeOneThing() {
+    MoeSettings bigMac = experts(Contestant.BIGMAC);
+    assertThat(shape(Contestant.BIGMAC))
+        .isEqualTo(new BigMac(512, 128, 64, 8, 504, ExpertBody.PLAIN));
+    assertThat(shape(Contestant.BIGMAC_NARROWER).latent()).isEqualTo(64);
+    assertThat(shape(Contestant.BIGMAC_WIDER).latent()).isEqualTo(192);
+    assertThat(shape(Contestant.BIGMAC_REINVEST))
+        .isEqualTo(new BigMac(512, 128, 256, 32, 128, ExpertBody.PLAIN));
+    assertThat(experts(Contestant.BIGMAC_LATENT_NORM)).isEqualTo(bigMac.withLatentNorm(true));
+    assertThat(experts(Contestant.BIGMAC_LATENT_GATE))
+        .isEqualTo(bigMac.withGateReadingLatent(true));
+    assertThat(experts(Contestant.BIGMAC_LEVEL))
+        .isEqualTo(bigMac.withInitialisation(new Initialisation(Start.LEVEL, 8)));
+    assertThat(MatchingCheck.of(wide(), List.of(Contestant.values()), 256).rows())
+        .hasSize(Contestant.values().length);
+  }
+
+  private static MoeSettings experts(Contestant contestant) {
+    return wide().of(contestant).experts().orElseThrow();
+  }
+
+  private static BigMac shape(Contestant contestant) {
+    return (BigMac) experts(contestant).structure();
   }
 
   @Test

@@ -137,7 +137,7 @@ final class BenchLmCommand implements Callable<Integer> {
       List<Contestant> contestants,
       Communicator world,
       BenchProgress progress) {
-    Device device = train.device(world.size());
+    Device device = train.device(ranks, world.size());
     // The text inside goes into a folder of each rank, as machines need not share one.
     try (ScratchFolder scratch = ScratchFolder.make();
         Threads pool = new Threads(train.threads(world.size()))) {

@@ -101,7 +101,7 @@ final class CompareStructuresCommand implements Callable<Integer> {
     TrainConfig config = train.config();
     ranks.run(
         world -> {
-          Device device = train.device(world.size());
+          Device device = train.device(ranks, world.size());
           StructureComparison.requireOurs(out);
           world.barrier(); // all have looked before anything is written
           Path inside = out.resolve(StructureComparison.TOKENS);

@@ -64,6 +64,23 @@ final class RankArguments {
     return simulate != null ? Device.CPU : backend().device(here());
   }
 
+  /**
+   * The card of this one of several ranks.
+   *
+   * @throws UsageException if they do not meet by way of cards
+   */
+  Device card() {
+    if (simulate != null) {
+      throw new UsageException(
+          "Simulated ranks, which are threads, on cards", "Use launch, with --backend nccl");
+    }
+    if (backend() != Backend.NCCL) {
+      throw new UsageException(
+          "Several ranks on cards that exchange by way of the processor", "Add --backend nccl");
+    }
+    return device();
+  }
+
   private Backend backend() {
     return backend == null ? Backend.GLOO : Backend.ofOption(backend);
   }

@@ -95,7 +95,9 @@ final class TrainArguments {
   @Option(
       names = "--device",
       paramLabel = "DEVICE",
-      description = "cpu, or cuda or cuda:N for one rank on a card (default: ${DEFAULT-VALUE}).")
+      description =
+          "cpu, or cuda or cuda:N for a rank on a card; cuda with --backend nccl for several, each on"
+              + " a card of its own (default: ${DEFAULT-VALUE}).")
   private String device = Device.CPU.toString();
 
   /** The configuration with what the command line replaces. */
@@ -169,22 +171,25 @@ final class TrainArguments {
   }
 
   /**
-   * Where each of so many ranks computes.
+   * Where this one of so many ranks computes: alone on the card that is named, with others each on
+   * one of its own.
    *
-   * @throws UsageException if several ranks would share a card
+   * @throws UsageException if the ranks cannot be on cards as they are started
    * @throws dev.gossamer.tensor.failure.EnvironmentException if there is no card that can be used
    */
-  Device device(int size) {
+  Device device(RankArguments ranks, int size) {
     Device chosen = Device.of(device);
-    if (!chosen.isCpu()) {
-      if (size > 1) {
-        throw new UsageException(
-            "--device " + device + " is for one rank, and there are " + size,
-            "Leave it out, or train on one rank");
-      }
-      Card.of(chosen);
+    if (chosen.isCpu()) {
+      return chosen;
     }
-    return chosen;
+    if (size > 1 && !device.equals("cuda")) {
+      throw new UsageException(
+          "--device " + device + " is one card, and there are " + size + " ranks",
+          "Use cuda: each rank then takes the card of its place");
+    }
+    Device own = size > 1 ? ranks.card() : chosen;
+    Card.of(own);
+    return own;
   }
 
   /**

@@ -78,7 +78,7 @@ final class TrainCommand implements Callable<Integer> {
           if (anew && world.rank() == 0) {
             terminal.err().println("There is no run in " + out + " yet: it begins");
           }
-          Device device = train.device(world.size());
+          Device device = train.device(ranks, world.size());
           Path tokens = train.tokens(chosen, out.resolve("tokens"), world.rank() == 0);
           world.barrier(); // rank 0 may have made them
           TrainSettings settings = chosen.settings(tokens);

@@ -25,6 +25,9 @@
 #ifndef LAZY_RESCALE // sums keep an earlier maximum until weights would grow beyond 2^8
 #define LAZY_RESCALE 1
 #endif
+#if SPLIT_SHORT && STAGES != 2
+#error "a warpgroup that passes by a tile counts on stages in turns"
+#endif
 #ifndef POLY_EVERY // of how many blocks the exponentials of one are a polynomial; 0: of none
 #define POLY_EVERY 0
 #endif
@@ -66,14 +69,21 @@ struct Shared {
   u64 keyFull[STAGES], keyEmpty[STAGES], valueFull[STAGES], valueEmpty[STAGES];
 };
 
+template <bool V>
+struct Flag {
+  static constexpr bool VALUE = V;
+};
+
 // A turn in a ring of barriers.
 template <int SIZE>
 struct Turn {
   int place = 0;
   u32 phase = 0;
-  __device__ __forceinline__ void next() {
-    if (++place == SIZE) {
-      place = 0;
+  __device__ __forceinline__ void next() { advance(1); }
+  __device__ __forceinline__ void advance(int by) { // at most SIZE
+    place += by;
+    if (place >= SIZE) {
+      place -= SIZE;
       phase ^= 1;
     }
   }
@@ -267,7 +277,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
     }
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 224;");
-    int consumer = warp / 4 - 1;
+    int consumer = __shfl_sync(0xffffffffu, warp, 0) / 4 - 1;
     int myRow = consumer * 64 + (warp & 3) * 16 + (lane >> 2);
     float factor = scale * LOG2_E;
     Turn<2> turn;
@@ -281,12 +291,10 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       __syncwarp();
       if (lane == 0) barrierArrive(sharedAddress(&shared.itemEmpty[turn.place]));
       if (item.head < 0) break;
-      int tiles = (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
+      int tiles = __shfl_sync(0xffffffffu, (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS, 0);
       char* mine = shared.queries[turn.place];
       // Few queries are both warpgroups', who then take every other tile of keys.
-      bool split = SPLIT_SHORT && item.rows <= 64 && tiles > 1;
-      int first = split ? consumer : 0;
-      int step = split ? CONSUMERS : 1;
+      bool split = SPLIT_SHORT && __shfl_sync(0xffffffffu, (int)(item.rows <= 64 && tiles > 1), 0);
       u64 queries = describe(sharedAddress(mine) + (split ? 0 : consumer * 8 * BLOCK_BYTES));
       float o[HEAD_DIM / 2];
       float s[TILE_KEYS / 2];
@@ -320,83 +328,81 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       auto release = [&](u64& barrier) {
         if (lane == 0) barrierArrive(sharedAddress(&barrier));
       };
-      auto donePlan = [&]() {
-        __syncwarp();
-        release(shared.planEmpty[place.place]);
-        place.next();
-      };
-      auto doneKeys = [&]() {
-        release(shared.keyEmpty[keyStage.place]);
-        keyStage.next();
-      };
-      auto doneValues = [&]() {
-        release(shared.valueEmpty[valueStage.place]);
-        valueStage.next();
-      };
-      // The other's tiles: they must be there before they can be given back, or the giving would
-      // count for the tile before.
-      auto skipKeys = [&]() {
-        barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
-        __syncwarp();
-        doneKeys();
-      };
-      auto skipValues = [&]() {
-        barrierWait(sharedAddress(&shared.valueFull[valueStage.place]), valueStage.phase);
-        __syncwarp();
-        doneValues();
-      };
-      TileGaps gaps;
-      auto awaitKeys = [&]() {
-        barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
-        gaps = readGaps(shared.plans[place.place].notes);
-      };
-      // Exponentials of the tile's logits; how much earlier sums shrink goes to shrink.
-      float shrink[2];
-      bool grew;
-      auto soften = [&](int tile) {
-        applyNotes<TILE_BLOCKS>(s, shared.plans[place.place].notes, gaps, tile, tailBlocks, center);
-        donePlan();
-        grew = false;
+      // Both warpgroups' tiles, or mine of an item that they share: code of its own for either, and
+      // numbers that a whole warp has alike for certain, or the compiler lets no products overlap.
+      auto multiplyAll = [&](auto both) {
+        constexpr bool split = decltype(both)::VALUE;
+        const int first = split ? consumer : 0;
+        constexpr int step = split ? CONSUMERS : 1;
+        // A tile that is one warpgroup's is given back for the other, who passes by.
+        constexpr int hands = split ? CONSUMERS : 1;
+        int passed; // from a tile to the next of mine, or to the end
+        auto done = [&](u64& barrier) {
+          if (lane == 0) barrierArrive(sharedAddress(&barrier), hands);
+        };
+        auto donePlan = [&]() {
+          __syncwarp();
+          done(shared.planEmpty[place.place]);
+          place.advance(passed);
+        };
+        auto doneKeys = [&]() {
+          done(shared.keyEmpty[keyStage.place]);
+          keyStage.advance(passed);
+        };
+        auto doneValues = [&](int by) {
+          done(shared.valueEmpty[valueStage.place]);
+          valueStage.advance(by);
+        };
+        TileGaps gaps;
+        auto awaitKeys = [&]() {
+          barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
+          gaps = readGaps(shared.plans[place.place].notes);
+        };
+        // Exponentials of the tile's logits; how much earlier sums shrink goes to shrink.
+        float shrink[2];
+        bool grew;
+        auto soften = [&](int tile) {
+          applyNotes<TILE_BLOCKS>(s, shared.plans[place.place].notes, gaps, tile, tailBlocks, center);
+          donePlan();
+          grew = false;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-          float higher = top[half];
+          for (int half = 0; half < 2; half++) {
+            float higher = top[half];
 #pragma unroll
-          for (int b = 0; b < TILE_BLOCKS; b++) {
-            higher = fmaxf(higher, fmaxf(s[4 * b + 2 * half], s[4 * b + 2 * half + 1]));
-          }
-          higher = maxOfQuad(higher);
-          bool same = LAZY_RESCALE && higher * factor <= top[half] * factor + 8;
-          if (same) higher = top[half];
-          grew |= !same;
-          float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
-          shrink[half] = same ? 1 : exp2Fast(top[half] * factor - origin);
-          top[half] = higher;
-          float added = 0;
-#pragma unroll
-          for (int b = 0; b < TILE_BLOCKS; b++) {
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-              float& x = s[4 * b + 2 * half + i];
-              bool poly = POLY_EVERY > 0 && b % max(1, POLY_EVERY) == 0;
-              x = poly ? exp2Poly(x * factor - origin) : exp2Fast(x * factor - origin);
-              added += x;
+            for (int b = 0; b < TILE_BLOCKS; b++) {
+              higher = fmaxf(higher, fmaxf(s[4 * b + 2 * half], s[4 * b + 2 * half + 1]));
             }
+            higher = maxOfQuad(higher);
+            bool same = LAZY_RESCALE && higher * factor <= top[half] * factor + 8;
+            if (same) higher = top[half];
+            grew |= !same;
+            float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
+            shrink[half] = same ? 1 : exp2Fast(top[half] * factor - origin);
+            top[half] = higher;
+            float added = 0;
+#pragma unroll
+            for (int b = 0; b < TILE_BLOCKS; b++) {
+#pragma unroll
+              for (int i = 0; i < 2; i++) {
+                float& x = s[4 * b + 2 * half + i];
+                bool poly = POLY_EVERY > 0 && b % max(1, POLY_EVERY) == 0;
+                x = poly ? exp2Poly(x * factor - origin) : exp2Fast(x * factor - origin);
+                added += x;
+              }
+            }
+            sum[half] = sum[half] * shrink[half] + added;
           }
-          sum[half] = sum[half] * shrink[half] + added;
-        }
-      };
-      auto roundWeights = [&]() {
+        };
+        auto roundWeights = [&]() {
 #pragma unroll
-        for (int k = 0; k < TILE_KEYS / 16; k++) {
+          for (int k = 0; k < TILE_KEYS / 16; k++) {
 #pragma unroll
-          for (int i = 0; i < 4; i++) p[k][i] = packPair(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
-        }
-      };
+            for (int i = 0; i < 4; i++) p[k][i] = packPair(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
+          }
+        };
 
-      barrierWait(sharedAddress(&shared.queryFull[turn.place]), turn.phase);
-      if (tiles > 0) {
-        if (first > 0) {
-          if (tailBlocks > TILE_BLOCKS) { // the center stands in the first tile
+        if (split) {
+          if (tailBlocks > TILE_BLOCKS) { // the center stands in the first tile, for both
             barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
             u64 keys = describe(sharedAddress(shared.keys[keyStage.place]));
             float ahead[16];
@@ -411,8 +417,10 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
             center[0] = centerOf(ahead[0], ahead[1]);
             center[1] = centerOf(ahead[2], ahead[3]);
           }
-          skipKeys();
-          donePlan();
+          namedSync(3, 256); // both have read it before the first gives it back
+          keyStage.advance(first);
+          valueStage.advance(first);
+          place.advance(first);
         }
         awaitKeys();
         myTurn();
@@ -421,13 +429,10 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         yourTurn();
         wgmmaWait<0>();
         pin(s);
+        passed = min(step, tiles - first);
         doneKeys();
-        bool skips = split && first + 1 < tiles;
-        if (skips) skipKeys();
         soften(first);
-        if (skips) donePlan();
         roundWeights();
-        if (first > 0) skipValues();
         for (int tile = first + step; tile < tiles; tile += step) {
           awaitKeys();
           myTurn();
@@ -438,15 +443,12 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
           yourTurn();
           wgmmaWait<1>();
           pin(s);
+          passed = min(step, tiles - tile);
           doneKeys();
-          skips = split && tile + 1 < tiles;
-          if (skips) skipKeys();
           soften(tile);
-          if (skips) donePlan();
           wgmmaWait<0>();
           pin(o);
-          doneValues();
-          if (split) skipValues();
+          doneValues(step);
           if (__any_sync(0xffffffffu, grew)) {
 #pragma unroll
             for (int i = 0; i < HEAD_DIM / 2; i++) o[i] *= shrink[i >> 1 & 1];
@@ -458,12 +460,17 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         multiplyValues(first + step >= tiles);
         wgmmaWait<0>();
         pin(o);
-        doneValues();
-        if (skips) skipValues();
+        doneValues(passed);
         if (split && consumer > 0 && (tiles & 1)) { // the other had one tile more, and took a turn
           myTurn();
           yourTurn();
         }
+      };
+      barrierWait(sharedAddress(&shared.queryFull[turn.place]), turn.phase);
+      if (split) {
+        multiplyAll(Flag<true>{});
+      } else if (tiles > 0) {
+        multiplyAll(Flag<false>{});
       } else {
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 2; i++) o[i] = 0;

@@ -69,11 +69,6 @@ struct Shared {
   u64 keyFull[STAGES], keyEmpty[STAGES], valueFull[STAGES], valueEmpty[STAGES];
 };
 
-template <bool V>
-struct Flag {
-  static constexpr bool VALUE = V;
-};
-
 // A turn in a ring of barriers.
 template <int SIZE>
 struct Turn {
@@ -330,12 +325,11 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       };
       // Both warpgroups' tiles, or mine of an item that they share: code of its own for either, and
       // numbers that a whole warp has alike for certain, or the compiler lets no products overlap.
-      auto multiplyAll = [&](auto both) {
-        constexpr bool split = decltype(both)::VALUE;
+      auto multiplyAll = [&](const bool split) __attribute__((always_inline)) {
         const int first = split ? consumer : 0;
-        constexpr int step = split ? CONSUMERS : 1;
+        const int step = split ? CONSUMERS : 1;
         // A tile that is one warpgroup's is given back for the other, who passes by.
-        constexpr int hands = split ? CONSUMERS : 1;
+        const int hands = split ? CONSUMERS : 1;
         int passed; // from a tile to the next of mine, or to the end
         auto done = [&](u64& barrier) {
           if (lane == 0) barrierArrive(sharedAddress(&barrier), hands);
@@ -468,9 +462,9 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       };
       barrierWait(sharedAddress(&shared.queryFull[turn.place]), turn.phase);
       if (split) {
-        multiplyAll(Flag<true>{});
+        multiplyAll(true);
       } else if (tiles > 0) {
-        multiplyAll(Flag<false>{});
+        multiplyAll(false);
       } else {
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 2; i++) o[i] = 0;

@@ -27,7 +27,6 @@ def attend(q, k, v, query_clusters, key_clusters, most, tail, vectors, hopper, *
                 layer.gather(k, v)
             else:
                 layer.update(x, side, euclidean)
-    layer.group()
     (layer.score_vectors if vectors else layer.score)(q, **selection)
     layer.plan(tail)
     out = torch.empty_like(q)

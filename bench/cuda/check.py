@@ -93,11 +93,7 @@ def check_clusters(layer, q, k, v, text):
     before = keys.centroids.clone()
     for buffer in (layer.key_blocks, layer.value_blocks, layer.tail_keys, layer.tail_values, layer.variances):
         buffer.fill_(float("nan"))
-    layer.kernels.launch("update_keys", (keys.KP, layer.heads), 256, 0, k, *k.stride()[:3], v, *v.stride()[:3],
-                         k.size(1), layer.tokens, keys.order, keys.offsets, keys.block_starts, keys.center, keys.C,
-                         keys.K, keys.KP, keys.centroids, layer.blocks, layer.key_blocks, layer.value_blocks,
-                         layer.tail_keys, layer.tail_values, layer.log_sizes, layer.variances, layer.extremes,
-                         keys.far_distance, keys.far_token)
+    layer.update_both(k, k, v, False)
     kf, vf = k.flatten(0, 1).float(), v.flatten(0, 1).float()
     mean, mean_value = means(kf, labels, sizes), means(vf, labels, sizes)
     spread = means((kf - torch.gather(mean, 1, labels[..., None].expand_as(kf))).square(), labels, sizes)
@@ -169,7 +165,6 @@ def selected(layer):
 def check_selection(layer, q, labels, sizes, mean, spread, limit, scorer, rule=0, least=0.0, target=0.0):
     """The same selection by whole matrices; near ties may fall otherwise."""
     scale = 1 / math.sqrt(layer.D)
-    layer.group()
     layer.selection.fill_(-1)
     layer.score(q, scorer=scorer, rule=rule, limit=limit, least=least, error_target=target)
     chosen = selected(layer)
@@ -264,12 +259,63 @@ def check_attention(layer, q, k, v, found, tail, name):
     return lines
 
 
+def check_call(layer, q, k, v, tail):
+    """A whole warm call: both sides at once equal one after the other; captured in a graph it does the same on new
+    input."""
+    sides = (layer.queries, layer.keys)
+    before = [side.centroids.clone() for side in sides]
+    settings = dict(scorer=1, limit=0.2)
+
+    def again():
+        for side, centroids in zip(sides, before):
+            side.centroids.copy_(centroids)
+
+    def call(out):
+        layer.call(q, k, v, out, None, tail, **settings)
+        return out, [side.centroids.clone() for side in sides], layer.facts.clone()
+
+    out, moved, facts = call(torch.full_like(q, float("nan")))
+    filled = [(s.offsets[:, 1:] > s.offsets[:, :-1]).float().sum(1).mean().item() for s in sides]
+    wanted = [int(layer.pairs) / layer.heads / layer.tokens ** 2, filled[1] / layer.tokens if tail else 0, *filled]
+    lines = [expect("facts", max(abs(a - b) / max(b, 1e-9) for a, b in zip(facts.tolist(), wanted)), 1e-5)]
+    again()
+    layer.assign(q, layer.queries, 0)
+    layer.sort(layer.queries)
+    layer.update(q, layer.queries, 0)
+    layer.assign(k, layer.keys, 1)
+    layer.sort(layer.keys)
+    layer.gather(k, v)
+    layer.score(q, **settings)
+    layer.plan(tail)
+    single = torch.full_like(q, float("nan"))
+    layer.attend(q, single, None, tail)
+    same = torch.equal(out, single) and all(torch.equal(m, s.centroids) for m, s in zip(moved, sides))
+    lines.append(expect("both", 0.0 if same else 1.0, 0))
+
+    captured = torch.full_like(q, float("nan"))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        layer.call(q, k, v, captured, None, tail, **settings)
+    for x in (q, k, v):
+        x.copy_(torch.roll(x, 17, 2) * 1.25)
+    again()
+    out, moved, _ = call(torch.full_like(q, float("nan")))
+    for _ in range(2):
+        again()
+        captured.fill_(float("nan"))
+        graph.replay()
+        torch.cuda.synchronize()
+        same = torch.equal(out, captured) and all(torch.equal(m, s.centroids) for m, s in zip(moved, sides))
+        lines.append(expect("graph", 0.0 if same else 1.0, 0))
+    return lines
+
+
 def case(shape, dtype, query_clusters, key_clusters, text=(0, 0), limit=0.2, most=128, hopper=True, layout="bhnd",
-         labels=None):
+         labels=None, extremes=True):
     q, k, v = made_up(shape, dtype)
     if layout == "bnhd":
         q, k, v = (x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v))
-    layer = Clustered(q, query_clusters, key_clusters, *text, most=most, hopper=hopper, extremes=True)
+    layer = Clustered(q, query_clusters, key_clusters, *text, most=most, hopper=hopper, extremes=extremes)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     lines = []
@@ -299,8 +345,11 @@ def case(shape, dtype, query_clusters, key_clusters, text=(0, 0), limit=0.2, mos
     sdpa = torch.nn.functional.scaled_dot_product_attention(q, k, v)
     lines.append(expect("dense", relative(out, exact), max(6e-3, 1.3 * relative(sdpa, exact)))
                  + f" (sdpa {relative(sdpa, exact):.3g})")
-    layer.score_vectors(q)
-    lines += check_attention(layer, q, k, v, found, False, "quest")
+    if extremes:
+        layer.score_vectors(q)
+        lines += check_attention(layer, q, k, v, found, False, "quest")
+    for tail in (True, False):
+        lines += check_call(layer, q, k, v, tail)
     torch.cuda.synchronize()
     return lines
 
@@ -331,6 +380,9 @@ def main(names):
         "small": dict(shape=(1, 2, 700, 128), dtype=bf16, query_clusters=9, key_clusters=33, text=(20, 0),
                       labels=ragged(700, [1, 7, 0, 8, 9, 127, 129])),
         "1 token": dict(shape=(1, 1, 1, 64), dtype=bf16, query_clusters=1, key_clusters=1),
+        "many short": dict(shape=(1, 3, 4001, 64), dtype=bf16, query_clusters=90, key_clusters=200, extremes=False),
+        "many short, 128": dict(shape=(1, 2, 4001, 128), dtype=fp16, query_clusters=80, key_clusters=300,
+                                extremes=False),
         "2,000 clusters": dict(shape=(1, 1, 8200, 64), dtype=bf16, query_clusters=160, key_clusters=2000),
     }
     for name, options in cases.items():

@@ -27,6 +27,17 @@ SHAPES = {  # heads, tokens, head size
 }
 
 
+VARIANTS = (  # of the attention kernel: name, blocks of 8 keys in a tile (0: as usual), defines
+    ("before", 0, ("SPLIT_SHORT=0", "LAZY_RESCALE=0")),
+    ("lazy", 0, ("SPLIT_SHORT=0",)),
+    ("split", 0, ("LAZY_RESCALE=0",)),
+    ("poly 1/8", 0, ("POLY_EVERY=8",)),
+    ("poly 1/4", 0, ("POLY_EVERY=4",)),
+    ("poly 1/2", 0, ("POLY_EVERY=2",)),
+    ("no turns", 0, ("PING_PONG=0",)),
+)
+
+
 def milliseconds(run, least=3, most=20, budget=1.0):
     """Median of event times, after one run to warm up."""
     run()
@@ -89,11 +100,10 @@ def attention_alone(q, k, v, parts, density, dense, budget, variants=()):
         made_sizes(layer, side, count)
         layer.sort(side)
     layer.gather(k, v)
-    layer.group()
     layer.score(q, scorer=0, limit=density)
     out = torch.empty_like(q)
     rows = []
-    kernels = [("sm90", True, None, None), ("portable", False, None, None)]
+    kernels = [("sm90", True, None, None)] + ([] if variants else [("portable", False, None, None)])
     kernels += [(name, True, module, shared) for name, module, shared in variants]
     for name, hopper, module, shared in kernels:
         def run():
@@ -123,22 +133,22 @@ def assignment(q, budget, counts=(65, 160, 412, 1024)):
     return rows
 
 
-def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, passes=1):
+def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, passes=1, most=128,
+              defines=()):
     heads, tokens, D = q.size(1), q.size(2), q.size(3)
-    layer = Clustered(q, query_clusters, key_clusters)
+    layer = Clustered(q, query_clusters, key_clusters, most=most, defines=defines)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     out = torch.empty_like(q)
     for _ in range(3):
         layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit, passes=passes)
     stages = {
-        "assign q": lambda: layer.assign(q, layer.queries, 0),
-        "sort q": lambda: layer.sort(layer.queries),
-        "update q": lambda: layer.update(q, layer.queries, 0),
-        "assign k": lambda: layer.assign(k, layer.keys, 1),
-        "sort k": lambda: layer.sort(layer.keys),
-        "update k": lambda: layer.gather(k, v),
-        "group": layer.group,
+        "prepare": lambda: layer.prepare((layer.queries, 0), (layer.keys, 1)),
+        "nearest q": lambda: layer.nearest(layer.part(q), layer.queries),
+        "nearest k": lambda: layer.nearest(layer.part(k), layer.keys),
+        "sort": lambda: layer.sort(layer.queries, layer.keys),
+        "update": lambda: layer.update_both(q, k, v),
+        "reseed": lambda: layer.reseed((q, layer.queries, 0), (k, layer.keys, 1)),
         "score": lambda: layer.score(q, scorer=scorer, limit=limit, passes=passes),
         "plan": lambda: layer.plan(tail),
     }
@@ -147,20 +157,24 @@ def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, lim
     def attend():
         layer.item_count[1] = 0
         layer.attend(q, out, None, tail)
-    layer.group()
     layer.score(q, scorer=scorer, limit=limit, passes=passes)
     layer.plan(tail)
     parts["attention"] = milliseconds(attend, 3, 5, budget / 2)
-    whole = milliseconds(lambda: layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit, passes=passes), 3, 10, budget)
+    call = lambda: layer.call(q, k, v, out, None, tail, scorer=scorer, limit=limit, passes=passes)
+    whole = milliseconds(call, 3, 10, budget)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    replayed = milliseconds(graph.replay, 3, 10, budget)
     density = int(layer.pairs) / heads / tokens ** 2
     exact = torch.nn.functional.scaled_dot_product_attention(q[:, :1], k[:, :1], v[:, :1])
     error = ((out[:, :1].float() - exact.float()).norm() / exact.float().norm()).item()
     sizes = (layer.keys.offsets[:, 1:] - layer.keys.offsets[:, :-1]).float()
-    row = dict(preset=name, clusters=(query_clusters, key_clusters), density=density, ms=whole, stages=parts,
-               times_dense=dense_ms / whole, rate=4 * D * int(layer.pairs) / parts["attention"] / 1e9, error=error,
+    row = dict(preset=name, clusters=(query_clusters, key_clusters), density=density, ms=whole, replayed_ms=replayed,
+               stages=parts, times_dense=dense_ms / whole, rate=4 * D * int(layer.pairs) / parts["attention"] / 1e9, error=error,
                largest=sizes.max().item(), empty=(sizes == 0).float().mean().item())
     print(f"  {name:8} {query_clusters}/{key_clusters} density {density:.3f}: {whole:7.2f} ms, "
-          f"{row['times_dense']:.2f}x dense; attention {row['rate']:.0f} TFLOP/s, error {error:.3f}, "
+          f"{row['times_dense']:.2f}x dense; as a graph {replayed:.2f} ms, {dense_ms / replayed:.2f}x; attention {row['rate']:.0f} TFLOP/s, error {error:.3f}, "
           f"largest cluster {row['largest']:.0f}, empty {row['empty']:.2f}\n    "
           + ", ".join(f"{stage} {ms:.3f}" for stage, ms in parts.items()) + " ms", flush=True)
     return row
@@ -171,7 +185,7 @@ def main():
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--json")
     parser.add_argument("--seconds", type=float, default=0.5, help="time for one figure")
-    parser.add_argument("--variants", action="store_true", help="also other tile sizes of the attention kernel")
+    parser.add_argument("--variants", action="store_true", help="also variants of the attention kernel")
     options = parser.parse_args()
     properties = torch.cuda.get_device_properties(0)
     result = dict(card=properties.name, processors=properties.multi_processor_count, torch=torch.__version__, shapes=[])
@@ -188,24 +202,22 @@ def main():
         dense = flops / best / 1e9
         variants = []
         if options.variants:
-            for blocks, stages, turns in ((16, 2, 1), (16, 2, 0), (20, 2, 1), (24, 2, 0), (12, 3, 1)):
-                tile = blocks * 8
-                shared = attention_bytes(2 * D, tile, stages)
-                if shared > 227 * 1024:
-                    continue
-                module = Kernels(["attention_sm90.cu"], D, False, "sm_90a",
-                                 (f"TILE_BLOCKS={blocks}", f"STAGES={stages}", f"PING_PONG={turns}"))
-                variants.append((f"{tile}x{stages}{'' if turns else ' alone'}", module, shared))
+            for name, blocks, defines in VARIANTS:
+                blocks = blocks or (24 if D == 64 else 16)
+                shared = attention_bytes(2 * D, blocks * 8, 2)
+                module = Kernels(["attention_sm90.cu"], D, False, "sm_90a", (f"TILE_BLOCKS={blocks}", *defines))
+                variants.append((name, module, shared))
         row["attention"] = []
         for parts in ((65, 412), (128, 512)):
             row["attention"] += attention_alone(q, k, v, parts, 0.2, dense, options.seconds, variants)
-            variants = []
-        row["assignment"] = assignment(q, options.seconds / 2)
+        if not options.variants:
+            row["assignment"] = assignment(q, options.seconds / 2)
         key_clusters = min(1024, max(512, tokens // 32))
         row["calls"] = [
             warm_call(q, k, v, best, options.seconds, "default", 160, key_clusters, 0.10, True, 1),
             warm_call(q, k, v, best, options.seconds, "default, 64 queries speak", 160, key_clusters, 0.10, True, 1, 4),
             warm_call(q, k, v, best, options.seconds, "cluster", min(160, max(48, tokens // 512)), 412, 0.20, False, 0),
+            warm_call(q, k, v, best, options.seconds, "cluster", 128, 512, 0.20, False, 0, most=1 << 30),
         ]
         result["shapes"].append(row)
         del q, k, v

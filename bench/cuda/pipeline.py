@@ -16,8 +16,9 @@ def up(x, step):
 
 
 def attention_bytes(row, tile, stages):
-    """Shared memory of attend_sm90: two tiles of queries, stages of keys and values, 6 plans, barriers."""
-    return up(2 * 128 * row + 2 * stages * tile * row + 6 * (400 + 4 * tile + 16) + 40 + 64 + 32 * stages + 1024, 128)
+    """Shared memory of attend_sm90: two tiles of queries, stages of keys and values, 6 plans, what is merged, barriers."""
+    return up(2 * 128 * row + 2 * stages * tile * row + 6 * (272 + 4 * tile + 16) + 40 + 512 + 64 + 32 * stages + 1024,
+              128)
 
 
 def view(x):
@@ -87,6 +88,7 @@ class Clustered:
         self.items = new(self.item_bound, 4)
         self.item_count = new(2)
         self.pairs = new(1, kind=torch.int64)
+        self.facts = new(5, kind=torch.float32)
         self.flags = torch.zeros(1, dtype=torch.int32, device=device)
         self.processors = torch.cuda.get_device_properties(device).multi_processor_count
 
@@ -99,11 +101,14 @@ class Clustered:
         self.kernels.launch("seed_centroids", (side.C, self.heads), self.D, 0, *view(part), part.size(2), starts,
                             euclidean, side.C, side.centroids)
 
+    def prepare(self, *sides):
+        """Centroids of one side or two, each with whether distances count, as right operands."""
+        parts = [(s.centroids, None, s.C, s.CP, euclidean, s.operand, s.bias, s.center) for s, euclidean in sides]
+        self.kernels.launch("prepare_centroids", (self.heads, len(sides)), 1024, 0, *parts[0], *parts[-1])
+
     def assign(self, x, side, euclidean, hopper=None, closeness=None):
-        part, row = self.part(x), 2 * self.D
-        self.kernels.launch("prepare_centroids", (self.heads,), 1024, 0, side.centroids, None, side.C, side.CP,
-                            euclidean, side.operand, side.bias, side.center)
-        self.nearest(part, side, hopper, closeness)
+        self.prepare((side, euclidean))
+        self.nearest(self.part(x), side, hopper, closeness)
 
     def nearest(self, part, side, hopper=None, closeness=None):
         row, count = 2 * self.D, part.size(2)
@@ -116,36 +121,48 @@ class Clustered:
         else:
             self.kernels.launch("nearest_centroid", ((count + 127) // 128, self.heads), 256, 256 * row, *arguments)
 
-    def sort(self, side):
-        common = (side.labels, self.tokens, self.tokens, *self.video, side.K)
-        self.kernels.launch("sort_count", (side.chunks, self.heads), 256, 4 * side.K, *common, side.counts)
-        self.kernels.launch("sort_offsets", (self.heads,), 1024, 0, side.counts, side.chunks, side.K, side.KP,
-                            side.offsets, side.block_starts)
-        self.kernels.launch("sort_scatter", (side.chunks, self.heads), 256, 16 * side.K, *common, side.counts,
-                            side.order)
+    def sort(self, *sides):
+        """One side or two; where queries are the first, they are grouped too."""
+        first, second = sides[0], sides[-1]
+        clusters, grid = max(s.K for s in sides), (first.chunks, self.heads, len(sides))
+        common = (self.tokens, self.tokens, *self.video)
+        self.kernels.launch("sort_count", grid, 256, 4 * clusters, *common, first.labels, first.K, first.counts,
+                            second.labels, second.K, second.counts)
+        groups = (self.group_starts, self.group_counts) if first is self.queries else (None, None)
+        parts = [(s.counts, s.K, s.KP, s.offsets, s.block_starts) for s in sides]
+        self.kernels.launch("sort_offsets", (self.heads, len(sides)), 1024, 0, first.chunks, *parts[0], *parts[-1],
+                            self.most, self.groups, *groups)
+        parts = [(s.labels, s.K, s.counts, s.order) for s in sides]
+        self.kernels.launch("sort_scatter", grid, 256, 16 * clusters, *common, *parts[0], *parts[-1])
 
     def update(self, x, side, euclidean):
         self.kernels.launch("update_centroids", (side.C, self.heads), 256, 0, *view(x), self.tokens, side.order,
                             side.offsets, side.K, euclidean, side.C, side.centroids, side.far_distance,
                             side.far_token)
-        self.reseed(x, side, euclidean)
+        self.reseed((x, side, euclidean))
 
-    def reseed(self, x, side, euclidean):
-        self.kernels.launch("reseed", (self.heads,), 256, 0, *view(x), self.tokens, side.offsets, side.K, euclidean,
-                            side.C, side.centroids, side.far_distance, side.far_token)
+    def reseed(self, *sides):
+        parts = [(*view_without_heads(x), s.offsets, s.K, euclidean, s.C, s.centroids, s.far_distance, s.far_token)
+                 for x, s, euclidean in sides]
+        self.kernels.launch("reseed", (self.heads, len(sides)), 256, 0, sides[0][0].size(1), self.tokens, *parts[0],
+                            *parts[-1])
+
+    def update_both(self, q, k, v, with_queries=True):
+        keys, queries = self.keys, self.queries
+        name = "update_both" if self.extremes is None else "update_both_extremes"
+        first = queries.C if with_queries else 0
+        self.kernels.launch(name, (first + keys.KP, self.heads), 256, 0, *view_without_heads(q), queries.order,
+                            queries.offsets, queries.K, 0, first, queries.centroids, queries.far_distance,
+                            queries.far_token, *view_without_heads(k), *view_without_heads(v), k.size(1), self.tokens,
+                            keys.order, keys.offsets, keys.block_starts, keys.center, keys.C, keys.K, keys.KP,
+                            keys.centroids, self.blocks, self.key_blocks, self.value_blocks, self.tail_keys,
+                            self.tail_values, self.log_sizes, self.variances, self.extremes, keys.far_distance,
+                            keys.far_token)
 
     def gather(self, k, v):
-        keys = self.keys
-        self.kernels.launch("update_keys", (keys.KP, self.heads), 256, 0, *view_without_heads(k),
-                            *view_without_heads(v), k.size(1), self.tokens, keys.order, keys.offsets,
-                            keys.block_starts, keys.center, keys.C, keys.K, keys.KP, keys.centroids, self.blocks,
-                            self.key_blocks, self.value_blocks, self.tail_keys, self.tail_values, self.log_sizes,
-                            self.variances, self.extremes, keys.far_distance, keys.far_token)
-        self.reseed(k, keys, 1)
-
-    def group(self):
-        self.kernels.launch("make_groups", (self.heads,), 1024, 0, self.queries.offsets, self.queries.K, self.most,
-                            self.groups, self.group_starts, self.group_counts)
+        """The last update of keys alone."""
+        self.update_both(k, k, v, False)
+        self.reseed((k, self.keys, 1))
 
     def score(self, q, scorer=1, rule=0, limit=0.1, least=0.0, error_target=0.0, passes=1, together=4):
         keys = self.keys
@@ -170,7 +187,8 @@ class Clustered:
     def plan(self, tail):
         self.kernels.launch("plan_items", (1,), 1024, 0, self.group_starts, self.group_counts, self.groups, self.heads,
                             self.group_blocks, self.group_keys, TILE_ROWS, self.keys.KP // 8 + 1 if tail else 0,
-                            self.items, self.item_count, self.pairs)
+                            self.queries.offsets, self.queries.K, self.keys.offsets, self.keys.K, self.tokens,
+                            self.items, self.item_count, self.pairs, self.facts)
 
     def attend(self, q, out, lse=None, tail=True, hopper=None, kernels=None, shared=None):
         keys, row = self.keys, 2 * self.D
@@ -189,13 +207,12 @@ class Clustered:
 
     def call(self, q, k, v, out, lse=None, tail=True, **selection):
         """A warm call: one iteration on both sides, selection, attention."""
-        self.assign(q, self.queries, 0)
-        self.sort(self.queries)
-        self.update(q, self.queries, 0)
-        self.assign(k, self.keys, 1)
-        self.sort(self.keys)
-        self.gather(k, v)
-        self.group()
+        self.prepare((self.queries, 0), (self.keys, 1))
+        self.nearest(self.part(q), self.queries)
+        self.nearest(self.part(k), self.keys)
+        self.sort(self.queries, self.keys)
+        self.update_both(q, k, v)
+        self.reseed((q, self.queries, 0), (k, self.keys, 1))
         self.score(q, **selection)
         self.plan(tail)
         self.attend(q, out, lse, tail)

@@ -1,11 +1,14 @@
 package dev.gossamer.attention.adacluster;
 
 import dev.gossamer.attention.cuda.ClusterKernels;
+import dev.gossamer.attention.cuda.HeadView;
 import dev.gossamer.attention.cuda.SelectionBits;
 import dev.gossamer.attention.cuda.StageTimes;
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.cuda.Scratch;
 import java.util.List;
 import java.util.Optional;
 
@@ -18,9 +21,11 @@ final class KernelHeads implements HeadsExecution {
   private static final int WHOLE_CLUSTERS = 1 << 30;
   private static final int MOST_CLUSTERS = 4095;
   private static final long MOST_KEPT = 1L << 24;
+  private static final int RECALL = 4; // among the facts
 
   private final ClusterKernels kernels;
   private final HeadsExecution otherwise;
+  private long scratchBytes; // of the latest call
 
   KernelHeads(ClusterKernels kernels, HeadsExecution otherwise) {
     this.kernels = kernels;
@@ -50,152 +55,191 @@ final class KernelHeads implements HeadsExecution {
       return otherwise.attend(call, state);
     }
     try (Scope scope = Scope.open()) {
-      AdaClusterSettings settings = call.settings();
-      boolean text = call.protectsText();
-      StageTimes.begin("cluster queries");
-      ClusterKernels.Sorted queries = queries(call, state);
-      StageTimes.begin("cluster keys");
-      ClusterKernels.Keys keys = keys(call, state);
+      Device device = call.query().device();
+      Scratch scratch = new Scratch(device, scratchBytes);
+      HeadView query = HeadView.of(call.query());
+      StageTimes.begin("cluster");
+      Clustered clustered = clustered(call, state, scratch, query);
+      ClusterKernels.Groups groups = clustered.groups();
+      ClusterKernels.Keys keys = clustered.keys();
       StageTimes.begin("select");
-      ClusterKernels.Groups groups =
-          kernels.groups(
-              queries,
-              settings.grouping() == AdaClusterSettings.Grouping.CLUSTER
-                  ? WHOLE_CLUSTERS
-                  : settings.tileQueries() > 0 ? settings.tileQueries() : ClusterKernels.TILE);
-      ClusterKernels.Selection selection = select(call, groups, keys, text);
+      ClusterKernels.Selection selection = select(call, scratch, query, groups, keys);
       StageTimes.begin("attend");
-      ClusterKernels.Items items = kernels.items(groups, selection, keys, call.tailCounts());
+      ClusterKernels.Items items =
+          kernels.items(scratch, groups, selection, keys, call.tailCounts(), device);
       Tensor output =
           Tensor.empty(
                   call.query().dtype(),
-                  call.query().device(),
+                  device,
                   call.query().size(0),
                   call.tokens(),
                   call.query().size(1),
                   call.headDim())
               .transpose(1, 2);
       kernels.attend(
-          call.query(),
-          groups,
-          keys,
-          selection,
-          items,
-          call.tailCounts(),
-          output,
-          Optional.empty());
+          query, groups, keys, selection, items, call.tailCounts(), output, Optional.empty());
       StageTimes.begin("");
       if (call.keepLabels()) {
-        state.labels(labels(call, queries), labels(call, keys.sorted()));
+        state.labels(labels(call, groups.queries()), labels(call, keys.sorted()));
       }
-      return new Result(
-          scope.keep(output), scope.keep(facts(call, groups, keys, selection, items)));
+      if (call.recallRows() > 0) {
+        items.facts().narrow(0, RECALL, 1).copyFrom(recall(call, groups, keys, selection));
+      }
+      scratchBytes = scratch.usedBytes();
+      return new Result(scope.keep(output), scope.keep(items.facts()));
     }
   }
 
-  private Tensor noLabels(Call call) {
-    return Tensor.empty(DType.INT16, call.query().device(), call.heads(), call.tokens());
-  }
+  /** Both sides sorted by their clusters, whose centroids have moved on. */
+  private record Clustered(ClusterKernels.Groups groups, ClusterKernels.Keys keys) {}
 
-  private ClusterKernels.Sorted sorted(Call call, Tensor labels, long centroids) {
-    return kernels.sort(
-        labels,
-        call.firstClustered(),
-        call.firstClustered() + call.clustered(),
-        (int) centroids + (call.protectsText() ? 1 : 0));
-  }
-
-  private ClusterKernels.Sorted queries(Call call, HeadsState state) {
+  private Clustered clustered(Call call, HeadsState state, Scratch scratch, HeadView query) {
     AdaClusterSettings settings = call.settings();
-    if (!call.recluster() && state.queryLabels().isPresent()) {
-      return sorted(
-          call,
-          state.queryLabels().get().to(DType.INT16),
-          state.queryCentroids().orElseThrow().size(1));
-    }
+    HeadView key = HeadView.of(call.key());
+    HeadView value = HeadView.of(call.value());
+    boolean again = call.recluster() || state.queryLabels().isEmpty();
+    int queryIterations = seeded(call, state.queryCentroids());
+    int keyIterations = seeded(call, state.keyCentroids());
     boolean euclidean = settings.queryPartition() == AdaClusterSettings.Partition.EUCLIDEAN;
-    int iterations = settings.iterationsStep();
     if (state.queryCentroids().isEmpty()) {
-      iterations = settings.iterationsFirst();
-      state.queryCentroids(
-          kernels.seeds(
-              video(call, call.query()),
-              call.seeds(),
-              euclidean,
-              settings.queryClustersFor(call.clustered())));
+      int clusters = settings.queryClustersFor(call.clustered());
+      state.queryCentroids(seeds(call, query, euclidean, clusters));
     }
-    Tensor centroids = state.queryCentroids().orElseThrow();
-    ClusterKernels.Sorted sorted = null;
-    for (int i = 0; i < iterations; i++) {
-      Tensor labels = noLabels(call);
-      assign(call, call.query(), kernels.operand(centroids, Optional.empty(), euclidean), labels);
-      sorted = sorted(call, labels, centroids.size(1));
-      kernels.update(call.query(), sorted, euclidean, centroids);
-    }
-    return sorted;
-  }
-
-  private ClusterKernels.Keys keys(Call call, HeadsState state) {
-    AdaClusterSettings settings = call.settings();
-    boolean extremes = settings.scorer() instanceof TensorQuest;
-    if (!call.recluster() && state.keyLabels().isPresent()) {
-      Tensor centroids = state.keyCentroids().orElseThrow();
-      return kernels.keys(
-          call.key(),
-          call.value(),
-          sorted(call, state.keyLabels().get().to(DType.INT16), centroids.size(1)),
-          kernels.operand(centroids, state.keyCounts(), true),
-          centroids.copy(),
-          extremes);
-    }
-    int iterations = settings.iterationsStep();
     if (state.keyCentroids().isEmpty()) {
-      iterations = settings.iterationsFirst();
-      state.keyCentroids(
-          kernels.seeds(
-              video(call, call.key()),
-              call.seeds(),
-              true,
-              settings.keyClustersFor(call.clustered())));
+      int clusters = settings.keyClustersFor(call.clustered());
+      state.keyCentroids(seeds(call, key, true, clusters));
     }
-    Tensor centroids = state.keyCentroids().orElseThrow();
-    ClusterKernels.Keys keys = null;
-    for (int i = 0; i < iterations; i++) {
-      Tensor labels = noLabels(call);
-      ClusterKernels.Operand operand = kernels.operand(centroids, state.keyCounts(), true);
-      assign(call, call.key(), operand, labels);
-      ClusterKernels.Sorted sorted = sorted(call, labels, centroids.size(1));
-      if (i < iterations - 1) {
-        kernels.update(call.key(), sorted, true, centroids);
-      } else {
-        keys = kernels.keys(call.key(), call.value(), sorted, operand, centroids, extremes);
-      }
+    Tensor keyCentroids = state.keyCentroids().orElseThrow();
+    ClusterKernels.Side queries =
+        new ClusterKernels.Side(
+            query, Scratch.of(state.queryCentroids().orElseThrow()), Optional.empty(), euclidean);
+    ClusterKernels.Side keys =
+        new ClusterKernels.Side(
+            key, Scratch.of(again ? keyCentroids : keyCentroids.copy()), state.keyCounts(), true);
+    boolean extremes = settings.scorer() instanceof TensorQuest;
+    if (!again) {
+      ClusterKernels.Operand operand = kernels.operands(scratch, List.of(keys)).get(0);
+      ClusterKernels.Ordered ordered =
+          sorted(
+              call,
+              scratch,
+              labelled(call, queries, asPart(state.queryLabels())),
+              labelled(call, keys, asPart(state.keyLabels())));
+      return finished(call, scratch, Optional.empty(), ordered, keys, value, operand, extremes);
     }
-    return keys;
+    for (int i = 1; i < queryIterations; i++) {
+      iterate(call, scratch, queries);
+    }
+    for (int i = 1; i < keyIterations; i++) {
+      iterate(call, scratch, keys);
+    }
+    List<ClusterKernels.Operand> operands = kernels.operands(scratch, List.of(queries, keys));
+    ClusterKernels.Ordered ordered =
+        sorted(
+            call,
+            scratch,
+            labelled(call, queries, assign(call, scratch, query, operands.get(0))),
+            labelled(call, keys, assign(call, scratch, key, operands.get(1))));
+    return finished(
+        call, scratch, Optional.of(queries), ordered, keys, value, operands.get(1), extremes);
   }
 
-  private static Tensor video(Call call, Tensor tensor) {
-    return tensor.narrow(2, call.firstClustered(), call.clustered());
+  private Clustered finished(
+      Call call,
+      Scratch scratch,
+      Optional<ClusterKernels.Side> queries,
+      ClusterKernels.Ordered ordered,
+      ClusterKernels.Side keys,
+      HeadView value,
+      ClusterKernels.Operand operand,
+      boolean extremes) {
+    return new Clustered(
+        ordered.groups(),
+        kernels.update(
+            scratch,
+            queries,
+            ordered.groups().queries(),
+            keys,
+            value,
+            ordered.keys(),
+            operand.center(),
+            extremes,
+            call.query().device()));
   }
 
-  private void assign(Call call, Tensor tensor, ClusterKernels.Operand operand, Tensor labels) {
-    kernels.assign(tensor, call.firstClustered(), call.clustered(), operand, labels);
+  /** Iterations from these centroids, or from seeds. */
+  private static int seeded(Call call, Optional<Tensor> centroids) {
+    return centroids.isPresent()
+        ? call.settings().iterationsStep()
+        : call.settings().iterationsFirst();
+  }
+
+  private Tensor seeds(Call call, HeadView tokens, boolean euclidean, int clusters) {
+    return kernels.seeds(
+        call.query().device(),
+        tokens.from(call.firstClustered(), call.clustered()),
+        call.seeds(),
+        euclidean,
+        clusters);
+  }
+
+  private static Scratch.Part asPart(Optional<Tensor> labels) {
+    return Scratch.of(labels.orElseThrow().to(DType.INT16));
+  }
+
+  private static ClusterKernels.Labelled labelled(
+      Call call, ClusterKernels.Side side, Scratch.Part labels) {
+    return new ClusterKernels.Labelled(
+        labels, (int) side.centroids().size(1) + (call.protectsText() ? 1 : 0));
+  }
+
+  private ClusterKernels.Ordered sorted(
+      Call call, Scratch scratch, ClusterKernels.Labelled queries, ClusterKernels.Labelled keys) {
+    AdaClusterSettings settings = call.settings();
+    int most =
+        settings.grouping() == AdaClusterSettings.Grouping.CLUSTER
+            ? WHOLE_CLUSTERS
+            : settings.tileQueries() > 0 ? settings.tileQueries() : ClusterKernels.TILE;
+    return kernels.sort(scratch, call.firstClustered(), end(call), queries, keys, most);
+  }
+
+  private static int end(Call call) {
+    return call.firstClustered() + call.clustered();
+  }
+
+  private void iterate(Call call, Scratch scratch, ClusterKernels.Side side) {
+    ClusterKernels.Operand operand = kernels.operands(scratch, List.of(side)).get(0);
+    Scratch.Part labels = assign(call, scratch, side.tokens(), operand);
+    kernels.update(
+        scratch,
+        side,
+        kernels.sort(scratch, call.firstClustered(), end(call), labelled(call, side, labels)));
+  }
+
+  private Scratch.Part assign(
+      Call call, Scratch scratch, HeadView tokens, ClusterKernels.Operand operand) {
+    return kernels.assign(scratch, tokens, call.firstClustered(), call.clustered(), operand);
   }
 
   private ClusterKernels.Selection select(
-      Call call, ClusterKernels.Groups groups, ClusterKernels.Keys keys, boolean text) {
+      Call call,
+      Scratch scratch,
+      HeadView query,
+      ClusterKernels.Groups groups,
+      ClusterKernels.Keys keys) {
+    boolean text = call.protectsText();
     ClusterKernels.Rule rule = rule(call);
     ClusterScorer scorer = call.settings().scorer();
     if (scorer instanceof ExpectedError error) {
       return kernels.byQueries(
-          call.query(), groups, keys, text, passes(call, keys, error.mass()), true, rule);
+          scratch, query, groups, keys, text, passes(call, keys, error.mass()), true, rule);
     }
     if (scorer instanceof QueryMass mass) {
       return kernels.byQueries(
-          call.query(), groups, keys, text, passes(call, keys, mass), false, rule);
+          scratch, query, groups, keys, text, passes(call, keys, mass), false, rule);
     }
     int kind = scorer instanceof TensorQuest ? 0 : scorer instanceof CentroidMass ? 1 : 2;
-    return kernels.byVectors(call.query(), groups, keys, text, kind, rule);
+    return kernels.byVectors(scratch, query, groups, keys, text, kind, rule);
   }
 
   /** As on a processor: where all shares can be kept for the tail, every query speaks. */
@@ -223,7 +267,7 @@ final class KernelHeads implements HeadsExecution {
 
   /** INT64, the text's too. */
   private static Tensor labels(Call call, ClusterKernels.Sorted sorted) {
-    Tensor labels = sorted.labels().to(DType.INT64);
+    Tensor labels = sorted.labels().tensor().to(DType.INT64);
     int before = call.firstClustered();
     int after = call.tokens() - before - call.clustered();
     labels.narrow(1, 0, before).fill(sorted.clusters() - 1.0);
@@ -231,37 +275,19 @@ final class KernelHeads implements HeadsExecution {
     return labels;
   }
 
-  private static Tensor facts(
+  private static Tensor recall(
       Call call,
       ClusterKernels.Groups groups,
       ClusterKernels.Keys keys,
-      ClusterKernels.Selection selection,
-      ClusterKernels.Items items) {
-    double everyPair = (double) call.tokens() * call.tokens() * call.heads();
-    Tensor density = items.pairs().to(DType.FLOAT64).div(everyPair).to(DType.FLOAT32).squeeze(0);
-    Tensor ofKeys = nonEmpty(keys.sorted());
-    Tensor pseudo = call.tailCounts() ? ofKeys.div((double) call.tokens()) : ofKeys.mul(0);
-    Tensor recall =
-        call.recallRows() > 0
-            ? SelectionBits.recall(
-                call.query(),
-                call.key(),
-                groups,
-                selection,
-                labels(call, keys.sorted()),
-                keys.sorted().clusters(),
-                call.recallRows())
-            : ofKeys.mul(Double.NaN);
-    return Tensor.stack(0, List.of(density, pseudo, nonEmpty(groups.queries()), ofKeys, recall));
-  }
-
-  /** Mean over heads. */
-  private static Tensor nonEmpty(ClusterKernels.Sorted sorted) {
-    Tensor ends = sorted.offsets().narrow(1, 1, sorted.clusters());
-    return ends.sub(sorted.offsets().narrow(1, 0, sorted.clusters()))
-        .gt(0)
-        .to(DType.FLOAT32)
-        .sum(false, 1)
-        .mean(false, 0);
+      ClusterKernels.Selection selection) {
+    return SelectionBits.recall(
+            call.query(),
+            call.key(),
+            groups,
+            selection,
+            labels(call, keys.sorted()),
+            keys.sorted().clusters(),
+            call.recallRows())
+        .reshape(1);
   }
 }

@@ -127,9 +127,8 @@ final class PortableHeads implements HeadsExecution {
       Tensor query = mine(call.query());
       Tensor key = mine(call.key()).to(DType.FLOAT32);
       Tensor keyMean = video(key).mean(true, 1);
-      StageTimes.begin("cluster queries");
+      StageTimes.begin("cluster");
       HeadLayouts queries = queryLayouts(query);
-      StageTimes.begin("cluster keys");
       HeadLayouts keys = keyLayouts(key);
       Tensor sortedQueries =
           queries.sort(query).to(DType.FLOAT32).mul(1 / Math.sqrt(call.headDim())).to(products);

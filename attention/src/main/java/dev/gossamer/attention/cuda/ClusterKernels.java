@@ -7,6 +7,7 @@ import dev.gossamer.tensor.cuda.Card;
 import dev.gossamer.tensor.cuda.Grid;
 import dev.gossamer.tensor.cuda.KernelSource;
 import dev.gossamer.tensor.cuda.Kernels;
+import dev.gossamer.tensor.cuda.Scratch;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -84,14 +85,6 @@ public final class ClusterKernels {
     return (count + 31) / 32 * 32;
   }
 
-  private Device device() {
-    return new Device(Device.Kind.CUDA, card.index());
-  }
-
-  private Tensor space(DType dtype, long... shape) {
-    return Tensor.empty(dtype, device(), shape);
-  }
-
   /** Address, strides and so on of a view, and what follows them. */
   private static Object[] all(Object[]... parts) {
     List<Object> arguments = new ArrayList<>();
@@ -105,85 +98,113 @@ public final class ClusterKernels {
     return arguments;
   }
 
+  /** Arguments of the first side and behind them those of the second, or the first's again. */
+  private static Object[] twice(List<Object[]> sides) {
+    return all(sides.get(0), sides.get(sides.size() - 1));
+  }
+
   // Clusters
 
   /** Starting centroids, float32 {@code [heads, clusters, headDim]}. */
-  public Tensor seeds(Tensor tokens, long[] shifts, boolean euclidean, int clusters) {
-    HeadView view = HeadView.of(tokens);
+  public Tensor seeds(
+      Device device, HeadView tokens, long[] shifts, boolean euclidean, int clusters) {
     double[] starts = new double[shifts.length];
     for (int h = 0; h < starts.length; h++) {
       starts[h] = (shifts[h] & 0xffffff) / (double) 0x1000000;
     }
-    Tensor centroids = space(DType.FLOAT32, shifts.length, clusters, headDim);
+    Tensor centroids = Tensor.empty(DType.FLOAT32, device, shifts.length, clusters, headDim);
     kmeans.launch(
         "seed_centroids",
         Grid.of(clusters, shifts.length, headDim),
         all(
-            view.arguments(),
+            tokens.arguments(),
             these(
-                view.perBatch(),
-                view.tokens(),
-                Tensor.of(starts, starts.length).to(device()),
+                tokens.perBatch(),
+                tokens.tokens(),
+                Tensor.of(starts, starts.length).to(device),
                 euclidean ? 1 : 0,
                 clusters,
                 centroids)));
     return centroids;
   }
 
-  /** Centroids as the right operand of a product. */
-  public record Operand(Tensor blocks, Tensor bias, Tensor center, int clusters, int padded) {}
-
   /**
-   * @param centroids float32 {@code [heads, clusters, headDim]}
-   * @param counts INT32 {@code [heads]}, or empty for all
+   * Queries or keys, and their centroids, which move.
+   *
+   * @param tokens all of them, text included
+   * @param centroids float32 {@code [heads, centroids, headDim]}
+   * @param counts INT32 {@code [heads]}: how many of them a head has; empty for all
+   * @param euclidean whether distances count; if not, angles
    */
-  public Operand operand(Tensor centroids, Optional<Tensor> counts, boolean euclidean) {
-    int heads = (int) centroids.size(0);
-    int clusters = (int) centroids.size(1);
-    int padded = padded(clusters);
-    Operand operand =
-        new Operand(
-            space(DType.INT16, heads, padded, headDim),
-            space(DType.FLOAT32, heads, padded),
-            space(DType.FLOAT32, heads, headDim),
-            clusters,
-            padded);
-    kmeans.launch(
-        "prepare_centroids",
-        Grid.of(heads, 1024),
-        centroids,
-        counts.isPresent() ? counts.get() : (Object) 0L,
-        clusters,
-        padded,
-        euclidean ? 1 : 0,
-        operand.blocks(),
-        operand.bias(),
-        operand.center());
-    return operand;
+  public record Side(
+      HeadView tokens, Scratch.Part centroids, Optional<Tensor> counts, boolean euclidean) {
+    int count() {
+      return (int) centroids.size(1);
+    }
+
+    private int kind() {
+      return euclidean ? 1 : 0;
+    }
+  }
+
+  /** Centroids as the right operand of a product. */
+  public record Operand(
+      Scratch.Part blocks, Scratch.Part bias, Scratch.Part center, int clusters, int padded) {}
+
+  /** One for each side, of which there are one or two. */
+  public List<Operand> operands(Scratch scratch, List<Side> sides) {
+    List<Operand> operands = new ArrayList<>();
+    List<Object[]> arguments = new ArrayList<>();
+    int heads = sides.get(0).tokens().heads();
+    for (Side side : sides) {
+      int padded = padded(side.count());
+      Operand operand =
+          new Operand(
+              scratch.take(DType.INT16, heads, padded, headDim),
+              scratch.take(DType.FLOAT32, heads, padded),
+              scratch.take(DType.FLOAT32, heads, headDim),
+              side.count(),
+              padded);
+      operands.add(operand);
+      arguments.add(
+          these(
+              side.centroids(),
+              side.counts().isPresent() ? side.counts().get() : (Object) 0L,
+              side.count(),
+              padded,
+              side.kind(),
+              operand.blocks(),
+              operand.bias(),
+              operand.center()));
+    }
+    kmeans.launch("prepare_centroids", Grid.of(heads, sides.size(), 1024), twice(arguments));
+    return operands;
   }
 
   /**
    * Nearest centroid of each token from {@code first} on.
    *
-   * @param labels INT16 {@code [heads, all tokens]}, written for these tokens
+   * @return INT16 {@code [heads, all tokens]}, written for these tokens
    */
-  public void assign(Tensor tokens, int first, int count, Operand operand, Tensor labels) {
-    HeadView view = HeadView.of(tokens).from(first, count);
+  public Scratch.Part assign(
+      Scratch scratch, HeadView tokens, int first, int count, Operand operand) {
+    HeadView part = tokens.from(first, count);
+    int heads = tokens.heads();
+    Scratch.Part labels = scratch.take(DType.INT16, heads, tokens.tokens());
     Object[] arguments =
         all(
-            view.arguments(),
+            part.arguments(),
             these(
-                view.perBatch(),
+                part.perBatch(),
                 count,
                 operand.blocks(),
                 operand.bias(),
                 operand.clusters(),
                 operand.padded(),
-                labels.firstAddress() + 2L * first,
-                labels.size(1),
+                labels.addressOf(first),
+                (long) tokens.tokens(),
                 0L,
                 0L));
-    int heads = (int) labels.size(0);
     int blocks = (count + TILE - 1) / TILE;
     if (hopperKmeans.isPresent() && operand.clusters() > FEW_CLUSTERS) {
       hopperKmeans
@@ -196,6 +217,7 @@ public final class ClusterKernels {
       kmeans.launch(
           "nearest_centroid", Grid.of(blocks, heads, 256).withShared(256 * 2 * headDim), arguments);
     }
+    return labels;
   }
 
   /**
@@ -207,102 +229,140 @@ public final class ClusterKernels {
    * @param blockStarts INT32 {@code [heads, padded + 1]}
    */
   public record Sorted(
-      Tensor labels, Tensor order, Tensor offsets, Tensor blockStarts, int clusters) {}
+      Scratch.Part labels,
+      Scratch.Part order,
+      Scratch.Part offsets,
+      Scratch.Part blockStarts,
+      int clusters) {}
 
-  /** Tokens outside of the video from {@code first} to {@code end} are the last cluster. */
-  public Sorted sort(Tensor labels, int first, int end, int clusters) {
-    int heads = (int) labels.size(0);
-    int tokens = (int) labels.size(1);
-    int padded = padded(clusters);
+  /**
+   * What is to be sorted.
+   *
+   * @param labels INT16 {@code [heads, tokens]}
+   * @param clusters text's included
+   */
+  public record Labelled(Scratch.Part labels, int clusters) {}
+
+  /** Runs of sorted queries that share a selection; see {@code sort_offsets}. */
+  public record Groups(Scratch.Part starts, Scratch.Part counts, int groups, Sorted queries) {}
+
+  /** Both sides sorted, the queries in groups. */
+  public record Ordered(Groups groups, Sorted keys) {}
+
+  /** One side sorted; see {@link #sort(Scratch, int, int, Labelled, Labelled, int)}. */
+  public Sorted sort(Scratch scratch, int first, int end, Labelled labelled) {
+    return sort(scratch, first, end, List.of(labelled), 0, 0, these(0L, 0L)).get(0);
+  }
+
+  /**
+   * Tokens outside of the video from {@code first} to {@code end} are the last cluster.
+   *
+   * @param most queries of a group
+   */
+  public Ordered sort(
+      Scratch scratch, int first, int end, Labelled queries, Labelled keys, int most) {
+    long heads = queries.labels().size(0);
+    long tokens = queries.labels().size(1);
+    int bound = (int) ((tokens + most - 1) / most) + queries.clusters();
+    Scratch.Part starts = scratch.take(DType.INT32, heads, bound + 1L);
+    Scratch.Part counts = scratch.take(DType.INT32, heads);
+    List<Sorted> sorted =
+        sort(scratch, first, end, List.of(queries, keys), most, bound, these(starts, counts));
+    return new Ordered(new Groups(starts, counts, bound, sorted.get(0)), sorted.get(1));
+  }
+
+  private List<Sorted> sort(
+      Scratch scratch,
+      int first,
+      int end,
+      List<Labelled> sides,
+      int most,
+      int groups,
+      Object[] grouping) {
+    int heads = (int) sides.get(0).labels().size(0);
+    int tokens = (int) sides.get(0).labels().size(1);
     int chunks = (tokens + SORT_CHUNK - 1) / SORT_CHUNK;
-    Tensor counts = space(DType.INT32, heads, chunks, clusters);
-    Sorted sorted =
-        new Sorted(
-            labels,
-            space(DType.INT32, heads, tokens),
-            space(DType.INT32, heads, clusters + 1L),
-            space(DType.INT32, heads, padded + 1L),
-            clusters);
-    kmeans.launch(
-        "sort_count",
-        Grid.of(chunks, heads, 256).withShared(4 * clusters),
-        labels,
-        (long) tokens,
-        tokens,
-        first,
-        end,
-        clusters,
-        counts);
+    int widest = sides.stream().mapToInt(Labelled::clusters).max().orElseThrow();
+    List<Sorted> sorted = new ArrayList<>();
+    List<Object[]> counting = new ArrayList<>();
+    List<Object[]> offsets = new ArrayList<>();
+    List<Object[]> scattering = new ArrayList<>();
+    for (Labelled side : sides) {
+      int clusters = side.clusters();
+      int padded = padded(clusters);
+      Scratch.Part counts = scratch.take(DType.INT32, heads, chunks, clusters);
+      Sorted result =
+          new Sorted(
+              side.labels(),
+              scratch.take(DType.INT32, heads, tokens),
+              scratch.take(DType.INT32, heads, clusters + 1L),
+              scratch.take(DType.INT32, heads, padded + 1L),
+              clusters);
+      sorted.add(result);
+      counting.add(these(side.labels(), clusters, counts));
+      offsets.add(these(counts, clusters, padded, result.offsets(), result.blockStarts()));
+      scattering.add(these(side.labels(), clusters, counts, result.order()));
+    }
+    Grid grid = new Grid(chunks, heads, sides.size(), 256, 0);
+    Object[] common = these((long) tokens, tokens, first, end);
+    kmeans.launch("sort_count", grid.withShared(4 * widest), all(common, twice(counting)));
     kmeans.launch(
         "sort_offsets",
-        Grid.of(heads, 1024),
-        counts,
-        chunks,
-        clusters,
-        padded,
-        sorted.offsets(),
-        sorted.blockStarts());
-    kmeans.launch(
-        "sort_scatter",
-        Grid.of(chunks, heads, 256).withShared(16 * clusters),
-        labels,
-        (long) tokens,
-        tokens,
-        first,
-        end,
-        clusters,
-        counts,
-        sorted.order());
+        Grid.of(heads, sides.size(), 1024),
+        all(these(chunks), twice(offsets), these(most, groups), grouping));
+    kmeans.launch("sort_scatter", grid.withShared(16 * widest), all(common, twice(scattering)));
     return sorted;
   }
 
   /** Moves centroids to their tokens, in place; empty ones to tokens far from theirs. */
-  public void update(Tensor tokens, Sorted sorted, boolean euclidean, Tensor centroids) {
-    HeadView view = HeadView.of(tokens);
-    int heads = (int) centroids.size(0);
-    int clusters = (int) centroids.size(1);
-    Far far = far(heads, clusters);
+  public void update(Scratch scratch, Side side, Sorted sorted) {
+    Far far = far(scratch, side);
     kmeans.launch(
         "update_centroids",
-        Grid.of(clusters, heads, 256),
+        Grid.of(side.count(), side.tokens().heads(), 256),
         all(
-            view.arguments(),
+            side.tokens().arguments(),
             these(
-                view.perBatch(),
-                view.tokens(),
+                side.tokens().perBatch(),
+                side.tokens().tokens(),
                 sorted.order(),
                 sorted.offsets(),
                 sorted.clusters(),
-                euclidean ? 1 : 0,
-                clusters,
-                centroids,
+                side.kind(),
+                side.count(),
+                side.centroids(),
                 far.distances(),
                 far.tokens())));
-    reseed(view, sorted, euclidean, centroids, far);
+    reseed(side.tokens(), List.<Object[]>of(reseeded(side, sorted, far)));
   }
 
-  private record Far(Tensor distances, Tensor tokens) {}
+  private record Far(Scratch.Part distances, Scratch.Part tokens) {}
 
-  private Far far(int heads, int clusters) {
-    return new Far(space(DType.FLOAT32, heads, clusters), space(DType.INT32, heads, clusters));
+  private static Far far(Scratch scratch, Side side) {
+    int heads = side.tokens().heads();
+    return new Far(
+        scratch.take(DType.FLOAT32, heads, side.count()),
+        scratch.take(DType.INT32, heads, side.count()));
   }
 
-  private void reseed(HeadView view, Sorted sorted, boolean euclidean, Tensor centroids, Far far) {
+  private static Object[] reseeded(Side side, Sorted sorted, Far far) {
+    return all(
+        side.tokens().arguments(),
+        these(
+            sorted.offsets(),
+            sorted.clusters(),
+            side.kind(),
+            side.count(),
+            side.centroids(),
+            far.distances(),
+            far.tokens()));
+  }
+
+  private void reseed(HeadView tokens, List<Object[]> sides) {
     kmeans.launch(
         "reseed",
-        Grid.of((int) centroids.size(0), 256),
-        all(
-            view.arguments(),
-            these(
-                view.perBatch(),
-                view.tokens(),
-                sorted.offsets(),
-                sorted.clusters(),
-                euclidean ? 1 : 0,
-                (int) centroids.size(1),
-                centroids,
-                far.distances(),
-                far.tokens())));
+        Grid.of(tokens.heads(), sides.size(), 256),
+        all(these(tokens.perBatch(), tokens.tokens()), twice(sides)));
   }
 
   /** Keys and values in the order of their clusters, and what is to be known of each cluster. */
@@ -311,59 +371,79 @@ public final class ClusterKernels {
       long blocks,
       Tensor keyBlocks,
       Tensor valueBlocks,
-      Tensor tailKeys,
-      Tensor tailValues,
-      Tensor logSizes,
-      Tensor variances,
-      Optional<Tensor> extremes,
-      Tensor center) {}
+      Scratch.Part tailKeys,
+      Scratch.Part tailValues,
+      Scratch.Part logSizes,
+      Scratch.Part variances,
+      Optional<Scratch.Part> extremes,
+      Scratch.Part center) {}
 
-  /** The last update of keys, in place, with all that later steps read of keys and values. */
-  public Keys keys(
-      Tensor key,
-      Tensor value,
+  /**
+   * The last update of keys, in place, with all that later steps read of keys and values; beside it
+   * the last one of queries.
+   *
+   * @param queries empty if they stay as they are
+   * @param center of the keys' operand
+   */
+  public Keys update(
+      Scratch scratch,
+      Optional<Side> queries,
+      Sorted sortedQueries,
+      Side keys,
+      HeadView values,
       Sorted sorted,
-      Operand operand,
-      Tensor centroids,
-      boolean extremes) {
-    HeadView keys = HeadView.of(key);
-    HeadView values = HeadView.of(value);
-    int heads = (int) centroids.size(0);
-    int clusters = (int) centroids.size(1);
+      Scratch.Part center,
+      boolean extremes,
+      Device device) {
+    int heads = keys.tokens().heads();
+    int clusters = keys.count();
     int padded = padded(sorted.clusters());
-    long blocks = (keys.tokens() + 7) / 8 + sorted.clusters();
+    long blocks = (keys.tokens().tokens() + 7) / 8 + sorted.clusters();
     Keys result =
         new Keys(
             sorted,
             blocks,
-            space(DType.INT16, heads, blocks, 8L * headDim),
-            space(DType.INT16, heads, blocks, 8L * headDim),
-            space(DType.INT16, heads, padded + 8L, headDim),
-            space(DType.INT16, heads, padded + 8L, headDim),
-            space(DType.FLOAT32, heads, padded),
-            space(DType.INT16, heads, padded, headDim),
+            Tensor.empty(DType.INT16, device, heads, blocks, 8L * headDim),
+            Tensor.empty(DType.INT16, device, heads, blocks, 8L * headDim),
+            scratch.take(DType.INT16, heads, padded + 8L, headDim),
+            scratch.take(DType.INT16, heads, padded + 8L, headDim),
+            scratch.take(DType.FLOAT32, heads, padded),
+            scratch.take(DType.INT16, heads, padded, headDim),
             extremes
-                ? Optional.of(space(DType.INT16, heads, 2, padded, headDim))
+                ? Optional.of(scratch.take(DType.INT16, heads, 2, padded, headDim))
                 : Optional.empty(),
-            operand.center());
-    Far far = far(heads, clusters);
+            center);
+    Side first = queries.orElse(keys);
+    int updated = queries.isPresent() ? first.count() : 0;
+    Far farQueries = far(scratch, first);
+    Far far = far(scratch, keys);
     kmeans.launch(
-        "update_keys",
-        Grid.of(padded, heads, 256),
+        extremes ? "update_both_extremes" : "update_both",
+        Grid.of(updated + padded, heads, 256),
         all(
-            keys.arguments(),
+            first.tokens().arguments(),
+            these(
+                sortedQueries.order(),
+                sortedQueries.offsets(),
+                sortedQueries.clusters(),
+                first.kind(),
+                updated,
+                first.centroids(),
+                farQueries.distances(),
+                farQueries.tokens()),
+            keys.tokens().arguments(),
             values.arguments(),
             these(
-                keys.perBatch(),
-                keys.tokens(),
+                keys.tokens().perBatch(),
+                keys.tokens().tokens(),
                 sorted.order(),
                 sorted.offsets(),
                 sorted.blockStarts(),
-                operand.center(),
+                center,
                 clusters,
                 sorted.clusters(),
                 padded,
-                centroids,
+                keys.centroids(),
                 blocks,
                 result.keyBlocks(),
                 result.valueBlocks(),
@@ -374,36 +454,14 @@ public final class ClusterKernels {
                 result.extremes().isPresent() ? result.extremes().get() : (Object) 0L,
                 far.distances(),
                 far.tokens())));
-    reseed(keys, sorted, true, centroids, far);
+    List<Object[]> sides = new ArrayList<>();
+    queries.ifPresent(side -> sides.add(reseeded(side, sortedQueries, farQueries)));
+    sides.add(reseeded(keys, sorted, far));
+    reseed(keys.tokens(), sides);
     return result;
   }
 
   // Selection
-
-  /** Runs of sorted queries that share a selection; see {@code make_groups}. */
-  public record Groups(Tensor starts, Tensor counts, int groups, Sorted queries) {}
-
-  /**
-   * @param most queries of a group
-   */
-  public Groups groups(Sorted queries, int most) {
-    int heads = (int) queries.order().size(0);
-    int tokens = (int) queries.order().size(1);
-    int bound = (int) ((tokens + (long) most - 1) / most) + queries.clusters();
-    Groups groups =
-        new Groups(
-            space(DType.INT32, heads, bound + 1L), space(DType.INT32, heads), bound, queries);
-    select.launch(
-        "make_groups",
-        Grid.of(heads, 1024),
-        queries.offsets(),
-        queries.clusters(),
-        most,
-        bound,
-        groups.starts(),
-        groups.counts());
-    return groups;
-  }
 
   /**
    * How far down the ranking a group goes: the numbers that {@code struct Rule} explains.
@@ -413,14 +471,14 @@ public final class ClusterKernels {
   public record Rule(int kind, double limit, double least, double errorTarget) {}
 
   /** What was selected; see {@code score_queries}. */
-  public record Selection(Tensor bits, Tensor blocks, Tensor keys) {}
+  public record Selection(Scratch.Part bits, Scratch.Part blocks, Scratch.Part keys) {}
 
-  private Selection selection(Groups groups, Keys keys) {
-    int heads = (int) groups.starts().size(0);
+  private static Selection selection(Scratch scratch, Groups groups, Keys keys) {
+    long heads = groups.starts().size(0);
     return new Selection(
-        space(DType.INT32, heads, groups.groups(), padded(keys.sorted().clusters()) / 32),
-        space(DType.INT32, heads, groups.groups()),
-        space(DType.INT32, heads, groups.groups()));
+        scratch.take(DType.INT32, heads, groups.groups(), padded(keys.sorted().clusters()) / 32),
+        scratch.take(DType.INT32, heads, groups.groups()),
+        scratch.take(DType.INT32, heads, groups.groups()));
   }
 
   /**
@@ -430,9 +488,15 @@ public final class ClusterKernels {
    * @param passes 16 queries of a group each
    */
   public Selection byQueries(
-      Tensor query, Groups groups, Keys keys, boolean text, int passes, boolean error, Rule rule) {
-    HeadView view = HeadView.of(query);
-    Selection selection = selection(groups, keys);
+      Scratch scratch,
+      HeadView view,
+      Groups groups,
+      Keys keys,
+      boolean text,
+      int passes,
+      boolean error,
+      Rule rule) {
+    Selection selection = selection(scratch, groups, keys);
     int clusters = keys.sorted().clusters();
     int padded = padded(clusters);
     int heads = (int) groups.starts().size(0);
@@ -481,9 +545,8 @@ public final class ClusterKernels {
    * @param kind 0 Quest's bound, 1 mass of the mean query, 2 the release's bound
    */
   public Selection byVectors(
-      Tensor query, Groups groups, Keys keys, boolean text, int kind, Rule rule) {
-    HeadView view = HeadView.of(query);
-    Selection selection = selection(groups, keys);
+      Scratch scratch, HeadView view, Groups groups, Keys keys, boolean text, int kind, Rule rule) {
+    Selection selection = selection(scratch, groups, keys);
     int clusters = keys.sorted().clusters();
     int padded = padded(clusters);
     select.launch(
@@ -525,18 +588,23 @@ public final class ClusterKernels {
 
   // Attention
 
-  /** Work of the attention kernel, longest first. */
-  public record Items(Tensor items, Tensor count, Tensor pairs) {}
+  /**
+   * Work of the attention kernel, longest first.
+   *
+   * @param facts float32 {@code [5]}, for the report; see {@code plan_items}
+   */
+  public record Items(Scratch.Part items, Scratch.Part count, Tensor facts) {}
 
-  public Items items(Groups groups, Selection selection, Keys keys, boolean tail) {
+  public Items items(
+      Scratch scratch, Groups groups, Selection selection, Keys keys, boolean tail, Device device) {
     int heads = (int) groups.starts().size(0);
     int tokens = (int) groups.queries().order().size(1);
     int tiles = (tokens + TILE - 1) / TILE + groups.groups();
     Items items =
         new Items(
-            space(DType.INT32, (long) heads * tiles, 4),
-            space(DType.INT32, 2),
-            space(DType.INT64, 1));
+            scratch.take(DType.INT32, (long) heads * tiles, 4),
+            scratch.take(DType.INT32, 2),
+            Tensor.empty(DType.FLOAT32, device, 5));
     select.launch(
         "plan_items",
         Grid.of(1, 1024),
@@ -548,9 +616,15 @@ public final class ClusterKernels {
         selection.keys(),
         TILE,
         tail ? padded(keys.sorted().clusters()) / 8 + 1 : 0,
+        groups.queries().offsets(),
+        groups.queries().clusters(),
+        keys.sorted().offsets(),
+        keys.sorted().clusters(),
+        tokens,
         items.items(),
         items.count(),
-        items.pairs());
+        scratch.take(DType.INT64, 1),
+        items.facts());
     return items;
   }
 
@@ -559,7 +633,7 @@ public final class ClusterKernels {
    * @param logSums float32 {@code [heads, tokens]} for the logarithms of the sums, or empty
    */
   public void attend(
-      Tensor query,
+      HeadView view,
       Groups groups,
       Keys keys,
       Selection selection,
@@ -567,12 +641,11 @@ public final class ClusterKernels {
       boolean tail,
       Tensor output,
       Optional<Tensor> logSums) {
-    HeadView view = HeadView.of(query);
     int clusters = keys.sorted().clusters();
     boolean hopper = hopperAttention.isPresent();
     Grid grid =
         hopper
-            ? Grid.of(card.multiprocessors(), 384).withShared(headDim == 128 ? 203_392 : 139_392)
+            ? Grid.of(card.multiprocessors(), 384).withShared(headDim == 128 ? 203_136 : 139_136)
             : Grid.of((int) items.items().size(0), 256).withShared(384 * 2 * headDim);
     attention.launch(
         hopper ? "attend_sm90" : "attend",
@@ -599,7 +672,7 @@ public final class ClusterKernels {
                 items.items(),
                 items.count(),
                 scale()),
-            new HeadView(output).arguments(),
+            HeadView.seen(output).arguments(),
             these(logSums.isPresent() ? logSums.get() : (Object) 0L)));
   }
 }

@@ -62,7 +62,7 @@ public final class SelectionBits {
         positions[row] = (long) ((row + 0.5) * tokens / rows);
       }
       Tensor at = Tensor.of(positions, 1, rows).to(device).expand(heads, rows).contiguous();
-      Tensor asked = groups.queries().order().to(DType.INT64).gather(1, at);
+      Tensor asked = groups.queries().order().tensor().to(DType.INT64).gather(1, at);
       Tensor rowsOfQueries =
           HeadRows.pick(query.reshape(heads, tokens, headDim), asked)
               .to(DType.FLOAT32)
@@ -76,13 +76,14 @@ public final class SelectionBits {
       Tensor group =
           groups
               .starts()
+              .tensor()
               .narrow(1, 1, groups.groups())
               .to(DType.INT64)
               .contiguous()
               .countBelow(at, true)
               .clamp(0, groups.groups() - 1)
               .to(DType.INT64);
-      Tensor words = HeadRows.pick(selection.bits(), group);
+      Tensor words = HeadRows.pick(selection.bits().tensor(), group);
       Tensor seen =
           unpacked(words, clusters).gather(2, labels.unsqueeze(1).expand(heads, rows, tokens));
       return scope.keep(mass.mul(seen.to(DType.FLOAT32)).sum(false, 2).mean(false, 0, 1));

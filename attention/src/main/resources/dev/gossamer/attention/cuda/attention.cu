@@ -119,7 +119,8 @@ attend(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
         s[8 * pair + 4 + i] = high[i];
       }
     }
-    applyNotes<TILE_BLOCKS>(s, notes[tile & 1], tile, tailBlocks, center);
+    const TileNotes<TILE_KEYS>& said = notes[tile & 1];
+    applyNotes<TILE_BLOCKS>(s, said, readGaps(said), tile, tailBlocks, center);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       float higher = top[half];

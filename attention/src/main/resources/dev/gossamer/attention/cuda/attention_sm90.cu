@@ -19,6 +19,18 @@
 #ifndef PING_PONG
 #define PING_PONG 1
 #endif
+#ifndef SPLIT_SHORT // items of at most 64 queries: the warpgroups share their tiles of keys
+#define SPLIT_SHORT 1
+#endif
+#ifndef LAZY_RESCALE // sums keep an earlier maximum until weights would grow beyond 2^8
+#define LAZY_RESCALE 1
+#endif
+#if SPLIT_SHORT && STAGES != 2
+#error "a warpgroup that passes by a tile counts on stages in turns"
+#endif
+#ifndef POLY_EVERY // of how many blocks the exponentials of one are a polynomial; 0: of none
+#define POLY_EVERY 0
+#endif
 
 constexpr int CONSUMERS = 2;
 constexpr int TILE_ROWS = 64 * CONSUMERS;
@@ -51,6 +63,7 @@ struct Shared {
   char values[STAGES][TILE_BYTES];
   Plan plans[PLANS];
   Item items[2];
+  float merge[2][64]; // of an item that both warpgroups share: the second's maxima and sums
   u64 itemFull[2], itemEmpty[2], queryFull[2], queryEmpty[2];
   u64 planFull[PLANS], planEmpty[PLANS];
   u64 keyFull[STAGES], keyEmpty[STAGES], valueFull[STAGES], valueEmpty[STAGES];
@@ -61,9 +74,11 @@ template <int SIZE>
 struct Turn {
   int place = 0;
   u32 phase = 0;
-  __device__ __forceinline__ void next() {
-    if (++place == SIZE) {
-      place = 0;
+  __device__ __forceinline__ void next() { advance(1); }
+  __device__ __forceinline__ void advance(int by) { // at most SIZE
+    place += by;
+    if (place >= SIZE) {
+      place -= SIZE;
       phase ^= 1;
     }
   }
@@ -96,8 +111,17 @@ __device__ __forceinline__ void fetch(int source, int run, const T* blocks, cons
   }
 }
 
+// 2^x by the units that multiply, for x below 9; relative error 1e-4, less than a weight is rounded by.
+__device__ __forceinline__ float exp2Poly(float x) {
+  constexpr float WHOLE = 12582912; // adding it leaves the nearest whole number in the lowest bits
+  float shifted = fmaxf(x, -126) + WHOLE;
+  float f = fmaxf(x, -126) - (shifted - WHOLE);
+  float p = fmaf(fmaf(fmaf(0.055171669f, f, 0.24261113f), f, 0.69326097f), f, 0.99992806f);
+  return __int_as_float(__float_as_int(p) + (__float_as_int(shifted) << 23));
+}
+
 // grid: number of multiprocessors, block 384, dynamic shared memory sizeof(Shared) + 1,024 rounded
-// up to 128: 203,392 bytes for 128 columns, 139,392 for 64. Arguments as attend in attention.cu.
+// up to 128: 203,136 bytes for 128 columns, 139,136 for 64. Arguments as attend in attention.cu.
 extern "C" __global__ void __launch_bounds__(384, 1)
 attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tokens,
             const int* queryOrder, const T* keyBlocks, const T* valueBlocks, i64 blocks,
@@ -248,7 +272,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
     }
   } else {
     asm volatile("setmaxnreg.inc.sync.aligned.u32 224;");
-    int consumer = warp / 4 - 1;
+    int consumer = __shfl_sync(0xffffffffu, warp, 0) / 4 - 1;
     int myRow = consumer * 64 + (warp & 3) * 16 + (lane >> 2);
     float factor = scale * LOG2_E;
     Turn<2> turn;
@@ -262,9 +286,11 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       __syncwarp();
       if (lane == 0) barrierArrive(sharedAddress(&shared.itemEmpty[turn.place]));
       if (item.head < 0) break;
-      int tiles = (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS;
+      int tiles = __shfl_sync(0xffffffffu, (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS, 0);
       char* mine = shared.queries[turn.place];
-      u64 queries = describe(sharedAddress(mine) + consumer * 8 * BLOCK_BYTES);
+      // Few queries are both warpgroups', who then take every other tile of keys.
+      bool split = SPLIT_SHORT && __shfl_sync(0xffffffffu, (int)(item.rows <= 64 && tiles > 1), 0);
+      u64 queries = describe(sharedAddress(mine) + (split ? 0 : consumer * 8 * BLOCK_BYTES));
       float o[HEAD_DIM / 2];
       float s[TILE_KEYS / 2];
       u32 p[TILE_KEYS / 16][4];
@@ -286,108 +312,212 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         }
         wgmmaCommit();
       };
-      auto multiplyValues = [&](bool first) {
+      auto multiplyValues = [&](bool fresh) {
         u64 values = describe(sharedAddress(shared.values[valueStage.place]));
 #pragma unroll
         for (int k = 0; k < TILE_KEYS / 16; k++) {
-          wgmmaHeld(o, p[k], stepOverRows(values, k), !first || k > 0);
+          wgmmaHeld(o, p[k], stepOverRows(values, k), !fresh || k > 0);
         }
         wgmmaCommit();
       };
       auto release = [&](u64& barrier) {
         if (lane == 0) barrierArrive(sharedAddress(&barrier));
       };
-      // Exponentials of the tile's logits; how much earlier sums shrink goes to shrink.
-      float shrink[2];
-      auto soften = [&](int tile) {
-        applyNotes<TILE_BLOCKS>(s, shared.plans[place.place].notes, tile, tailBlocks, center);
-        __syncwarp();
-        release(shared.planEmpty[place.place]);
-        place.next();
+      // Both warpgroups' tiles, or mine of an item that they share: code of its own for either, and
+      // numbers that a whole warp has alike for certain, or the compiler lets no products overlap.
+      auto multiplyAll = [&](const bool split) __attribute__((always_inline)) {
+        const int first = split ? consumer : 0;
+        const int step = split ? CONSUMERS : 1;
+        // A tile that is one warpgroup's is given back for the other, who passes by.
+        const int hands = split ? CONSUMERS : 1;
+        int passed; // from a tile to the next of mine, or to the end
+        auto done = [&](u64& barrier) {
+          if (lane == 0) barrierArrive(sharedAddress(&barrier), hands);
+        };
+        auto donePlan = [&]() {
+          __syncwarp();
+          done(shared.planEmpty[place.place]);
+          place.advance(passed);
+        };
+        auto doneKeys = [&]() {
+          done(shared.keyEmpty[keyStage.place]);
+          keyStage.advance(passed);
+        };
+        auto doneValues = [&](int by) {
+          done(shared.valueEmpty[valueStage.place]);
+          valueStage.advance(by);
+        };
+        TileGaps gaps;
+        auto awaitKeys = [&]() {
+          barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
+          gaps = readGaps(shared.plans[place.place].notes);
+        };
+        // Exponentials of the tile's logits; how much earlier sums shrink goes to shrink.
+        float shrink[2];
+        bool grew;
+        auto soften = [&](int tile) {
+          applyNotes<TILE_BLOCKS>(s, shared.plans[place.place].notes, gaps, tile, tailBlocks, center);
+          donePlan();
+          grew = false;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-          float higher = top[half];
+          for (int half = 0; half < 2; half++) {
+            float higher = top[half];
 #pragma unroll
-          for (int b = 0; b < TILE_BLOCKS; b++) {
-            higher = fmaxf(higher, fmaxf(s[4 * b + 2 * half], s[4 * b + 2 * half + 1]));
-          }
-          higher = maxOfQuad(higher);
-          float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
-          shrink[half] = exp2Fast(top[half] * factor - origin);
-          top[half] = higher;
-          float added = 0;
-#pragma unroll
-          for (int b = 0; b < TILE_BLOCKS; b++) {
-#pragma unroll
-            for (int i = 0; i < 2; i++) {
-              float& x = s[4 * b + 2 * half + i];
-              x = exp2Fast(x * factor - origin);
-              added += x;
+            for (int b = 0; b < TILE_BLOCKS; b++) {
+              higher = fmaxf(higher, fmaxf(s[4 * b + 2 * half], s[4 * b + 2 * half + 1]));
             }
+            higher = maxOfQuad(higher);
+            bool same = LAZY_RESCALE && higher * factor <= top[half] * factor + 8;
+            if (same) higher = top[half];
+            grew |= !same;
+            float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
+            shrink[half] = same ? 1 : exp2Fast(top[half] * factor - origin);
+            top[half] = higher;
+            float added = 0;
+#pragma unroll
+            for (int b = 0; b < TILE_BLOCKS; b++) {
+#pragma unroll
+              for (int i = 0; i < 2; i++) {
+                float& x = s[4 * b + 2 * half + i];
+                bool poly = POLY_EVERY > 0 && b % max(1, POLY_EVERY) == 0;
+                x = poly ? exp2Poly(x * factor - origin) : exp2Fast(x * factor - origin);
+                added += x;
+              }
+            }
+            sum[half] = sum[half] * shrink[half] + added;
           }
-          sum[half] = sum[half] * shrink[half] + added;
-        }
-      };
-      auto roundWeights = [&]() {
+        };
+        auto roundWeights = [&]() {
 #pragma unroll
-        for (int k = 0; k < TILE_KEYS / 16; k++) {
+          for (int k = 0; k < TILE_KEYS / 16; k++) {
 #pragma unroll
-          for (int i = 0; i < 4; i++) p[k][i] = packPair(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
-        }
-      };
+            for (int i = 0; i < 4; i++) p[k][i] = packPair(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
+          }
+        };
 
-      barrierWait(sharedAddress(&shared.queryFull[turn.place]), turn.phase);
-      if (tiles > 0) {
-        barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
+        if (split) {
+          if (tailBlocks > TILE_BLOCKS) { // the center stands in the first tile, for both
+            barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
+            u64 keys = describe(sharedAddress(shared.keys[keyStage.place]));
+            float ahead[16];
+            wgmmaFence();
+#pragma unroll
+            for (int k = 0; k < HEAD_DIM / 16; k++) {
+              wgmma(ahead, stepOfRows(queries, k), stepOfRows(keys, k), k > 0);
+            }
+            wgmmaCommit();
+            wgmmaWait<0>();
+            pin(ahead);
+            center[0] = centerOf(ahead[0], ahead[1]);
+            center[1] = centerOf(ahead[2], ahead[3]);
+          }
+          namedSync(3, 256); // both have read it before the first gives it back
+          keyStage.advance(first);
+          valueStage.advance(first);
+          place.advance(first);
+        }
+        awaitKeys();
         myTurn();
         wgmmaFence();
         multiplyKeys();
         yourTurn();
         wgmmaWait<0>();
         pin(s);
-        release(shared.keyEmpty[keyStage.place]);
-        keyStage.next();
-        soften(0);
+        passed = min(step, tiles - first);
+        doneKeys();
+        soften(first);
         roundWeights();
-        for (int tile = 1; tile < tiles; tile++) {
-          barrierWait(sharedAddress(&shared.keyFull[keyStage.place]), keyStage.phase);
+        for (int tile = first + step; tile < tiles; tile += step) {
+          awaitKeys();
           myTurn();
           wgmmaFence();
           multiplyKeys();
           barrierWait(sharedAddress(&shared.valueFull[valueStage.place]), valueStage.phase);
-          multiplyValues(tile == 1);
+          multiplyValues(tile == first + step);
           yourTurn();
           wgmmaWait<1>();
           pin(s);
-          release(shared.keyEmpty[keyStage.place]);
-          keyStage.next();
+          passed = min(step, tiles - tile);
+          doneKeys();
           soften(tile);
           wgmmaWait<0>();
           pin(o);
-          release(shared.valueEmpty[valueStage.place]);
-          valueStage.next();
+          doneValues(step);
+          if (__any_sync(0xffffffffu, grew)) {
 #pragma unroll
-          for (int i = 0; i < HEAD_DIM / 2; i++) o[i] *= shrink[i >> 1 & 1];
+            for (int i = 0; i < HEAD_DIM / 2; i++) o[i] *= shrink[i >> 1 & 1];
+          }
           roundWeights();
         }
         barrierWait(sharedAddress(&shared.valueFull[valueStage.place]), valueStage.phase);
         wgmmaFence();
-        multiplyValues(tiles == 1);
+        multiplyValues(first + step >= tiles);
         wgmmaWait<0>();
         pin(o);
-        release(shared.valueEmpty[valueStage.place]);
-        valueStage.next();
+        doneValues(passed);
+        if (split && consumer > 0 && (tiles & 1)) { // the other had one tile more, and took a turn
+          myTurn();
+          yourTurn();
+        }
+      };
+      barrierWait(sharedAddress(&shared.queryFull[turn.place]), turn.phase);
+      if (split) {
+        multiplyAll(true);
+      } else if (tiles > 0) {
+        multiplyAll(false);
       } else {
 #pragma unroll
         for (int i = 0; i < HEAD_DIM / 2; i++) o[i] = 0;
+      }
+
+      float total[2] = {sumOfQuad(sum[0]), sumOfQuad(sum[1])};
+      if (split) {
+        // The second hands what it has to the first, where the queries were.
+        float* parts = reinterpret_cast<float*>(mine) + (threadIdx.x & 127);
+        int row = (warp & 3) * 16 + (lane >> 2);
+        namedSync(3, 256); // both are done with the queries
+        if (consumer > 0) {
+#pragma unroll
+          for (int i = 0; i < HEAD_DIM / 2; i++) parts[i * 128] = o[i];
+#pragma unroll
+          for (int half = 0; half < 2; half++) {
+            if ((lane & 3) == 0) {
+              shared.merge[0][row + half * 8] = top[half];
+              shared.merge[1][row + half * 8] = total[half];
+            }
+          }
+        }
+        namedSync(3, 256);
+        if (consumer > 0) {
+          release(shared.queryEmpty[turn.place]);
+          turn.next();
+          continue;
+        }
+        float own[2];
+        float other[2];
+#pragma unroll
+        for (int half = 0; half < 2; half++) {
+          float otherTop = shared.merge[0][row + half * 8];
+          float higher = fmaxf(top[half], otherTop);
+          float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
+          own[half] = exp2Fast(top[half] * factor - origin);
+          other[half] = exp2Fast(otherTop * factor - origin);
+          total[half] = total[half] * own[half] + shared.merge[1][row + half * 8] * other[half];
+          top[half] = higher;
+        }
+#pragma unroll
+        for (int i = 0; i < HEAD_DIM / 2; i++) {
+          o[i] = o[i] * own[i >> 1 & 1] + parts[i * 128] * other[i >> 1 & 1];
+        }
+        namedSync(4, 128); // the output goes where the parts are
       }
 
       // A warp's own 16 rows of queries are done with: the output goes there, and out in whole rows.
       const int* order = queryOrder + (i64)item.head * tokens + item.start;
 #pragma unroll
       for (int half = 0; half < 2; half++) {
-        float total = sumOfQuad(sum[half]);
-        float inverse = total > 0 ? 1 / total : total != total ? total : 0;
+        float all = total[half];
+        float inverse = all > 0 ? 1 / all : all != all ? all : 0;
         int r = myRow + half * 8;
 #pragma unroll
         for (int n = 0; n < HEAD_DIM / 8; n++) {
@@ -396,8 +526,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
         }
         if (lse != nullptr && (lane & 3) == 0 && r < item.rows) {
           lse[(i64)item.head * tokens + order[r]] =
-              total > 0 || total != total ? top[half] * scale + log2f(total) * LN_2
-                                          : MINUS_INFINITY;
+              all > 0 || all != all ? top[half] * scale + log2f(all) * LN_2 : MINUS_INFINITY;
         }
       }
       __syncwarp();

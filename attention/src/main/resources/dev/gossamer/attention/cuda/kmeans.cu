@@ -19,7 +19,8 @@ constexpr int SORT_CHUNK = 2048;
 
 // ---- centroids as right operand -------------------------------------------------------------
 //
-// grid (heads), block 1024, no dynamic shared memory
+// grid (heads, sides), block 1024, no dynamic shared memory; arguments of a second side behind those
+// of the first
 //   centroids  float [heads][C][D], in the tokens' own coordinates
 //   counts     int [heads], centroids that a head has (the rest of its C rows is ignored), or null
 //   euclidean  1: nearest by distance; 0: by angle (center is then zero)
@@ -29,7 +30,19 @@ constexpr int SORT_CHUNK = 2048;
 //   center     float [heads][D]: mean of the centroids, which keeps what is rounded small
 extern "C" __global__ void __launch_bounds__(1024)
 prepare_centroids(const float* centroids, const int* counts, int C, int CP, int euclidean,
-                  T* operand, float* bias, float* center) {
+                  T* operand, float* bias, float* center, const float* centroids2,
+                  const int* counts2, int C2, int CP2, int euclidean2, T* operand2, float* bias2,
+                  float* center2) {
+  if (blockIdx.y == 1) {
+    centroids = centroids2;
+    counts = counts2;
+    C = C2;
+    CP = CP2;
+    euclidean = euclidean2;
+    operand = operand2;
+    bias = bias2;
+    center = center2;
+  }
   __shared__ float sums[1024];
   __shared__ float mean[HEAD_DIM];
   int h = blockIdx.x;
@@ -151,20 +164,27 @@ nearest_centroid(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
 
 // ---- stable counting sort -------------------------------------------------------------------
 //
-// Tokens before videoFrom and from videoTo on are text; they belong to cluster K - 1.
+// Tokens before videoFrom and from videoTo on are text; they belong to cluster K - 1. Queries and
+// keys are sorted side by side: what ends in 2 is of the second side.
 
 __device__ __forceinline__ int clusterOf(const u16* labels, int token, int videoFrom, int videoTo,
                                          int K) {
   return token < videoFrom || token >= videoTo ? K - 1 : min((int)labels[token], K - 1);
 }
 
-// grid (chunks, heads), block 256, dynamic shared memory 4 K bytes
+// grid (chunks, heads, sides), block 256, dynamic shared memory 4 bytes for each cluster of the side
+// with more
 //   labels  u16 [heads], stride labelStride, indexed by token (text's are not read)
 //   counts  int [heads][chunks][K]
 extern "C" __global__ void __launch_bounds__(256)
-sort_count(const u16* labels, i64 labelStride, int tokens, int videoFrom, int videoTo, int K,
-           int* counts) {
+sort_count(i64 labelStride, int tokens, int videoFrom, int videoTo, const u16* labels, int K,
+           int* counts, const u16* labels2, int K2, int* counts2) {
   extern __shared__ int histogram[];
+  if (blockIdx.z == 1) {
+    labels = labels2;
+    K = K2;
+    counts = counts2;
+  }
   int h = blockIdx.y;
   for (int j = threadIdx.x; j < K; j += 256) histogram[j] = 0;
   __syncthreads();
@@ -177,15 +197,49 @@ sort_count(const u16* labels, i64 labelStride, int tokens, int videoFrom, int vi
   for (int j = threadIdx.x; j < K; j += 256) out[j] = histogram[j];
 }
 
-// grid (heads), block 1024, no dynamic shared memory
+// Ranges of sorted queries that share a selection: every cluster that is not empty in parts of
+// `most` queries, but for its last.
+__device__ __forceinline__ void makeGroups(const int* offsets, int K, int most, int groups,
+                                           int* starts, int* count, int* scratch) {
+  int before = 0;
+  for (int base = 0; base < K; base += 1024) {
+    int j = base + threadIdx.x;
+    int start = j < K ? offsets[j] : 0;
+    int size = j < K ? offsets[j + 1] - start : 0;
+    int parts = (int)(((i64)size + most - 1) / most);
+    int total;
+    int at = before + blockPrefix(parts, scratch, total);
+    for (int part = 0; part < parts; part++) starts[at + part] = start + part * most;
+    before += total;
+  }
+  for (int i = before + threadIdx.x; i <= groups; i += 1024) starts[i] = offsets[K];
+  if (threadIdx.x == 0) *count = before;
+}
+
+// grid (heads, sides), block 1024, no dynamic shared memory
 //   counts       int [heads][chunks][K], in; out: sorted position of the first token of that
 //                cluster in that chunk
 //   offsets      int [heads][K + 1]: first sorted position of each cluster, tokens at the end
 //   blockStarts  int [heads][KP + 1]: first block of each cluster when every cluster starts on a
 //                block of 8 rows
+//   groupStarts  int [heads][groups + 1], of the first side, which are queries then, or null: first
+//                sorted position of each group of at most `most` queries of one cluster; those
+//                behind the last group are the number of tokens; groups is at least
+//                ceil(tokens / most) + K
+//   groupCounts  int [heads]
 extern "C" __global__ void __launch_bounds__(1024)
-sort_offsets(int* counts, int chunks, int K, int KP, int* offsets, int* blockStarts) {
+sort_offsets(int chunks, int* counts, int K, int KP, int* offsets, int* blockStarts, int* counts2,
+             int K2, int KP2, int* offsets2, int* blockStarts2, int most, int groups,
+             int* groupStarts, int* groupCounts) {
+  constexpr int AHEAD = 8; // chunks whose counts are under way
   __shared__ int scratch[33];
+  if (blockIdx.y == 1) {
+    counts = counts2;
+    K = K2;
+    KP = KP2;
+    offsets = offsets2;
+    blockStarts = blockStarts2;
+  }
   int h = blockIdx.x;
   int* mine = counts + (i64)h * chunks * K;
   int rowsBefore = 0;
@@ -194,10 +248,12 @@ sort_offsets(int* counts, int chunks, int K, int KP, int* offsets, int* blockSta
     int j = base + threadIdx.x;
     int size = 0;
     if (j < K) {
-      for (int c = 0; c < chunks; c++) {
-        int count = mine[(i64)c * K + j];
-        mine[(i64)c * K + j] = size;
-        size += count;
+      for (int c = 0; c < chunks; c += AHEAD) {
+        int part[AHEAD];
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) part[i] = c + i < chunks ? mine[(i64)(c + i) * K + j] : 0;
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) size += part[i];
       }
     }
     int total;
@@ -207,7 +263,16 @@ sort_offsets(int* counts, int chunks, int K, int KP, int* offsets, int* blockSta
     blocksBefore += total;
     if (j < K) {
       offsets[(i64)h * (K + 1) + j] = start;
-      for (int c = 0; c < chunks; c++) mine[(i64)c * K + j] += start;
+      for (int c = 0; c < chunks; c += AHEAD) {
+        int part[AHEAD];
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) part[i] = c + i < chunks ? mine[(i64)(c + i) * K + j] : 0;
+#pragma unroll
+        for (int i = 0; i < AHEAD; i++) {
+          if (c + i < chunks) mine[(i64)(c + i) * K + j] = start;
+          start += part[i];
+        }
+      }
     }
     if (j < KP) blockStarts[(i64)h * (KP + 1) + j] = block;
   }
@@ -215,15 +280,28 @@ sort_offsets(int* counts, int chunks, int K, int KP, int* offsets, int* blockSta
     offsets[(i64)h * (K + 1) + K] = rowsBefore;
     blockStarts[(i64)h * (KP + 1) + KP] = blocksBefore;
   }
+  if (blockIdx.y == 0 && groupStarts != nullptr) {
+    __syncthreads(); // offsets are this block's own
+    makeGroups(offsets + (i64)h * (K + 1), K, most, groups, groupStarts + (i64)h * (groups + 1),
+               groupCounts + h, scratch);
+  }
 }
 
-// grid (chunks, heads), block 256, dynamic shared memory 16 K bytes (over 48 KB from K = 3,073 on)
+// grid (chunks, heads, sides), block 256, dynamic shared memory 16 bytes for each cluster of the
+// side with more (over 48 KB from K = 3,073 on)
 //   counts  of sort_offsets
 //   order   int [heads][tokens]: the token at each sorted position
 extern "C" __global__ void __launch_bounds__(256)
-sort_scatter(const u16* labels, i64 labelStride, int tokens, int videoFrom, int videoTo, int K,
-             const int* counts, int* order) {
+sort_scatter(i64 labelStride, int tokens, int videoFrom, int videoTo, const u16* labels, int K,
+             const int* counts, int* order, const u16* labels2, int K2, const int* counts2,
+             int* order2) {
   extern __shared__ u16 ranks[]; // [8 warps][K]
+  if (blockIdx.z == 1) {
+    labels = labels2;
+    K = K2;
+    counts = counts2;
+    order = order2;
+  }
   constexpr int WARP_TOKENS = SORT_CHUNK / 8;
   int h = blockIdx.y;
   int lane = threadIdx.x & 31;
@@ -327,24 +405,22 @@ __device__ __forceinline__ void writeFarthest(float distance, int token, float* 
   }
 }
 
-// Moves centroids to the mean of their tokens, on the unit sphere for angles. Empty clusters and
-// those without a direction keep theirs.
-//
-// grid (C, heads), block 256, no dynamic shared memory
-//   x            view [heads][tokens][D] of all tokens that order counts
-//   order        int [heads][tokens], offsets int [heads][K + 1], of the sort
-//   euclidean    as in prepare_centroids
-//   centroids    float [heads][C][D], in and out
-//   farDistance  float [heads][C] and farToken int [heads][C], or both null: the token of each
-//                cluster that is farthest from the old centroid, for reseed; -1 if empty
-extern "C" __global__ void __launch_bounds__(256)
-update_centroids(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, int tokens,
-                 const int* order, const int* offsets, int K, int euclidean, int C,
-                 float* centroids, float* farDistance, int* farToken) {
-  __shared__ float scratch[SLOTS * HEAD_DIM];
-  __shared__ float warpSums[8];
+// Scratch of one cluster's update.
+struct UpdateScratch {
+  union {
+    float slots[SLOTS * HEAD_DIM];
+    float parts[5][8 * HEAD_DIM];
+  };
+  float warpSums[8];
+};
+
+__device__ __forceinline__ void updateCentroid(UpdateScratch& scratch, int j, const T* x,
+                                               i64 xBatch, i64 xHead, i64 xToken, int perBatch,
+                                               int tokens, const int* order, const int* offsets,
+                                               int K, int euclidean, int C, float* centroids,
+                                               float* farDistance, int* farToken) {
+  constexpr int AHEAD = 4; // rows of a thread in flight
   int h = blockIdx.y;
-  int j = blockIdx.x;
   const T* from = x + Rows{xBatch, xHead, xToken, perBatch}.at(h);
   int begin = offsets[(i64)h * (K + 1) + j];
   int end = offsets[(i64)h * (K + 1) + j + 1];
@@ -356,35 +432,51 @@ update_centroids(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
   int farthest = -1;
 #pragma unroll
   for (int i = 0; i < 8; i++) old[i] = centroid[chunk * 8 + i];
-  for (int at = begin; at < end; at += SLOTS) {
-    int row = at + threadIdx.x / ROW_CHUNKS;
-    bool valid = row < end;
-    int token = order[(i64)h * tokens + (valid ? row : begin)];
-    float values[8];
-    unpack(*reinterpret_cast<const uint4*>(from + token * xToken + chunk * 8), values);
-    float factor = 1;
-    if (!euclidean) {
-      float square = 0;
+  const int* tokenAt = order + (i64)h * tokens;
+  for (int at = begin; at < end; at += AHEAD * SLOTS) {
+    int token[AHEAD];
+    uint4 chunks[AHEAD];
 #pragma unroll
-      for (int i = 0; i < 8; i++) square += values[i] * values[i];
-      factor = 1 / fmaxf(sqrtf(sumOverRow(square)), SHORTEST);
+    for (int u = 0; u < AHEAD; u++) {
+      int row = at + u * SLOTS + threadIdx.x / ROW_CHUNKS;
+      token[u] = row < end ? tokenAt[row] : -1;
     }
-    float away = 0;
 #pragma unroll
-    for (int i = 0; i < 8; i++) {
-      float value = values[i] * factor;
-      float difference = value - old[i];
-      away += difference * difference;
-      // Sums of differences from the old centroid keep their digits where keys share an offset.
-      if (valid) sum[i] += euclidean ? difference : value;
+    for (int u = 0; u < AHEAD; u++) {
+      chunks[u] = make_uint4(0, 0, 0, 0);
+      if (token[u] >= 0) {
+        chunks[u] = *reinterpret_cast<const uint4*>(from + token[u] * xToken + chunk * 8);
+      }
     }
-    away = sumOverRow(away);
-    if (valid && away > distance) {
-      distance = away;
-      farthest = token;
+#pragma unroll
+    for (int u = 0; u < AHEAD; u++) {
+      bool valid = token[u] >= 0;
+      float values[8];
+      unpack(chunks[u], values);
+      float factor = 1;
+      if (!euclidean) {
+        float square = 0;
+#pragma unroll
+        for (int i = 0; i < 8; i++) square += values[i] * values[i];
+        factor = 1 / fmaxf(sqrtf(sumOverRow(square)), SHORTEST);
+      }
+      float away = 0;
+#pragma unroll
+      for (int i = 0; i < 8; i++) {
+        float value = values[i] * factor;
+        float difference = value - old[i];
+        away += difference * difference;
+        // Sums of differences from the old centroid keep their digits where keys share an offset.
+        if (valid) sum[i] += euclidean ? difference : value;
+      }
+      away = sumOverRow(away);
+      if (valid && away > distance) {
+        distance = away;
+        farthest = token[u];
+      }
     }
   }
-  float total = overSlots(sum, scratch);
+  float total = overSlots(sum, scratch.slots);
   float moved = 0;
   float square = 0;
   if (threadIdx.x < HEAD_DIM) {
@@ -392,11 +484,11 @@ update_centroids(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
     square = total * total;
   }
   for (int i = 16; i > 0; i >>= 1) square += __shfl_xor_sync(0xffffffffu, square, i);
-  if ((threadIdx.x & 31) == 0) warpSums[threadIdx.x >> 5] = square;
+  if ((threadIdx.x & 31) == 0) scratch.warpSums[threadIdx.x >> 5] = square;
   __syncthreads();
   if (threadIdx.x < HEAD_DIM && end > begin) {
     float length = 0;
-    for (int w = 0; w < HEAD_DIM / 32; w++) length += warpSums[w];
+    for (int w = 0; w < HEAD_DIM / 32; w++) length += scratch.warpSums[w];
     length = sqrtf(length);
     if (euclidean) {
       centroid[threadIdx.x] = moved;
@@ -404,39 +496,36 @@ update_centroids(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, in
       centroid[threadIdx.x] = moved / length;
     }
   }
-  if (farDistance != nullptr) {
-    writeFarthest(distance, farthest, scratch, farDistance, farToken, (i64)h * C + j);
-  }
+  writeFarthest(distance, farthest, scratch.slots, farDistance, farToken, (i64)h * C + j);
 }
 
-// The last update of an iteration over keys, and all that later kernels read of keys and values:
-// rows in sorted order as block images, every cluster starting on a block, rows of zeros behind its
-// last; the clusters as pseudo-keys; their spread.
+// Moves centroids to the mean of their tokens, on the unit sphere for angles. Empty clusters and
+// those without a direction keep theirs.
 //
-// grid (KP, heads), block 256, no dynamic shared memory
-//   k, v         views [heads][tokens][D]
-//   order, offsets, blockStarts  of the sort of keys
-//   center       float [heads][D] of prepare_centroids
-//   centroids    float [heads][C][D], in and out; a row for text (j = C) is not there
-//   blocks       blocks that a head has room for, at least tokens / 8 + K
-//   keyBlocks, valueBlocks    T [heads][blocks][8 D], block images
-//   tailKeys, tailValues      T [heads][KP / 8 + 1][8 D], block images: block 0 holds the center as
-//                a sum of two rows (and 6 rows of zeros; all zeros for values), then follow, per
-//                cluster, mean key - center and mean value
-//   logSizes     float [heads][KP]: natural logarithm of a cluster's size, -inf if empty
-//   variances    T [heads][KP / 8][8 D], block images: variance of the keys of each cluster
-//   extremes     T [heads][2][KP][D] or null: largest, then smallest key in every dimension, minus
-//                center; zero for an empty cluster
-//   farDistance, farToken     as in update_centroids
-extern "C" __global__ void __launch_bounds__(256, 2)
-update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatch, i64 vHead,
-            i64 vToken, int perBatch, int tokens, const int* order, const int* offsets,
-            const int* blockStarts, const float* center, int C, int K, int KP, float* centroids,
-            i64 blocks, T* keyBlocks, T* valueBlocks, T* tailKeys, T* tailValues, float* logSizes,
-            T* variances, T* extremes, float* farDistance, int* farToken) {
-  __shared__ __align__(16) float parts[5][8 * HEAD_DIM];
+// grid (C, heads), block 256, no dynamic shared memory
+//   x            view [heads][tokens][D] of all tokens that order counts
+//   order        int [heads][tokens], offsets int [heads][K + 1], of the sort
+//   euclidean    as in prepare_centroids
+//   centroids    float [heads][C][D], in and out
+//   farDistance  float [heads][C] and farToken int [heads][C]: the token of each cluster that is
+//                farthest from the old centroid, for reseed; -1 if empty
+extern "C" __global__ void __launch_bounds__(256)
+update_centroids(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, int tokens,
+                 const int* order, const int* offsets, int K, int euclidean, int C,
+                 float* centroids, float* farDistance, int* farToken) {
+  __shared__ __align__(16) UpdateScratch scratch;
+  updateCentroid(scratch, blockIdx.x, x, xBatch, xHead, xToken, perBatch, tokens, order, offsets, K,
+                 euclidean, C, centroids, farDistance, farToken);
+}
+
+template <bool EXTREMES>
+__device__ __forceinline__ void updateKeys(
+    UpdateScratch& scratch, int j, const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v,
+    i64 vBatch, i64 vHead, i64 vToken, int perBatch, int tokens, const int* order,
+    const int* offsets, const int* blockStarts, const float* center, int C, int K, int KP,
+    float* centroids, i64 blocks, T* keyBlocks, T* valueBlocks, T* tailKeys, T* tailValues,
+    float* logSizes, T* variances, T* extremes, float* farDistance, int* farToken) {
   int h = blockIdx.y;
-  int j = blockIdx.x;
   const T* keys = k + Rows{kBatch, kHead, kToken, perBatch}.at(h);
   const T* values = v + Rows{vBatch, vHead, vToken, perBatch}.at(h);
   bool real = j < K;
@@ -504,8 +593,10 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
           sum[i] += difference;
           squares[i] += difference * difference;
           valueSum[i] += value[i];
-          largest[i] = fmaxf(largest[i], key[i]);
-          smallest[i] = fminf(smallest[i], key[i]);
+          if (EXTREMES) {
+            largest[i] = fmaxf(largest[i], key[i]);
+            smallest[i] = fminf(smallest[i], key[i]);
+          }
         }
       }
       away = sumOverRow(away);
@@ -517,18 +608,18 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
   }
   int column = threadIdx.x;
   float n = max(1, size);
-  reduceWarp(ADD, sum, parts[0]);
-  reduceWarp(ADD, squares, parts[1]);
-  reduceWarp(ADD, valueSum, parts[2]);
-  if (extremes != nullptr) {
-    reduceWarp(LARGEST, largest, parts[3]);
-    reduceWarp(SMALLEST, smallest, parts[4]);
+  reduceWarp(ADD, sum, scratch.parts[0]);
+  reduceWarp(ADD, squares, scratch.parts[1]);
+  reduceWarp(ADD, valueSum, scratch.parts[2]);
+  if (EXTREMES) {
+    reduceWarp(LARGEST, largest, scratch.parts[3]);
+    reduceWarp(SMALLEST, smallest, scratch.parts[4]);
   }
   __syncthreads();
   if (column < HEAD_DIM) {
-    float moved = reduceColumn(ADD, parts[0], column) / n;
-    float spread = reduceColumn(ADD, parts[1], column) / n;
-    float meanValue = reduceColumn(ADD, parts[2], column) / n;
+    float moved = reduceColumn(ADD, scratch.parts[0], column) / n;
+    float spread = reduceColumn(ADD, scratch.parts[1], column) / n;
+    float meanValue = reduceColumn(ADD, scratch.parts[2], column) / n;
     float before = shift[column];
     float middle = mean[column];
     u32 inRow = imageOffset(j, column >> 3) + (column & 7) * 2;
@@ -553,29 +644,111 @@ update_keys(const T* k, i64 kBatch, i64 kHead, i64 kToken, const T* v, i64 vBatc
     if (centroid != nullptr && full) centroid[column] = before + moved;
     if (column == 0) logSizes[(i64)h * KP + j] = full ? logf((float)size) : MINUS_INFINITY;
   }
-  if (extremes != nullptr) {
+  if (EXTREMES) {
     if (column < HEAD_DIM) {
-      float top = reduceColumn(LARGEST, parts[3], column);
-      float bottom = reduceColumn(SMALLEST, parts[4], column);
+      float top = reduceColumn(LARGEST, scratch.parts[3], column);
+      float bottom = reduceColumn(SMALLEST, scratch.parts[4], column);
       T* out = extremes + ((i64)h * 2 * KP + j) * HEAD_DIM + column;
       out[0] = toElement(size > 0 ? top - mean[column] : 0);
       out[(i64)KP * HEAD_DIM] = toElement(size > 0 ? bottom - mean[column] : 0);
     }
   }
-  if (farDistance != nullptr && j < C) {
-    writeFarthest(distance, farthest, parts[0], farDistance, farToken, (i64)h * C + j);
+  if (j < C) {
+    writeFarthest(distance, farthest, scratch.parts[0], farDistance, farToken, (i64)h * C + j);
+  }
+}
+
+// The last update of both sides: of queries as update_centroids does it, and beside it that of keys
+// with all that later kernels read of keys and values: rows in sorted order as block images, every
+// cluster starting on a block, rows of zeros behind its last; the clusters as pseudo-keys; their
+// spread.
+//
+// grid (CQ + KP, heads), block 256, no dynamic shared memory
+//   x .. farTokenQ            as in update_centroids, of queries; CQ is 0 if they stay as they are
+//   k, v         views [heads][tokens][D]
+//   order, offsets, blockStarts  of the sort of keys
+//   center       float [heads][D] of prepare_centroids
+//   centroids    float [heads][C][D], in and out; a row for text (j = C) is not there
+//   blocks       blocks that a head has room for, at least tokens / 8 + K
+//   keyBlocks, valueBlocks    T [heads][blocks][8 D], block images
+//   tailKeys, tailValues      T [heads][KP / 8 + 1][8 D], block images: block 0 holds the center as
+//                a sum of two rows (and 6 rows of zeros; all zeros for values), then follow, per
+//                cluster, mean key - center and mean value
+//   logSizes     float [heads][KP]: natural logarithm of a cluster's size, -inf if empty
+//   variances    T [heads][KP / 8][8 D], block images: variance of the keys of each cluster
+//   extremes     T [heads][2][KP][D] or null: largest, then smallest key in every dimension, minus
+//                center; zero for an empty cluster
+//   farDistance, farToken     as in update_centroids
+#ifndef UPDATE_BLOCKS
+#define UPDATE_BLOCKS 3 // of a multiprocessor
+#endif
+extern "C" __global__ void __launch_bounds__(256, UPDATE_BLOCKS)
+update_both(const T* x, i64 xBatch, i64 xHead, i64 xToken, const int* orderQ,
+            const int* offsetsQ, int KQ, int euclideanQ, int CQ, float* centroidsQ,
+            float* farDistanceQ, int* farTokenQ, const T* k, i64 kBatch, i64 kHead,
+            i64 kToken, const T* v, i64 vBatch, i64 vHead, i64 vToken, int perBatch,
+            int tokens, const int* order, const int* offsets, const int* blockStarts,
+            const float* center, int C, int K, int KP, float* centroids, i64 blocks,
+            T* keyBlocks, T* valueBlocks, T* tailKeys, T* tailValues, float* logSizes,
+            T* variances, T* extremes, float* farDistance, int* farToken) {
+  __shared__ __align__(16) UpdateScratch scratch;
+  if ((int)blockIdx.x < CQ) {
+    updateCentroid(scratch, blockIdx.x, x, xBatch, xHead, xToken, perBatch, tokens, orderQ, offsetsQ,
+                   KQ, euclideanQ, CQ, centroidsQ, farDistanceQ, farTokenQ);
+  } else {
+    updateKeys<false>(scratch, blockIdx.x - CQ, k, kBatch, kHead, kToken, v, vBatch, vHead, vToken,
+                      perBatch, tokens, order, offsets, blockStarts, center, C, K, KP, centroids,
+                      blocks, keyBlocks, valueBlocks, tailKeys, tailValues, logSizes, variances,
+                      extremes, farDistance, farToken);
+  }
+}
+
+// The same with extremes, which take registers.
+extern "C" __global__ void __launch_bounds__(256, 2)
+update_both_extremes(const T* x, i64 xBatch, i64 xHead, i64 xToken, const int* orderQ,
+                     const int* offsetsQ, int KQ, int euclideanQ, int CQ, float* centroidsQ,
+                     float* farDistanceQ, int* farTokenQ, const T* k, i64 kBatch, i64 kHead,
+                     i64 kToken, const T* v, i64 vBatch, i64 vHead, i64 vToken, int perBatch,
+                     int tokens, const int* order, const int* offsets, const int* blockStarts,
+                     const float* center, int C, int K, int KP, float* centroids, i64 blocks,
+                     T* keyBlocks, T* valueBlocks, T* tailKeys, T* tailValues, float* logSizes,
+                     T* variances, T* extremes, float* farDistance, int* farToken) {
+  __shared__ __align__(16) UpdateScratch scratch;
+  if ((int)blockIdx.x < CQ) {
+    updateCentroid(scratch, blockIdx.x, x, xBatch, xHead, xToken, perBatch, tokens, orderQ, offsetsQ,
+                   KQ, euclideanQ, CQ, centroidsQ, farDistanceQ, farTokenQ);
+  } else {
+    updateKeys<true>(scratch, blockIdx.x - CQ, k, kBatch, kHead, kToken, v, vBatch, vHead, vToken,
+                      perBatch, tokens, order, offsets, blockStarts, center, C, K, KP, centroids,
+                      blocks, keyBlocks, valueBlocks, tailKeys, tailValues, logSizes, variances,
+                      extremes, farDistance, farToken);
   }
 }
 
 // Gives centroids without tokens a token that lies far from its own centroid, in a cluster of at
 // least twice the mean size, at most one of each such cluster: farthest first, lower token first.
 //
-// grid (heads), block 256, no dynamic shared memory
+// grid (heads, sides), block 256, no dynamic shared memory; arguments of a second side behind those
+// of the first
 //   farDistance  float [heads][C], used up; farToken int [heads][C]
 extern "C" __global__ void __launch_bounds__(256)
-reseed(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, int tokens,
-       const int* offsets, int K, int euclidean, int C, float* centroids, float* farDistance,
-       const int* farToken) {
+reseed(int perBatch, int tokens, const T* x, i64 xBatch, i64 xHead, i64 xToken, const int* offsets,
+       int K, int euclidean, int C, float* centroids, float* farDistance, const int* farToken,
+       const T* x2, i64 xBatch2, i64 xHead2, i64 xToken2, const int* offsets2, int K2,
+       int euclidean2, int C2, float* centroids2, float* farDistance2, const int* farToken2) {
+  if (blockIdx.y == 1) {
+    x = x2;
+    xBatch = xBatch2;
+    xHead = xHead2;
+    xToken = xToken2;
+    offsets = offsets2;
+    K = K2;
+    euclidean = euclidean2;
+    C = C2;
+    centroids = centroids2;
+    farDistance = farDistance2;
+    farToken = farToken2;
+  }
   __shared__ float bests[256];
   __shared__ int owners[256];
   __shared__ float lengthOf;
@@ -583,6 +756,9 @@ reseed(const T* x, i64 xBatch, i64 xHead, i64 xToken, int perBatch, int tokens,
   const T* from = x + Rows{xBatch, xHead, xToken, perBatch}.at(h);
   const int* starts = offsets + (i64)h * (K + 1);
   float* distances = farDistance + (i64)h * C;
+  bool any = false;
+  for (int j = threadIdx.x; j < C; j += 256) any |= starts[j + 1] <= starts[j];
+  if (!__syncthreads_or(any)) return;
   for (int empty = 0; empty < C; empty++) {
     if (starts[empty + 1] > starts[empty]) continue;
     float best = 0;

@@ -1,47 +1,15 @@
-// From clusters to work: query groups, scores of key clusters and their selection, work items of
-// the attention. Nothing of it is read by the host.
+// From query groups to work: scores of key clusters and their selection, work items of the
+// attention. Nothing of it is read by the host.
 //
 // Runs on sm_80 and later. Sizes as in kmeans.cu; besides
 //   KQ         clusters of queries, text's included
-//   groups     bound on the query groups of a head, at least ceil(tokens / most) + KQ
+//   groups     bound on the query groups of a head, see sort_offsets
 //   words      KP / 32
 // A selection is a bitmap: bit j % 32 of word j / 32 says whether a group attends to key cluster j.
 // (A row of 1,024 clusters takes 128 bytes; as a list it would take up to 4 KB.)
 #include "common.cuh"
 
 extern __shared__ __align__(128) char memory[];
-
-// Ranges of sorted queries that share a selection: every cluster that is not empty in the fewest
-// equal parts of at most `most` queries.
-//
-// grid (heads), block 1024, no dynamic shared memory
-//   queryOffsets  int [heads][KQ + 1], of the sort of queries
-//   groupStarts   int [heads][groups + 1]: first sorted position of each group; those behind the
-//                 last group are the number of tokens
-//   groupCounts   int [heads]
-extern "C" __global__ void __launch_bounds__(1024)
-make_groups(const int* queryOffsets, int KQ, int most, int groups, int* groupStarts,
-            int* groupCounts) {
-  __shared__ int scratch[33];
-  int h = blockIdx.x;
-  const int* offsets = queryOffsets + (i64)h * (KQ + 1);
-  int* starts = groupStarts + (i64)h * (groups + 1);
-  int before = 0;
-  for (int base = 0; base < KQ; base += 1024) {
-    int j = base + threadIdx.x;
-    int start = j < KQ ? offsets[j] : 0;
-    int size = j < KQ ? offsets[j + 1] - start : 0;
-    int parts = (int)(((i64)size + most - 1) / most);
-    int total;
-    int at = before + blockPrefix(parts, scratch, total);
-    for (int part = 0; part < parts; part++) {
-      starts[at + part] = start + (int)((i64)size * part / parts);
-    }
-    before += total;
-  }
-  for (int i = before + threadIdx.x; i <= groups; i += 1024) starts[i] = offsets[KQ];
-  if (threadIdx.x == 0) groupCounts[h] = before;
-}
 
 // ---- selection ------------------------------------------------------------------------------
 
@@ -756,10 +724,13 @@ score_vectors(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int t
 //               ceil(tokens / tileRows) + groups
 //   itemCount   int [2]: the number of items; the ticket of the attention kernel, set to 0
 //   pairs       i64 [1]: selected query-key pairs of all heads
+//   facts       float [5], for the report: share of pairs, pseudo-keys per token, clusters of
+//               queries and of keys that are not empty, means over heads; the last stays NaN here
 extern "C" __global__ void __launch_bounds__(1024)
 plan_items(const int* groupStarts, const int* groupCounts, int groups, int heads,
            const int* groupBlocks, const int* groupKeys, int tileRows, int tailBlocks,
-           int4* items, int* itemCount, i64* pairs) {
+           const int* queryOffsets, int KQ, const int* keyOffsets, int K, int tokens, int4* items,
+           int* itemCount, i64* pairs, float* facts) {
   constexpr int CLASSES = 4;
   __shared__ int scratch[33];
   __shared__ i64 longScratch[33];
@@ -787,10 +758,27 @@ plan_items(const int* groupStarts, const int* groupCounts, int groups, int heads
   blockPrefix(blocks, longScratch, allBlocks);
   blockPrefix(tiles, longScratch, allTiles);
   blockPrefix(pairsHere, longScratch, allPairs);
+  auto filled = [&](const int* offsets, int clusters) { // of all heads
+    int count = 0;
+    for (int i = threadIdx.x; i < heads * clusters; i += 1024) {
+      const int* of = offsets + (i64)(i / clusters) * (clusters + 1) + i % clusters;
+      count += of[1] > of[0];
+    }
+    int total;
+    blockPrefix(count, scratch, total);
+    return total;
+  };
+  float queryClusters = (float)filled(queryOffsets, KQ) / heads;
+  float keyClusters = (float)filled(keyOffsets, K) / heads;
   if (threadIdx.x == 0) {
     itemCount[0] = (int)allTiles;
     itemCount[1] = 0;
     *pairs = allPairs;
+    facts[0] = (float)((double)allPairs / ((double)tokens * tokens * heads));
+    facts[1] = tailBlocks > 0 ? keyClusters / tokens : 0;
+    facts[2] = queryClusters;
+    facts[3] = keyClusters;
+    facts[4] = __int_as_float(0x7fc00000);
   }
   float mean = (float)allBlocks / max((i64)1, allTiles);
   auto classOf = [&](int i) {

@@ -92,14 +92,25 @@ struct BlockStream {
   }
 };
 
+// Which rows of a tile's blocks, 24 at most, are keys of the group.
+struct TileGaps {
+  u32 blocks;           // bit per block: not all of its 8 rows are
+  u32 rows[3];          // rows of each block that are, 4 bits a block
+};
+
 // What a tile needs besides its keys and values.
 template <int KEYS>
-struct TileNotes {
-  u32 gaps;             // bit per block: not all of its 8 rows are keys of the group
-  u32 spare[3];
-  int rows[32];         // rows of each block that are
+struct __align__(16) TileNotes {
+  TileGaps gaps;
   float bias[KEYS];     // tiles with pseudo-keys: what is added to each logit before it is scaled
 };
+
+// In one load, before there is anything to apply it to.
+template <int KEYS>
+__device__ __forceinline__ TileGaps readGaps(const TileNotes<KEYS>& notes) {
+  uint4 words = *reinterpret_cast<const uint4*>(&notes.gaps);
+  return TileGaps{words.x, {words.y, words.z, words.w}};
+}
 
 // Where a tile's blocks lie; a lane looks after the block of its number.
 struct TilePlan {
@@ -140,8 +151,13 @@ __device__ __forceinline__ void writeNotes(TileNotes<BLOCKS * 8>& notes, const T
                                            const float* logSizes, float unscale) {
   int lane = threadIdx.x & 31;
   u32 gaps = __ballot_sync(0xffffffffu, lane < BLOCKS && plan.rows < 8);
-  if (lane < BLOCKS) notes.rows[lane] = plan.rows;
-  if (lane == 0) notes.gaps = gaps;
+  u32 rows[3];
+#pragma unroll
+  for (int i = 0; i < 3; i++) {
+    bool here = lane < BLOCKS && lane >> 3 == i;
+    rows[i] = __reduce_or_sync(0xffffffffu, here ? (u32)plan.rows << 4 * (lane & 7) : 0);
+  }
+  if (lane == 0) *reinterpret_cast<uint4*>(&notes.gaps) = make_uint4(gaps, rows[0], rows[1], rows[2]);
   if (tile * BLOCKS < tailBlocks) {
 #pragma unroll
     for (int i = 0; i < (BLOCKS * 8 + 31) / 32; i++) {
@@ -161,20 +177,26 @@ __device__ __forceinline__ void writeNotes(TileNotes<BLOCKS * 8>& notes, const T
   }
 }
 
+// Logit of the center, of the first two logits of a row: rows 0 and 1 of the first block add up to it.
+__device__ __forceinline__ float centerOf(float first, float second) {
+  return __shfl_sync(0xffffffffu, first + second, threadIdx.x & 28);
+}
+
 // Takes columns of a tile out or gives them their bias. A thread holds, per block of 8 columns,
 // two columns of two rows: s[4 block + 2 half + column]. `center` is the logit of the center for
 // its two rows; the first tile sets it.
 template <int BLOCKS>
 __device__ __forceinline__ void applyNotes(float (&s)[BLOCKS * 4],
-                                           const TileNotes<BLOCKS * 8>& notes, int tile,
-                                           int tailBlocks, float (&center)[2]) {
+                                           const TileNotes<BLOCKS * 8>& notes,
+                                           const TileGaps& gaps, int tile, int tailBlocks,
+                                           float (&center)[2]) {
+  static_assert(BLOCKS <= 24, "gaps have room for no more");
   int lane = threadIdx.x & 31;
   int column = 2 * (lane & 3);
   if (tile * BLOCKS < tailBlocks) {
     if (tile == 0) {
-      // Rows 0 and 1 of the first block add up to the center.
-      center[0] = __shfl_sync(0xffffffffu, s[0] + s[1], lane & 28);
-      center[1] = __shfl_sync(0xffffffffu, s[2] + s[3], lane & 28);
+      center[0] = centerOf(s[0], s[1]);
+      center[1] = centerOf(s[2], s[3]);
     }
 #pragma unroll
     for (int b = 0; b < BLOCKS; b++) {
@@ -189,15 +211,14 @@ __device__ __forceinline__ void applyNotes(float (&s)[BLOCKS * 4],
     }
     return;
   }
-  u32 gaps = notes.gaps;
-  if (gaps == 0) return;
+  if (gaps.blocks == 0) return;
 #pragma unroll
   for (int four = 0; four < BLOCKS; four += 4) { // few blocks have gaps: look at four at once
-    if ((gaps >> four & 15) == 0) continue;
+    if ((gaps.blocks >> four & 15) == 0) continue;
 #pragma unroll
     for (int b = four; b < four + 4 && b < BLOCKS; b++) {
-      if (gaps >> b & 1) {
-        int rows = notes.rows[b];
+      if (gaps.blocks >> b & 1) {
+        int rows = gaps.rows[b >> 3] >> 4 * (b & 7) & 15;
         if (column >= rows) s[4 * b] = s[4 * b + 2] = MINUS_INFINITY;
         if (column + 1 >= rows) s[4 * b + 1] = s[4 * b + 3] = MINUS_INFINITY;
       }

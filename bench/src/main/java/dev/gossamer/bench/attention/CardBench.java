@@ -36,8 +36,7 @@ public final class CardBench {
   /** Attention proper, the stage whose rate is told. */
   private static final String ATTEND = "attend";
 
-  private static final List<String> STAGES =
-      List.of("cluster queries", "cluster keys", "select", ATTEND);
+  private static final List<String> STAGES = List.of("cluster", "select", ATTEND);
 
   private final Settings settings;
   private final Threads threads;
@@ -241,8 +240,7 @@ public final class CardBench {
             "density",
             "tail",
             "error",
-            "queries ms",
-            "keys ms",
+            "cluster ms",
             "select ms",
             "attend ms",
             "TFLOP/s",

@@ -54,14 +54,16 @@ public final class Kernels {
    * Gives a kernel to the card.
    *
    * @param arguments in the order of its parameters: a {@link Tensor} for a pointer to its elements
-   *     (contiguous, on this card), a {@code Long}, {@code Integer}, {@code Float} or {@code
-   *     Double}, or {@code byte[]} for a structure by value
+   *     (contiguous, on this card), likewise a {@link Scratch.Part}, a {@code Long}, {@code
+   *     Integer}, {@code Float} or {@code Double}, or {@code byte[]} for a structure by value
    * @throws IllegalArgumentException for anything else
    */
   public void launch(String kernel, Grid grid, Object... arguments) {
     KernelArguments packed = ARGUMENTS.get().clear();
     for (Object argument : arguments) {
-      if (argument instanceof Tensor tensor) {
+      if (argument instanceof Scratch.Part part) {
+        packed.add(part.address());
+      } else if (argument instanceof Tensor tensor) {
         if (tensor.device().isCpu() || tensor.device().index() != card.index()) {
           throw new IllegalArgumentException(
               "Kernel " + kernel + " runs on cuda:" + card.index() + ", not on " + tensor.device());

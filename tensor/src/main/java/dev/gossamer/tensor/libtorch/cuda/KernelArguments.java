@@ -4,6 +4,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import org.bytedeco.javacpp.BytePointer;
 
 /**
  * Arguments of one launch in the order of the kernel's parameters, each aligned as CUDA wants it.
@@ -19,7 +20,14 @@ public final class KernelArguments {
       ByteBuffer.allocateDirect(MOST + ALIGNMENT)
           .alignedSlice(ALIGNMENT)
           .order(ByteOrder.nativeOrder());
+  private final long address;
   private final List<Integer> offsets = new ArrayList<>();
+
+  public KernelArguments() {
+    try (BytePointer start = new BytePointer(memory)) {
+      this.address = start.address();
+    }
+  }
 
   /** Forgets all, for the next launch. */
   public KernelArguments clear() {
@@ -71,6 +79,11 @@ public final class KernelArguments {
 
   int offset(int argument) {
     return offsets.get(argument);
+  }
+
+  /** Where position 0 lies. */
+  long address() {
+    return address;
   }
 
   /** The arguments from position 0 on; direct. */

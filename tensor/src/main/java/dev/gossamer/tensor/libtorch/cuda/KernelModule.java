@@ -1,5 +1,6 @@
 package dev.gossamer.tensor.libtorch.cuda;
 
+import java.nio.LongBuffer;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.bytedeco.cuda.cudart.CUfunc_st;
@@ -100,13 +101,12 @@ public final class KernelModule {
     private static final int MOST = 1024; // an argument takes at least 4 bytes
 
     private final LongPointer values = new LongPointer(MOST);
+    private final LongBuffer places = values.asBuffer(); // written without a call for each
     private final PointerPointer<Pointer> pointers = new PointerPointer<>(values);
 
     PointerPointer<Pointer> of(KernelArguments arguments) {
-      try (BytePointer memory = new BytePointer(arguments.memory())) {
-        for (int i = 0; i < arguments.count(); i++) {
-          values.put(i, memory.address() + arguments.offset(i));
-        }
+      for (int i = 0; i < arguments.count(); i++) {
+        places.put(i, arguments.address() + arguments.offset(i));
       }
       return pointers;
     }

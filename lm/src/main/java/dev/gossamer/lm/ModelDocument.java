@@ -50,7 +50,7 @@ public final class ModelDocument {
               file.choice("activation", ExpertActivation.class, ExpertActivation.GELU);
           Structure structure = file.choice("structure", Structure.class, Structure.BIGMAC);
           Initialisation drawn =
-              new Initialisation(file.choice("initialisation", Start.class, Start.FAN_IN), layers);
+              new Initialisation(file.choice("initialisation", Start.class, Start.LEVEL), layers);
           SettingsFile experts = file.part("experts");
           SettingsFile router = file.part("router");
           if (structure == Structure.DENSE && (file.has("experts") || file.has("router"))) {

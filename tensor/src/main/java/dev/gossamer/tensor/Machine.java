@@ -77,6 +77,11 @@ public record Machine(
     return instructions.stream().anyMatch(name -> name.contains("bf16"));
   }
 
+  /** Whether it has a unit that multiplies tiles of bfloat16 numbers. */
+  public boolean bfloat16MatrixUnit() {
+    return instructions.contains("amx_bf16");
+  }
+
   /**
    * Loads libtorch, if that has not happened yet, and says what it is.
    *

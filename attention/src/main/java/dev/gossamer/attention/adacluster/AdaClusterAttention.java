@@ -25,6 +25,11 @@ import java.util.TreeSet;
  */
 final class AdaClusterAttention implements Attention, AutoCloseable {
   private static final boolean NATIVE_BFLOAT16 = Machine.here().bfloat16();
+  private static final boolean MATRIX_UNIT = Machine.here().bfloat16MatrixUnit();
+
+  /** From here on libtorch's products on such a unit win over loops on vectors. */
+  private static final long MATRIX_UNIT_TOKENS = 8192;
+
   private static final double NEARLY_ALL = 0.95;
   private static final String CARD = "card.";
 
@@ -150,9 +155,16 @@ final class AdaClusterAttention implements Attention, AutoCloseable {
         settings.products() == AdaClusterSettings.Products.AUTO || products(query) == DType.FLOAT32;
     return settings.execution() == AdaClusterSettings.Execution.AUTO
         && float32
+        && !isForMatrixUnit(query)
         && query.device().isCpu()
         && VectorApi.available()
         && VectorTile.fits(query.size(2), query.size(3));
+  }
+
+  private boolean isForMatrixUnit(Tensor query) {
+    return MATRIX_UNIT
+        && settings.products() == AdaClusterSettings.Products.AUTO
+        && query.size(2) >= MATRIX_UNIT_TOKENS;
   }
 
   private void calibrate(Tensor key) {

@@ -138,7 +138,9 @@ public record AdaClusterSettings(
   public enum Execution {
     /**
      * Fused loops on the processor's vectors, if Java may use them ({@link
-     * dev.gossamer.attention.vector.VectorApi}) and the products are not bf16; else libtorch.
+     * dev.gossamer.attention.vector.VectorApi}) and the products are not bf16; else libtorch. On a
+     * processor with a matrix unit for bf16 (AMX) libtorch from 8,192 tokens on, unless the
+     * products are float32.
      */
     AUTO,
     /** Operations of libtorch. */

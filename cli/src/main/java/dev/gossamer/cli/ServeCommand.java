@@ -40,7 +40,7 @@ import picocli.CommandLine.Option;
     abbreviateSynopsis = true,
     sortOptions = false)
 final class ServeCommand implements Callable<Integer> {
-  private static final String TOKEN = "GOSSAMER_TOKEN";
+  static final String TOKEN = "GOSSAMER_TOKEN";
   private static final int LONGEST_GRACE = 50; // Interruption waits for 60 seconds
   private static final int LAST_WORDS = 3; // seconds for answers that are cut off, and the end
   private static final int MOST_OF_TOKEN = 4096;

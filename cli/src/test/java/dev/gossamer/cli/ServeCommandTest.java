@@ -3,12 +3,8 @@ package dev.gossamer.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.PipedInputStream;
-import java.io.PipedOutputStream;
-import java.io.PrintStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -20,9 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -69,42 +63,6 @@ class ServeCommandTest {
     assertThat(trained.exitCode()).as(trained.err()).isZero();
   }
 
-  /** A server of this process. */
-  private record Started(
-      String url,
-      AtomicBoolean interrupted,
-      CompletableFuture<Integer> exit,
-      ByteArrayOutputStream err) {
-    static Started with(String... options) throws IOException {
-      PipedInputStream reading = new PipedInputStream();
-      ByteArrayOutputStream err = new ByteArrayOutputStream();
-      Terminal terminal =
-          new Terminal(
-              new PrintStream(new PipedOutputStream(reading), true, StandardCharsets.UTF_8),
-              new PrintStream(err, true, StandardCharsets.UTF_8),
-              false);
-      AtomicBoolean interrupted = new AtomicBoolean();
-      String[] args =
-          Stream.of(new String[] {"serve", "--port", "0", "--threads", "1"}, options)
-              .flatMap(Stream::of)
-              .toArray(String[]::new);
-      CompletableFuture<Integer> exit =
-          CompletableFuture.supplyAsync(() -> Gossamer.run(terminal, interrupted::get, args));
-      BufferedReader lines =
-          new BufferedReader(new InputStreamReader(reading, StandardCharsets.UTF_8));
-      return new Started(lines.readLine(), interrupted, exit, err);
-    }
-
-    /**
-     * @return what it said on stderr
-     */
-    String stop() throws Exception {
-      interrupted.set(true);
-      assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
-      return err.toString(StandardCharsets.UTF_8);
-    }
-  }
-
   private static HttpResponse<String> ask(String url, String token, String body)
       throws IOException, InterruptedException {
     HttpRequest request =
@@ -119,7 +77,8 @@ class ServeCommandTest {
   void printsItsAddressAndAnswersUntilItIsStopped() throws Exception {
     Path token = folder.resolve("token");
     Files.writeString(token, "secret\n");
-    Started server = Started.with("--model", model.toString(), "--token-file", token.toString());
+    StartedServer server =
+        StartedServer.with("--model", model.toString(), "--token-file", token.toString());
     String url = server.url();
     assertThat(url).matches("http://127\\.0\\.0\\.1:[0-9]+/v1");
     String body = "{\"model\": \"small\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
@@ -132,7 +91,7 @@ class ServeCommandTest {
 
   @Test
   void theModelThatShipsInsideHasANameOfItsOwn() throws Exception {
-    Started server = Started.with();
+    StartedServer server = StartedServer.with();
     HttpRequest models = HttpRequest.newBuilder(URI.create(server.url() + "/models")).build();
     assertThat(HttpClient.newHttpClient().send(models, BodyHandlers.ofString()).body())
         .contains("\"id\":\"gossamer-mini\"");
@@ -170,10 +129,10 @@ class ServeCommandTest {
   @ParameterizedTest
   @ValueSource(ints = {2, 4})
   void severalRanksAnswerAsOneDoes(int ranks) throws Exception {
-    Started one = Started.with();
+    StartedServer one = StartedServer.with();
     List<String> expected = answers(one.url());
     one.stop();
-    Started several = Started.with("--simulate", "" + ranks);
+    StartedServer several = StartedServer.with("--simulate", "" + ranks);
     assertThat(answers(several.url())).isEqualTo(expected);
     assertThat(several.stop())
         .contains("Serving gossamer-mini with the experts of " + ranks + " ranks")
@@ -224,7 +183,7 @@ class ServeCommandTest {
   @Test
   @EnabledOnOs(OS.LINUX)
   void processesServeTogetherUntilASignalEndsThem() throws Exception {
-    Started one = Started.with("--model", model.toString());
+    StartedServer one = StartedServer.with("--model", model.toString());
     List<String> expected = answers(one.url());
     one.stop();
     Path err = folder.resolve("launched.txt");

@@ -15,10 +15,8 @@ import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.SettingsFile;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,8 +53,7 @@ public final class TrainConfig {
   }
 
   /**
-   * @throws BadInputException if there is no such file, or it is not
-   *     one object of JSON
+   * @throws BadInputException if there is no such file, or it is not one object of JSON
    */
   public static TrainConfig of(Path file) {
     return of(file.toString(), SettingsFile.read(file));
@@ -170,13 +167,12 @@ public final class TrainConfig {
     if (Files.exists(Corpus.Split.TRAIN.in(folder))) {
       return;
     }
-    try (InputStream text = Corpus.class.getResourceAsStream("excerpt.txt")) {
+    try {
       Files.createDirectories(folder.toAbsolutePath().getParent());
       Path file = Files.createTempFile("gossamer-excerpt", ".txt");
       Path last = Files.createTempFile("gossamer-excerpt", ".txt");
       try {
-        Files.copy(text, file, StandardCopyOption.REPLACE_EXISTING);
-        String all = Files.readString(file);
+        String all = Corpus.excerpt();
         int at = all.lastIndexOf("\f\n");
         Files.writeString(file, all.substring(0, at));
         Files.writeString(last, all.substring(at + 2));

@@ -406,14 +406,14 @@ class LanguageModelCommandsTest {
   @Test
   void whatAFileSaysWrongIsTheFilesFault() throws IOException {
     Path file = Files.createDirectories(folder.resolve("wrong")).resolve("config.json");
-    Files.writeString(file, "{\"steps\": 1, \"batch\": 1, \"model\": {\"layers\": \"many\"}}");
+    Files.writeString(file, "{\"steps\": 1, \"batch\": 1, \"model\": {\"hidden\": \"many\"}}");
     Path out = folder.resolve("wrong-run");
     for (String more : List.of("--seed=2", "--set=evaluation.every=3", "--steps=2")) {
       CommandRun run =
           CommandRun.of(
               "train", "--config", "" + file, "--data", "" + data, "--out", "" + out, more);
       assertThat(run.exitCode()).as(run.err()).isEqualTo(3);
-      assertThat(run.err()).contains("'layers'");
+      assertThat(run.err()).contains("'hidden'");
     }
   }
 }

@@ -24,6 +24,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.function.Function;
 import java.util.function.Supplier;
 
 /**
@@ -32,6 +33,7 @@ import java.util.function.Supplier;
  * of tokens each; prompts are pieces of the text that ships inside. The cases take turns.
  */
 public final class ServeBench {
+  private static final int WARM = 8; // requests of each case before any is measured
   private static final String HOST = "127.0.0.1";
   private static final String NAME = "model";
   private static final String RIVAL = "complete";
@@ -43,14 +45,14 @@ public final class ServeBench {
   private final List<Case> cases = new ArrayList<>();
 
   /** Something that is measured; the loads of all its runs are kept. */
-  private record Case(String name, int atOnce, Supplier<Load> work, List<Load> loads) {
-    Case(String name, int atOnce, Supplier<Load> work) {
+  private record Case(String name, int atOnce, Function<List<int[]>, Load> work, List<Load> loads) {
+    Case(String name, int atOnce, Function<List<int[]>, Load> work) {
       this(name, atOnce, work, new ArrayList<>());
     }
 
-    List<Double> run() {
+    List<Double> run(List<int[]> prompts) {
       long begin = System.nanoTime();
-      Load load = work.get();
+      Load load = work.apply(prompts);
       double millis = (System.nanoTime() - begin) / 1e6;
       loads.add(load);
       return List.of(millis);
@@ -99,9 +101,9 @@ public final class ServeBench {
             settings.batch().orElse(settings.most()),
             OptionalInt.empty(),
             settings.most());
-    bench.cases.add(new Case(RIVAL, 1, () -> bench.completed(model)));
+    bench.cases.add(new Case(RIVAL, 1, some -> bench.completed(some, model)));
     for (int atOnce : settings.concurrency()) {
-      bench.cases.add(new Case(SUBJECT, atOnce, () -> bench.served(model, work, atOnce)));
+      bench.cases.add(new Case(SUBJECT, atOnce, some -> bench.served(some, model, work, atOnce)));
     }
     return bench.measure(Map.of("batch", work.batch()));
   }
@@ -118,16 +120,16 @@ public final class ServeBench {
     ServeBench bench = new ServeBench(settings, clients.tokens(Corpus.excerpt()), progress);
     for (int atOnce : settings.concurrency()) {
       bench.cases.add(
-          new Case(SUBJECT, atOnce, () -> clients.ask(bench.prompts, settings.generate(), atOnce)));
+          new Case(SUBJECT, atOnce, some -> clients.ask(some, settings.generate(), atOnce)));
     }
     return bench.measure(Map.of("url", url));
   }
 
-  private Load completed(SavedModel model) {
+  private Load completed(List<int[]> some, SavedModel model) {
     Completion greedy =
         new Completion(SamplingSettings.GREEDY, settings.generate(), List.of(), true, true);
     Load all = Load.NONE;
-    for (int[] prompt : prompts) {
+    for (int[] prompt : some) {
       List<Long> pieces = new ArrayList<>();
       long begin = System.nanoTime();
       int tokens =
@@ -150,11 +152,11 @@ public final class ServeBench {
   }
 
   /** A server of its own each time, as a model belongs to one at a time. */
-  private Load served(SavedModel model, EngineSettings work, int atOnce) {
+  private Load served(List<int[]> some, SavedModel model, EngineSettings work, int atOnce) {
     ServerSettings here = new ServerSettings(HOST, 0, Optional.empty(), ServerSettings.MAX_BODY);
     try (ModelServer server = new ModelServer(here)) {
       server.start(NAME, model.model(), model.tokenizer(), work);
-      return new Clients(server.url(), Optional.empty()).ask(prompts, settings.generate(), atOnce);
+      return new Clients(server.url(), Optional.empty()).ask(some, settings.generate(), atOnce);
     }
   }
 
@@ -163,12 +165,12 @@ public final class ServeBench {
     progress.note("warming up");
     for (Case one : cases) {
       progress.check();
-      one.run();
+      one.run(prompts.subList(0, Math.min(WARM, prompts.size())));
       one.loads().clear();
     }
     progress.note("measuring");
     List<Supplier<List<Double>>> works = new ArrayList<>();
-    cases.forEach(one -> works.add(one::run));
+    cases.forEach(one -> works.add(() -> one.run(prompts)));
     List<Timing> timings =
         TurnByTurn.laps(works, settings.runs(), progress).stream()
             .map(laps -> laps.get(0))

@@ -39,8 +39,12 @@ public record Timing(List<Double> millis) {
     return quantile(0.75);
   }
 
-  /** Straight lines between the sorted measurements. */
-  private double quantile(double share) {
+  /**
+   * Below which this share of the measurements is, by straight lines between the sorted ones.
+   *
+   * @param share 0 to 1
+   */
+  public double quantile(double share) {
     double[] sorted = millis.stream().mapToDouble(Double::doubleValue).sorted().toArray();
     double place = share * (sorted.length - 1);
     int below = (int) place;

@@ -42,6 +42,7 @@ final class CompareStructuresCommand implements Callable<Integer> {
   private final BooleanSupplier interrupted;
 
   @Mixin private TrainArguments train;
+  @Mixin private PaceArguments pace;
 
   @Option(
       names = "--out",
@@ -98,7 +99,7 @@ final class CompareStructuresCommand implements Callable<Integer> {
   public Integer call() {
     List<Contestant> contestants =
         arms.stream().map(arm -> Words.choose(Contestant.class, "arm", arm)).toList();
-    TrainConfig config = train.config();
+    TrainConfig config = pace.of(train.config());
     ranks.run(
         world -> {
           Device device = train.device(ranks, world.size());

@@ -17,10 +17,9 @@ final class EndingArguments {
   @Option(
       names = "--grace",
       paramLabel = "S",
-      defaultValue = "10",
       description =
           "Seconds from asking a rank to end until it is killed (default: ${DEFAULT-VALUE}).")
-  private int grace;
+  private int grace = (int) LaunchPlan.GRACE.toSeconds();
 
   @Option(
       names = "--log-dir",

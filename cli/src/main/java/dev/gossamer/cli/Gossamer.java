@@ -121,6 +121,7 @@ public final class Gossamer implements Runnable {
                 .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
                 .addSubcommand(new BenchMoeCommand(terminal, interrupted))
                 .addSubcommand(new BenchLmCommand(terminal, interrupted))
+                .addSubcommand(new BenchServeCommand(terminal, interrupted))
                 .addSubcommand(new BenchExchangeCommand(terminal, interrupted)))
         .addSubcommand(
             // What follows the command to launch is the command's.

@@ -89,6 +89,11 @@ final class RankArguments {
     return Rendezvous.of(System.getenv(), Duration.ofSeconds(timeout));
   }
 
+  /** Whether the first rank is in this process. */
+  boolean hasFirst() {
+    return simulate != null || here().ranks().rank() == 0;
+  }
+
   /** Does the work as every simulated rank, or as the one that this process is. */
   void run(LocalRanks.Work work) {
     if (timeout < 1) {

@@ -1,6 +1,9 @@
 package dev.gossamer.cli;
 
-import dev.gossamer.distributed.local.LocalRanks;
+import dev.gossamer.distributed.Communicator;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.launch.LaunchPlan;
+import dev.gossamer.lm.ModelDocument;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.lm.serve.ChatFormat;
 import dev.gossamer.lm.serve.EngineSettings;
@@ -20,6 +23,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.function.BooleanSupplier;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -30,13 +34,15 @@ import picocli.CommandLine.Option;
     description = {
       "Serve a language model over HTTP, as OpenAI's interface describes it.",
       "Prints the address when it answers. Texts of many clients are continued at once. Ctrl-C and"
-          + " SIGTERM let those that are there end."
+          + " SIGTERM let those that are there end. On several ranks, started by launch, torchrun"
+          + " or srun, each holds a share of the experts, and the first answers."
     },
     abbreviateSynopsis = true,
     sortOptions = false)
 final class ServeCommand implements Callable<Integer> {
-  private static final String TOKEN = "GOSSAMER_TOKEN";
+  static final String TOKEN = "GOSSAMER_TOKEN";
   private static final int LONGEST_GRACE = 50; // Interruption waits for 60 seconds
+  private static final int LAST_WORDS = 3; // seconds for answers that are cut off, and the end
   private static final int MOST_OF_TOKEN = 4096;
 
   private final Terminal terminal;
@@ -104,6 +110,9 @@ final class ServeCommand implements Callable<Integer> {
           "How long texts may still go on after Ctrl-C, 0 to 50 (default: ${DEFAULT-VALUE}).")
   private int grace = 10;
 
+  @ArgGroup(validate = false, heading = "%nRanks%n")
+  private RankArguments ranks = new RankArguments();
+
   @Mixin private CommonArguments common;
 
   ServeCommand(Terminal terminal, BooleanSupplier interrupted) {
@@ -112,28 +121,58 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   @Override
-  public Integer call() throws InterruptedException {
+  public Integer call() {
     if (grace < 0 || grace > LONGEST_GRACE) {
       throw new UsageException(
           "--grace " + grace + " is no time to wait for", "Use 0 to " + LONGEST_GRACE + " seconds");
     }
+    requireTimeToEnd(System.getenv(LaunchPlan.GRACE_VARIABLE));
     ServerSettings settings = new ServerSettings(host, port, token(), ServerSettings.MAX_BODY);
-    try (ModelServer server = new ModelServer(settings);
-        Threads pool = model.pool(LocalRanks.alone());
-        SavedModel opened = model.open(pool, terminal);
-        server) { // ends before the model is freed
-      EngineSettings work =
-          EngineSettings.fitting(
-              opened.model(),
-              batch,
-              cacheTokens == null ? OptionalInt.empty() : OptionalInt.of(cacheTokens),
-              queue);
-      server.start(name(), opened.model(), opened.tokenizer(), work);
-      tell(server, opened, work, settings);
-      server.awaitEnd(interrupted);
-      stop(server);
+    new EngineSettings(batch, wantedCache().orElse(2), queue, EngineSettings.PREFILL); // or refused
+    try (ModelServer server = ranks.hasFirst() ? new ModelServer(settings) : null) {
+      ranks.run(world -> serve(server, world, settings));
     }
     return 0;
+  }
+
+  /**
+   * @param seconds that launch gives its ranks before it kills them; null without
+   */
+  private void requireTimeToEnd(String seconds) {
+    if (seconds != null && grace + LAST_WORDS > Integer.parseInt(seconds)) {
+      throw new UsageException(
+          "--grace " + grace + " does not fit: launch kills its ranks after " + seconds + " s",
+          "Use launch --grace " + (grace + LAST_WORDS) + ", or less here");
+    }
+  }
+
+  private OptionalInt wantedCache() {
+    return cacheTokens == null ? OptionalInt.empty() : OptionalInt.of(cacheTokens);
+  }
+
+  /**
+   * @param server of the first rank
+   */
+  private void serve(ModelServer server, Communicator world, ServerSettings settings) {
+    try (Threads pool = model.pool(world);
+        RankGrid grid = RankGrid.flat(world);
+        SavedModel opened = model.open(grid, pool, terminal)) {
+      world.agree("the model", ModelDocument.of(opened.model().settings()) + model.dtype());
+      opened.model().onFirstRank(() -> answer(server, opened, world.size(), settings));
+    }
+  }
+
+  private void answer(ModelServer server, SavedModel opened, int size, ServerSettings settings) {
+    try (server) { // ends before the model is freed and the other ranks are let go
+      EngineSettings work = EngineSettings.fitting(opened.model(), batch, wantedCache(), queue);
+      server.start(name(), opened.model(), opened.tokenizer(), work);
+      tell(server, opened, work, size, settings);
+      server.awaitEnd(interrupted);
+      stop(server);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptedRunException("Interrupted", "", e);
+    }
   }
 
   private Optional<String> token() {
@@ -162,15 +201,20 @@ final class ServeCommand implements Callable<Integer> {
   }
 
   private void tell(
-      ModelServer server, SavedModel opened, EngineSettings work, ServerSettings settings) {
+      ModelServer server,
+      SavedModel opened,
+      EngineSettings work,
+      int size,
+      ServerSettings settings) {
     terminal
         .err()
         .println(
             Terminal.harmless(
                 String.format(
                     Locale.ROOT,
-                    "Serving %s: context %d, batch %d, queue %d, cache %,d tokens (%s)",
+                    "Serving %s%s: context %d, batch %d, queue %d, cache %,d tokens (%s)",
                     name(),
+                    size == 1 ? "" : " with the experts of " + size + " ranks",
                     opened.model().settings().context(),
                     work.batch(),
                     work.queue(),

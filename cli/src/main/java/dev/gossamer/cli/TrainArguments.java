@@ -35,12 +35,6 @@ final class TrainArguments {
   private Path data;
 
   @Option(
-      names = "--steps",
-      paramLabel = "N",
-      description = "Steps of the optimiser (default: the configuration's).")
-  private Integer steps;
-
-  @Option(
       names = "--batch",
       paramLabel = "N",
       description = "Sequences of a step on all ranks (default: the configuration's).")
@@ -73,12 +67,6 @@ final class TrainArguments {
 
   @Option(names = "--seed", paramLabel = "N", description = "Of weights and samples.")
   private Integer seed;
-
-  @Option(
-      names = "--log-every",
-      paramLabel = "N",
-      description = "Steps between lines (default: the configuration's, 10).")
-  private Integer logEvery;
 
   @Option(
       names = "--set",
@@ -130,14 +118,12 @@ final class TrainArguments {
 
   private TrainConfig overridden(TrainConfig from) {
     Map<String, Object> given = new LinkedHashMap<>();
-    given.put("steps", steps);
     given.put("batch", batch);
     given.put("microBatch", microBatch);
     given.put("sequence", sequence);
     given.put("dtype", dtype);
     given.put("deterministic", deterministic);
     given.put("seed", seed);
-    given.put("logEvery", logEvery);
     TrainConfig changed = from;
     for (Map.Entry<String, Object> entry : given.entrySet()) {
       if (entry.getValue() != null) {

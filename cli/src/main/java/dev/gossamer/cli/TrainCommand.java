@@ -38,6 +38,7 @@ final class TrainCommand implements Callable<Integer> {
   private final BooleanSupplier interrupted;
 
   @Mixin private TrainArguments train;
+  @Mixin private PaceArguments pace;
 
   @Option(
       names = "--out",
@@ -71,7 +72,8 @@ final class TrainCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    TrainConfig chosen = resume ? train.configOf(out.resolve(TrainingRun.CONFIG)) : train.config();
+    TrainConfig chosen =
+        pace.of(resume ? train.configOf(out.resolve(TrainingRun.CONFIG)) : train.config());
     boolean anew = resume && !Files.isDirectory(out.resolve(TrainingRun.CHECKPOINTS));
     ranks.run(
         world -> {

@@ -367,8 +367,11 @@ class LanguageModelCommandsTest {
       value = {
         "train --out X | 2 | Neither --config nor --preset",
         "train --preset huge --out X | 2 | Unknown preset 'huge'",
-        "train --preset tiny --out X --model.hiden=3 | 3 | unknown key 'hiden'",
-        "train --preset tiny --out X --batch 5 | 3 | micro-batches of 4",
+        "train --preset tiny --out X --model.hiden=3 | 2 | unknown key 'hiden'",
+        "train --preset tiny --out X --set model.layers=nonsense | 2 | 'layers'",
+        "train --preset tiny --out X --steps 0 | 2 | 0 steps",
+        "train --preset tiny --out X --batch 5 | 2 | micro-batches of 4",
+        "bench lm --steps 3 | 2 | Unknown option '--steps'",
         "train --config none.json --out X | 3 | no such file",
         "train --preset tiny --out Y --device tpu | 2 | tpu",
         "train --preset tiny --out Y --device cuda --simulate 2 | 2 | Simulated ranks, which are",
@@ -399,5 +402,19 @@ class LanguageModelCommandsTest {
     assertThat(failed.err().lines()).hasSize(1);
     assertThat(failed.out()).isEmpty();
     assertThat(folder.resolve("bad-tokens")).doesNotExist();
+  }
+
+  @Test
+  void whatAFileSaysWrongIsTheFilesFault() throws IOException {
+    Path file = Files.createDirectories(folder.resolve("wrong")).resolve("config.json");
+    Files.writeString(file, "{\"steps\": 1, \"batch\": 1, \"model\": {\"hidden\": \"many\"}}");
+    Path out = folder.resolve("wrong-run");
+    for (String more : List.of("--seed=2", "--set=evaluation.every=3", "--steps=2")) {
+      CommandRun run =
+          CommandRun.of(
+              "train", "--config", "" + file, "--data", "" + data, "--out", "" + out, more);
+      assertThat(run.exitCode()).as(run.err()).isEqualTo(3);
+      assertThat(run.err()).contains("'hidden'");
+    }
   }
 }

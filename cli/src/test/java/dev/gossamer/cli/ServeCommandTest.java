@@ -3,12 +3,8 @@ package dev.gossamer.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
-import java.io.PipedInputStream;
-import java.io.PipedOutputStream;
-import java.io.PrintStream;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -18,17 +14,20 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.DisabledOnOs;
+import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A server as a person starts and stops it. */
 @Tag("slow")
@@ -64,42 +63,6 @@ class ServeCommandTest {
     assertThat(trained.exitCode()).as(trained.err()).isZero();
   }
 
-  /** A server of this process. */
-  private record Started(
-      String url,
-      AtomicBoolean interrupted,
-      CompletableFuture<Integer> exit,
-      ByteArrayOutputStream err) {
-    static Started with(String... options) throws IOException {
-      PipedInputStream reading = new PipedInputStream();
-      ByteArrayOutputStream err = new ByteArrayOutputStream();
-      Terminal terminal =
-          new Terminal(
-              new PrintStream(new PipedOutputStream(reading), true, StandardCharsets.UTF_8),
-              new PrintStream(err, true, StandardCharsets.UTF_8),
-              false);
-      AtomicBoolean interrupted = new AtomicBoolean();
-      String[] args =
-          Stream.of(new String[] {"serve", "--port", "0", "--threads", "1"}, options)
-              .flatMap(Stream::of)
-              .toArray(String[]::new);
-      CompletableFuture<Integer> exit =
-          CompletableFuture.supplyAsync(() -> Gossamer.run(terminal, interrupted::get, args));
-      BufferedReader lines =
-          new BufferedReader(new InputStreamReader(reading, StandardCharsets.UTF_8));
-      return new Started(lines.readLine(), interrupted, exit, err);
-    }
-
-    /**
-     * @return what it said on stderr
-     */
-    String stop() throws Exception {
-      interrupted.set(true);
-      assertThat(exit.get(60, TimeUnit.SECONDS)).isEqualTo(130);
-      return err.toString(StandardCharsets.UTF_8);
-    }
-  }
-
   private static HttpResponse<String> ask(String url, String token, String body)
       throws IOException, InterruptedException {
     HttpRequest request =
@@ -114,7 +77,8 @@ class ServeCommandTest {
   void printsItsAddressAndAnswersUntilItIsStopped() throws Exception {
     Path token = folder.resolve("token");
     Files.writeString(token, "secret\n");
-    Started server = Started.with("--model", model.toString(), "--token-file", token.toString());
+    StartedServer server =
+        StartedServer.with("--model", model.toString(), "--token-file", token.toString());
     String url = server.url();
     assertThat(url).matches("http://127\\.0\\.0\\.1:[0-9]+/v1");
     String body = "{\"model\": \"small\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
@@ -127,13 +91,159 @@ class ServeCommandTest {
 
   @Test
   void theModelThatShipsInsideHasANameOfItsOwn() throws Exception {
-    Started server = Started.with();
+    StartedServer server = StartedServer.with();
     HttpRequest models = HttpRequest.newBuilder(URI.create(server.url() + "/models")).build();
     assertThat(HttpClient.newHttpClient().send(models, BodyHandlers.ofString()).body())
         .contains("\"id\":\"gossamer-mini\"");
     String body = "{\"model\": \"gossamer-mini\", \"prompt\": \"The sea\", \"max_tokens\": 3}";
     assertThat(ask(server.url(), "any", body).statusCode()).isEqualTo(200);
     assertThat(server.stop()).contains("Serving gossamer-mini: context 256");
+  }
+
+  /** Several at once, greedily. */
+  private static List<String> answers(String url) {
+    HttpClient client = HttpClient.newHttpClient();
+    return IntStream.range(0, 6)
+        .mapToObj(
+            i ->
+                HttpRequest.newBuilder(URI.create(url + "/completions"))
+                    .POST(
+                        BodyPublishers.ofString(
+                            "{\"prompt\": \"The sea and %d\", \"max_tokens\": %d,"
+                                    .formatted(i, 6 + 3 * i)
+                                + " \"temperature\": 0, \"ignore_eos\": true}"))
+                    .build())
+        .map(request -> client.sendAsync(request, BodyHandlers.ofString()))
+        .toList()
+        .stream()
+        .map(answer -> text(answer.join().body()))
+        .toList();
+  }
+
+  private static String text(String body) {
+    int from = body.indexOf("\"text\":");
+    assertThat(from).as(body).isPositive();
+    return body.substring(from, body.indexOf(",\"logprobs\""));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {2, 4})
+  void severalRanksAnswerAsOneDoes(int ranks) throws Exception {
+    StartedServer one = StartedServer.with();
+    List<String> expected = answers(one.url());
+    one.stop();
+    StartedServer several = StartedServer.with("--simulate", "" + ranks);
+    assertThat(answers(several.url())).isEqualTo(expected);
+    assertThat(several.stop())
+        .contains("Serving gossamer-mini with the experts of " + ranks + " ranks")
+        .endsWith("gossamer: Stopped" + System.lineSeparator());
+  }
+
+  @Test
+  void badOptionsAreRefusedBeforeTheRanksMeet() {
+    for (String option : List.of("--batch=0", "--queue=-1", "--port=70000", "--grace=51")) {
+      CommandRun run = CommandRun.of("serve", "--simulate", "2", option);
+      assertThat(run.exitCode()).as(run.err()).isEqualTo(FailureLine.USAGE);
+      assertThat(run.err()).matches("gossamer: .+\\R");
+    }
+  }
+
+  private static List<String> java(String... words) {
+    return Stream.concat(
+            Stream.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-Xmx256m",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Gossamer.class.getName()),
+            Stream.of(words))
+        .toList();
+  }
+
+  /** Reads until the address comes, behind the rank's mark if there is one. */
+  private static String address(Process process) throws IOException {
+    BufferedReader lines =
+        new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
+    for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+      if (line.contains("http://")) {
+        return line.substring(line.indexOf("http://"));
+      }
+    }
+    throw new IllegalStateException("The server ended before it had an address");
+  }
+
+  private Process launch(Path err, String... options) throws IOException {
+    List<String> words =
+        new ArrayList<>(
+            java("launch", "--nproc", "2", "--", "serve", "--model", "" + model, "--port=0"));
+    words.addAll(List.of(options));
+    return new ProcessBuilder(words).redirectError(err.toFile()).start();
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void processesServeTogetherUntilASignalEndsThem() throws Exception {
+    StartedServer one = StartedServer.with("--model", model.toString());
+    List<String> expected = answers(one.url());
+    one.stop();
+    Path err = folder.resolve("launched.txt");
+    Process launcher = launch(err);
+    try {
+      assertThat(answers(address(launcher))).isEqualTo(expected);
+      List<ProcessHandle> all = launcher.descendants().toList();
+      launcher.destroy(); // SIGTERM
+      assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(launcher.exitValue()).as(Files.readString(err)).isEqualTo(130);
+      assertThat(Files.readString(err))
+          .contains("[0] gossamer: Stopped" + System.lineSeparator())
+          .doesNotContain("[1] gossamer:");
+      for (ProcessHandle process : all) {
+        process.onExit().get(60, TimeUnit.SECONDS);
+      }
+    } finally {
+      launcher.destroyForcibly();
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aRankThatIsKilledEndsTheServer() throws Exception {
+    Path err = folder.resolve("killed.txt");
+    Process launcher = launch(err);
+    try {
+      address(launcher);
+      launcher
+          .descendants()
+          .filter(process -> process.info().command().orElse("").endsWith("java"))
+          .filter(process -> isRank(process, 1))
+          .findFirst()
+          .orElseThrow()
+          .destroyForcibly();
+      assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
+      assertThat(launcher.exitValue()).as(Files.readString(err)).isEqualTo(128 + 9);
+      assertThat(Files.readString(err)).contains("gossamer: Rank 1 failed first, ended by SIGKILL");
+    } finally {
+      launcher.destroyForcibly();
+    }
+  }
+
+  private static boolean isRank(ProcessHandle process, int number) {
+    try {
+      return Files.readString(Path.of("/proc/" + process.pid() + "/environ"))
+          .contains("\0RANK=" + number + "\0");
+    } catch (IOException e) {
+      return false;
+    }
+  }
+
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void moreGraceThanLaunchGivesIsRefused() throws Exception {
+    Path err = folder.resolve("grace.txt");
+    Process launcher = launch(err, "--grace=20");
+    assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(launcher.exitValue()).isEqualTo(FailureLine.USAGE);
+    assertThat(Files.readString(err)).contains("Use launch --grace 23, or less here");
   }
 
   /** In a process of its own: the text that runs is finished, and the exit code is 130. */
@@ -143,24 +253,11 @@ class ServeCommandTest {
     Path err = folder.resolve("err.txt");
     Process process =
         new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-cp",
-                System.getProperty("java.class.path"),
-                Gossamer.class.getName(),
-                "serve",
-                "--model",
-                model.toString(),
-                "--port",
-                "0",
-                "--grace",
-                "50")
+                java("serve", "--model", model.toString(), "--port", "0", "--grace", "50"))
             .redirectError(err.toFile())
             .start();
     try {
-      String url =
-          new BufferedReader(
-                  new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8))
-              .readLine();
+      String url = address(process);
       HttpRequest request =
           HttpRequest.newBuilder(URI.create(url + "/completions"))
               .POST(

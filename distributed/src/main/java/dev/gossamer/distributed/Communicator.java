@@ -19,6 +19,7 @@ import java.util.zip.CRC32;
 public final class Communicator implements AutoCloseable {
   private final Transport transport;
   private final long[] sent;
+  private long exchanges;
 
   public Communicator(Transport transport) {
     this.transport = transport;
@@ -47,6 +48,7 @@ public final class Communicator implements AutoCloseable {
   /** Reduces over all ranks, in place. */
   public void allReduce(Tensor tensor, Reduction reduction) {
     contiguous("all-reduce", "tensor", tensor);
+    exchanges++;
     transport.allReduce(tensor, reduction).await();
   }
 
@@ -62,6 +64,7 @@ public final class Communicator implements AutoCloseable {
     shape[0] = size();
     System.arraycopy(tensor.shape(), 0, shape, 1, tensor.dims());
     Tensor gathered = Tensor.empty(tensor.dtype(), tensor.device(), shape);
+    exchanges++;
     transport.allGather(gathered, tensor).await();
     return gathered;
   }
@@ -72,6 +75,7 @@ public final class Communicator implements AutoCloseable {
     if (root < 0 || root >= size()) {
       throw new IllegalArgumentException("broadcast from rank " + root + " of " + size());
     }
+    exchanges++;
     transport.broadcast(tensor, root).await();
   }
 
@@ -118,7 +122,16 @@ public final class Communicator implements AutoCloseable {
     for (int peer = 0; peer < size(); peer++) {
       this.sent[peer] += sentRows[peer] * rowBytes;
     }
+    exchanges++;
     return transport.allToAll(received, receivedRows.clone(), sent, sentRows.clone());
+  }
+
+  /**
+   * Exchanges of this group that this rank has begun, so that whoever fails can tell whether its
+   * peers wait for it.
+   */
+  public long exchanges() {
+    return exchanges;
   }
 
   /** Bytes of all all-to-all exchanges so far. */

@@ -93,32 +93,61 @@ final class CausalAttention implements Branch {
                   keys.apply(v),
                   scale()));
     } else {
-      headByHead(rows, q, k, v, attended);
+      oneByOne(rows, q, k, v, attended);
     }
     Tensor joined = attended.flatten(1, 2).to(x.dtype());
     Tensor y = output.forward(joined, threads);
     return new Saved(x, rows, turn, rawQuery, rawKey, q, k, v, attended, joined, y);
   }
 
-  private void headByHead(Rows rows, Tensor q, Tensor k, Tensor v, Tensor attended) {
-    List<List<Tensor>> seen = new ArrayList<>(); // keys and values of each sequence
-    for (Span span : rows.spans()) {
-      Tensor keys = k.narrow(0, span.from(), span.count());
-      Tensor values = v.narrow(0, span.from(), span.count());
-      seen.add(
-          span.cache() == null
-              ? List.of(keys.transpose(0, 1), values.transpose(0, 1))
-              : span.cache().append(layer, keys, values));
-    }
-    eachHead(
-        rows,
-        (span, number, kv, head) ->
+  /**
+   * Takes the sequences one by one, and heads one by one where there are several rows; a single
+   * row, as each text has that goes on, is too little work to be divided.
+   */
+  private void oneByOne(Rows rows, Tensor q, Tensor k, Tensor v, Tensor attended) {
+    List<Span> single = rows.spans().stream().filter(span -> span.count() == 1).toList();
+    List<Span> longer = rows.spans().stream().filter(span -> span.count() > 1).toList();
+    List<List<Tensor>> seen = longer.stream().map(span -> seen(span, k, v)).toList();
+    int kvHeads = settings.kvHeads();
+    int group = settings.heads() / kvHeads;
+    int parts = longer.size() * kvHeads;
+    threads.forEach(
+        parts + single.size(),
+        item -> {
+          if (item >= parts) {
+            ofRow(single.get(item - parts), q, k, v, attended);
+            return;
+          }
+          Span span = longer.get(item / kvHeads);
+          int kv = item % kvHeads;
+          List<Tensor> before = seen.get(item / kvHeads);
+          for (int head = kv * group; head < (kv + 1) * group; head++) {
             CausalProduct.forward(
                 span.of(attended, head),
                 span.of(q, head),
-                seen.get(number).get(0).select(0, kv),
-                seen.get(number).get(1).select(0, kv),
-                scale()));
+                before.get(0).select(0, kv),
+                before.get(1).select(0, kv),
+                scale());
+          }
+        });
+  }
+
+  /** All heads of a sequence's one row. */
+  private void ofRow(Span span, Tensor q, Tensor k, Tensor v, Tensor attended) {
+    List<Tensor> before = seen(span, k, v);
+    long kvHeads = settings.kvHeads();
+    UnaryOperator<Tensor> row =
+        heads -> heads.select(0, span.from()).reshape(kvHeads, -1, settings.headDim());
+    CausalProduct.ofLast(row.apply(attended), row.apply(q), before.get(0), before.get(1), scale());
+  }
+
+  /** Keys and values of a sequence, {@code [kvHeads, tokens, headDim]}; the cache then has them. */
+  private List<Tensor> seen(Span span, Tensor k, Tensor v) {
+    Tensor keys = k.narrow(0, span.from(), span.count());
+    Tensor values = v.narrow(0, span.from(), span.count());
+    return span.cache() == null
+        ? List.of(keys.transpose(0, 1), values.transpose(0, 1))
+        : span.cache().append(layer, keys, values);
   }
 
   /** {@code [rows, heads, headDim]} in the exact type. */

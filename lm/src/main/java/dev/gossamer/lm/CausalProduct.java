@@ -36,6 +36,19 @@ final class CausalProduct {
   }
 
   /**
+   * Likewise for queries that all see all keys, as those of a sequence's last token do.
+   *
+   * @param output {@code [.., n, width]}, written
+   */
+  static void ofLast(Tensor output, Tensor q, Tensor k, Tensor v, double scale) {
+    try (Scope scope = Scope.open()) {
+      Tensor scores = scores(q, k, scale);
+      Tensor.softmaxInto(scores, scores, -1);
+      Tensor.matmulInto(output, scores, v);
+    }
+  }
+
+  /**
    * Writes the queries' gradient and adds those of keys and values.
    *
    * @param output as the forward pass gave it
@@ -93,7 +106,7 @@ final class CausalProduct {
   /** How much each query takes of each key, {@code [count, seen]}. */
   private static Tensor shares(Tensor q, Tensor k, double scale) {
     long count = q.size(-2);
-    Tensor scores = q.mul(scale).matmul(k.transpose(-2, -1));
+    Tensor scores = scores(q, k, scale);
     if (count > 1) {
       scores
           .narrow(-1, k.size(-2) - count, count)
@@ -101,6 +114,10 @@ final class CausalProduct {
     }
     Tensor.softmaxInto(scores, scores, -1);
     return scores;
+  }
+
+  private static Tensor scores(Tensor q, Tensor k, double scale) {
+    return q.mul(scale).matmul(k.transpose(-2, -1));
   }
 
   /** Minus infinity where the key comes after the query, else 0. */

@@ -8,6 +8,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.UsageException;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Keeps ranks in step of which the first has all the tokens: before each pass it says that one
@@ -19,6 +20,13 @@ final class ExpertLending {
   private final int hidden;
   private final DType dtype;
   private boolean leads;
+
+  /** What the first rank tells the others. */
+  private enum Word {
+    PASS,
+    WAIT,
+    END
+  }
 
   /**
    * @param layers of the model, in their order
@@ -44,43 +52,114 @@ final class ExpertLending {
     leads = world.size() > 1;
     try {
       work.run();
-    } catch (CommunicationException e) {
-      leads = false; // the others will not hear of it
-      throw e;
     } finally {
       if (leads) {
-        say(false);
+        say(Word.END);
         leads = false;
       }
     }
   }
 
-  /** Tells the others of a pass, if this rank leads. */
-  void passBegins() {
+  /** Tells the others to wait for another pass, if this rank leads. */
+  void reassure() {
     if (leads) {
-      say(true);
+      say(Word.WAIT);
     }
   }
 
-  private void lend() {
-    while (say(false)) {
-      try (Scope scope = Scope.open()) {
-        Tensor nothing = Tensor.empty(dtype, 0, hidden);
-        layers.forEach(layer -> layer.forward(nothing));
+  /** Begins a pass of this rank, of which the others hear if it leads. */
+  Pass pass() {
+    if (leads) {
+      say(Word.PASS);
+    }
+    return new Pass();
+  }
+
+  /**
+   * One pass. The others go through all layers of it; if it fails before its end, closing it takes
+   * them through those that are left.
+   */
+  final class Pass implements AutoCloseable {
+    private int passed; // layers of experts
+
+    private Pass() {}
+
+    /**
+     * Computes the next layer of experts.
+     *
+     * @throws CommunicationException if that fails where the others wait for this rank
+     */
+    <T> T through(Supplier<T> layer) {
+      long before = world.exchanges();
+      try {
+        T result = layer.get();
+        passed++;
+        return result;
+      } catch (RuntimeException | Error e) {
+        if (leads && world.exchanges() > before) {
+          throw lost(e);
+        }
+        throw e;
+      }
+    }
+
+    @Override
+    public void close() {
+      if (leads) {
+        tell(() -> layers.subList(passed, layers.size()).forEach(ExpertLending.this::lend));
       }
     }
   }
 
+  /** What the others can no longer be told of. */
+  private CommunicationException lost(Throwable failure) {
+    leads = false;
+    return failure instanceof CommunicationException known
+        ? known
+        : new CommunicationException(
+            "Rank 0 failed while the others waited for its rows: " + failure.getMessage(),
+            "See what it lacked",
+            failure);
+  }
+
+  private void lend() {
+    for (Word word = hear(); word != Word.END; word = hear()) {
+      if (word == Word.PASS) {
+        layers.forEach(this::lend);
+      }
+    }
+  }
+
+  private void lend(MoeLayer layer) {
+    try (Scope scope = Scope.open()) {
+      layer.forward(Tensor.empty(dtype, 0, hidden));
+    }
+  }
+
+  private void say(Word word) {
+    tell(() -> exchange(word));
+  }
+
+  private void tell(Runnable exchange) {
+    try {
+      exchange.run();
+    } catch (CommunicationException e) {
+      throw lost(e);
+    }
+  }
+
+  private Word hear() {
+    return exchange(Word.END);
+  }
+
   /**
-   * Says whether a pass begins, or hears it.
-   *
    * @return what rank 0 says
    */
-  private boolean say(boolean begins) {
+  private Word exchange(Word own) {
     try (Scope scope = Scope.open()) {
-      Tensor word = Tensor.of(new long[] {begins ? 1 : 0}, 1);
+      Tensor word = Tensor.of(new long[] {own.ordinal()}, 1);
       world.broadcast(word, 0);
-      return word.item() > 0;
+      return Word.values()[(int) word.item()];
     }
   }
 }

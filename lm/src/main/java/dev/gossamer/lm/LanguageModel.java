@@ -1,5 +1,6 @@
 package dev.gossamer.lm;
 
+import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.distributed.RankGrid;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.moe.Initialisation;
@@ -202,13 +203,26 @@ public final class LanguageModel implements AutoCloseable {
   /**
    * Does work on rank 0 alone, whose tokens visit the experts of all ranks; every rank of the grid
    * calls it. The others have no tokens, lend their experts to each pass of rank 0's model and
-   * return when the work is done.
+   * return when the work is done. A pass that fails on rank 0 alone leaves them in step, so that
+   * others may follow.
    *
-   * @param work passes without gradients
+   * @param work passes without gradients, made by any one thread at a time
    * @throws UsageException if there are several ranks and no experts
+   * @throws CommunicationException if a rank fails, or rank 0 where the others wait for it
    */
   public void onFirstRank(Runnable work) {
     lending.run(work);
+  }
+
+  /**
+   * Tells the ranks that lend their experts that there is nothing to do yet: they give up a first
+   * rank of which they hear nothing for their time-out. To be called between passes, by whoever
+   * makes them, while {@link #onFirstRank} lasts; otherwise it does nothing.
+   *
+   * @throws CommunicationException if one of them has failed
+   */
+  public void reassureRanks() {
+    lending.reassure();
   }
 
   /** An empty cache for one sequence; to be closed by the caller. */
@@ -324,23 +338,27 @@ public final class LanguageModel implements AutoCloseable {
   /** The stream behind the last norm, without anything for a way back. */
   private Tensor last(int[] ids, Rows rows, Watcher watcher) {
     requireKnown(ids);
-    lending.passBegins();
-    try (Scope scope = Scope.open()) {
+    try (Scope scope = Scope.open();
+        ExpertLending.Pass pass = lending.pass()) {
       Tensor x = scope.keep(vocabulary.embed(ids, rows));
       for (int i = 0; i < layers.size(); i++) {
-        x = layer(i, x, rows, watcher);
+        x = layer(i, x, rows, watcher, pass);
         scope.keep(x);
       }
       return scope.keep(finalNorm.forward(x));
     }
   }
 
-  private Tensor layer(int number, Tensor x, Rows rows, Watcher watcher) {
+  private Tensor layer(int number, Tensor x, Rows rows, Watcher watcher, ExpertLending.Pass pass) {
     try (Scope scope = Scope.open()) {
       Layer layer = layers.get(number);
       Tensor attended =
           x.add(layer.attention().forward(layer.attentionNorm().forward(x), rows).output());
-      Branch.Pass mixed = layer.mix().forward(layer.mixNorm().forward(attended), rows);
+      Tensor normed = layer.mixNorm().forward(attended);
+      Branch.Pass mixed =
+          settings.hasExperts(number)
+              ? pass.through(() -> layer.mix().forward(normed, rows))
+              : layer.mix().forward(normed, rows);
       if (mixed instanceof ExpertBranch.Routed routed) {
         watcher.choice(number, routed.choice());
       }

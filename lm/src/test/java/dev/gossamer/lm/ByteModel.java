@@ -2,6 +2,8 @@ package dev.gossamer.lm;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.distributed.RankGrid;
+import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.lm.data.Texts;
 import dev.gossamer.moe.Parameter;
@@ -26,11 +28,16 @@ public record ByteModel(LanguageModel model, TextTokenizer tokenizer, Threads th
    * @param folder where its tokens may be written
    */
   public static ByteModel open(Path folder, int context) {
+    return open(folder, context, RankGrid.flat(LocalRanks.alone()));
+  }
+
+  /** Likewise the same on each of several ranks, which divide its experts. */
+  public static ByteModel open(Path folder, int context, RankGrid grid) {
     try {
       ObjectNode tree = (ObjectNode) new ObjectMapper().readTree(MODEL.formatted(context));
       ModelSettings settings = ModelDocument.read(SettingsFile.of("test", tree));
       Threads threads = new Threads(1);
-      LanguageModel model = new LanguageModel(settings, 3, DType.FLOAT32, threads);
+      LanguageModel model = new LanguageModel(settings, 3, DType.FLOAT32, grid, threads);
       for (Parameter parameter : model.parameters()) {
         if (parameter.name().equals("embedding") || parameter.name().equals("head")) {
           parameter.value().mulInPlace(30);

@@ -42,6 +42,32 @@ class CausalProductTest {
   }
 
   @ParameterizedTest
+  @CsvSource({"1, 1, 1", "5, 6, 3", "200, 4, 1"})
+  void aLastTokensHeadsAtOnceEqualHeadByHead(int tokens, int heads, int kvHeads) {
+    try (Scope scope = Scope.open();
+        Generator generator = Generator.named("last", 1)) {
+      Tensor q = numbers(generator, 1, heads);
+      Tensor keys = numbers(generator, tokens, kvHeads).transpose(0, 1);
+      Tensor values = numbers(generator, tokens, kvHeads).transpose(0, 1);
+      Tensor alone = Tensor.zeros(q.dtype(), q.shape());
+      for (int head = 0; head < heads; head++) {
+        int kv = head / (heads / kvHeads);
+        CausalProduct.forward(
+            alone.select(1, head),
+            q.select(1, head),
+            keys.select(0, kv),
+            values.select(0, kv),
+            SCALE);
+      }
+      Tensor together = Tensor.zeros(q.dtype(), q.shape());
+      CausalProduct.ofLast(
+          together.reshape(kvHeads, -1, WIDTH), q.reshape(kvHeads, -1, WIDTH), keys, values, SCALE);
+      assertThat(alone.square().sum().item()).isPositive();
+      requireEqual(together, alone);
+    }
+  }
+
+  @ParameterizedTest
   @CsvSource({"256, 256, 1024", "64, 4096, 256", "4096, 4096, 128", "1, 1, 67108864"})
   void aCardsTileHoldsSoManyScores(long heads, long keys, long tile) {
     try (Scope scope = Scope.open()) {

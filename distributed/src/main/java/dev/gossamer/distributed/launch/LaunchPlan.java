@@ -16,6 +16,12 @@ import java.util.List;
  */
 public record LaunchPlan(
     List<String> command, Placement placement, Duration timeout, Duration grace, Path logs) {
+  /** The time to end, unless said otherwise. */
+  public static final Duration GRACE = Duration.ofSeconds(15);
+
+  /** Tells each rank, in seconds, how long it has from SIGTERM until it is killed. */
+  public static final String GRACE_VARIABLE = "GOSSAMER_GRACE";
+
   /** The command line itself has a minute to end after a signal. */
   private static final Duration LONGEST_GRACE = Duration.ofSeconds(30);
 
@@ -35,9 +41,9 @@ public record LaunchPlan(
     }
   }
 
-  /** No limit of time, 10 s to end, no files. */
+  /** No limit of time, {@link #GRACE} to end, no files. */
   public static LaunchPlan of(List<String> command, Placement placement) {
-    return new LaunchPlan(command, placement, Duration.ZERO, Duration.ofSeconds(10), Path.of(""));
+    return new LaunchPlan(command, placement, Duration.ZERO, GRACE, Path.of(""));
   }
 
   /** The same elsewhere. */

@@ -103,6 +103,7 @@ public final class Launcher {
       variables.putIfAbsent("OMP_NUM_THREADS", "1");
       variables.putIfAbsent("OPENBLAS_NUM_THREADS", "1");
     }
+    variables.put(LaunchPlan.GRACE_VARIABLE, String.valueOf(plan.grace().toSeconds()));
     variables.putAll(card);
     variables.putAll(place.variables());
     try {

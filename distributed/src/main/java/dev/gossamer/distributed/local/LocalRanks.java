@@ -4,7 +4,9 @@ import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.distributed.Communicator;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.failure.BadInputException;
+import dev.gossamer.tensor.failure.EnvironmentException;
 import dev.gossamer.tensor.failure.GossamerException;
+import dev.gossamer.tensor.failure.InterruptedRunException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.libtorch.Libtorch;
 import java.time.Duration;
@@ -33,8 +35,8 @@ public final class LocalRanks {
    * Runs the same work as every rank and returns when all have ended. Each rank computes on one
    * thread, in a scope of its own. When one fails, the exchanges of all others end at once.
    *
-   * @throws GossamerException the first rank's failure, naming the rank; wrong settings and files
-   *     name none
+   * @throws GossamerException the first rank's failure, naming the rank; wrong settings and files,
+   *     what the machine lacks and an interruption name none
    */
   public static void run(int size, Work work) {
     run(size, PATIENCE, work);
@@ -64,8 +66,10 @@ public final class LocalRanks {
     Collapse.RankFailure failure = collapse.first();
     if (failure != null) {
       if (failure.cause() instanceof UsageException
-          || failure.cause() instanceof BadInputException) {
-        throw (GossamerException) failure.cause(); // wrong for every rank alike
+          || failure.cause() instanceof BadInputException
+          || failure.cause() instanceof EnvironmentException
+          || failure.cause() instanceof InterruptedRunException) {
+        throw (GossamerException) failure.cause(); // concerns every rank alike
       }
       throw new CommunicationException(
           "Rank " + failure.rank() + " of " + size + " failed: " + failure.cause().getMessage(),

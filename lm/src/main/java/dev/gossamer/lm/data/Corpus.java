@@ -6,6 +6,7 @@ import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.files.PartFolder;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -43,6 +44,15 @@ public record Corpus(
     /** Its token file in a folder. */
     public Path in(Path folder) {
       return folder.resolve(stem() + ".bin");
+    }
+  }
+
+  /** The text that ships inside: the beginnings of four books, each a document. */
+  public static String excerpt() {
+    try (InputStream text = Corpus.class.getResourceAsStream("excerpt.txt")) {
+      return new String(text.readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new IllegalStateException("Cannot read what ships inside: excerpt.txt", e);
     }
   }
 

@@ -19,6 +19,7 @@ final class Call {
 
   private final HttpExchange exchange;
   private final IntConsumer answered;
+  private Optional<OutputStream> begun = Optional.empty(); // a body whose status has been sent
 
   /**
    * @param answered is told the status of the answer
@@ -83,7 +84,27 @@ final class Call {
     answer(error.status(), JSON, error.json().toString().getBytes(StandardCharsets.UTF_8));
   }
 
+  /**
+   * Tells a client that waits for JSON that it is being made: the first time by the status, which
+   * is 200 whatever will come of it, and each time by a line break, as JSON may have before it. It
+   * fails once the client has gone, which is the only way to notice.
+   */
+  void keepWaiting() throws IOException {
+    if (begun.isEmpty()) {
+      begun = Optional.of(begin(JSON));
+    }
+    begun.get().write('\n');
+    begun.get().flush();
+  }
+
+  /** Answers; if the status has been sent already, by what is left, the body. */
   void answer(int status, String type, byte[] body) throws IOException {
+    if (begun.isPresent()) {
+      try (OutputStream out = begun.get()) {
+        out.write(body);
+      }
+      return;
+    }
     exchange.getResponseHeaders().set("Content-Type", type);
     answered.accept(status);
     if (method().equals("HEAD")) {
@@ -98,11 +119,16 @@ final class Call {
 
   /** Begins an answer of events, to be closed by the caller. */
   EventStream events() throws IOException {
-    exchange.getResponseHeaders().set("Content-Type", "text/event-stream");
     exchange.getResponseHeaders().set("Cache-Control", "no-cache");
+    return new EventStream(begin("text/event-stream"));
+  }
+
+  /** A body of a length that nobody knows yet. */
+  private OutputStream begin(String type) throws IOException {
+    exchange.getResponseHeaders().set("Content-Type", type);
     exchange.getResponseHeaders().set("X-Accel-Buffering", "no"); // of proxies
     answered.accept(200);
     exchange.sendResponseHeaders(200, 0);
-    return new EventStream(exchange.getResponseBody());
+    return exchange.getResponseBody();
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.lm.serve;
 
+import dev.gossamer.distributed.CommunicationException;
 import dev.gossamer.lm.KeyValueCache;
 import dev.gossamer.lm.LanguageModel;
 import dev.gossamer.lm.data.TextTokenizer;
@@ -10,6 +11,7 @@ import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.failure.UsageException;
+import dev.gossamer.tensor.libtorch.Libtorch;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -17,6 +19,8 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.stream.Stream;
@@ -31,12 +35,16 @@ import org.slf4j.LoggerFactory;
  * come to hold are free, so that none that runs has to stop for want of memory.
  *
  * <p>Other threads submit and wait. A step that fails is taken again by each of its texts alone,
- * and ends those alone that fail then.
+ * and ends those alone that fail then. Where other ranks lend their experts, they hear of the
+ * engine also while it has nothing to do; one that fails ends it.
  */
 final class Engine implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Engine.class);
   private static final Duration SOON = Duration.ofSeconds(1);
   private static final Duration LATE = Duration.ofSeconds(60);
+
+  /** Less than the shortest time-out of ranks, a second. */
+  private static final Duration PULSE = Duration.ofMillis(400);
 
   private final LanguageModel model;
   private final TextTokenizer tokenizer;
@@ -52,7 +60,7 @@ final class Engine implements AutoCloseable {
   private double secondsPerText;
   private boolean draining;
   private boolean closed;
-  private boolean broken;
+  private Optional<GossamerException> failure = Optional.empty();
 
   /** How an engine is. */
   enum State {
@@ -87,7 +95,14 @@ final class Engine implements AutoCloseable {
         this::reserved);
     metrics.gauge(
         "gossamer_cache_tokens", "Of at most so many.", () -> (double) settings.cacheTokens());
-    this.thread = new Thread(this::run, "gossamer-engine");
+    int inside = Libtorch.intraOpThreads(); // as whoever starts it computes
+    this.thread =
+        new Thread(
+            () -> {
+              Libtorch.intraOpThreads(inside);
+              run();
+            },
+            "gossamer-engine");
     thread.setDaemon(true);
     thread.start();
   }
@@ -122,7 +137,7 @@ final class Engine implements AutoCloseable {
     }
     lock.lock();
     try {
-      if (draining || broken) {
+      if (draining || failure.isPresent()) {
         throw new RefusedException(
             Reason.ENDING, "The server takes no further text", "Ask another one", SOON);
       }
@@ -187,7 +202,17 @@ final class Engine implements AutoCloseable {
   State state() {
     lock.lock();
     try {
-      return broken ? State.FAILED : draining ? State.DRAINING : State.OK;
+      return failure.isPresent() ? State.FAILED : draining ? State.DRAINING : State.OK;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** What it could not go on after. */
+  Optional<GossamerException> failure() {
+    lock.lock();
+    try {
+      return failure;
     } finally {
       lock.unlock();
     }
@@ -243,34 +268,50 @@ final class Engine implements AutoCloseable {
 
   private void run() {
     try {
-      while (awaitWork()) {
-        step();
+      while (!isClosed()) {
+        if (awaitWork()) {
+          step();
+        } else {
+          model.reassureRanks();
+        }
       }
-    } catch (Throwable failure) {
-      LOG.error("The engine has failed", failure);
-      lock.lock();
-      broken = true;
-      lock.unlock();
+    } catch (CommunicationException e) {
+      fail(e);
+    } catch (Throwable e) {
+      LOG.error("The engine has failed", e);
+      fail(new GossamerException("The server has failed", "The lines above say why", e));
     } finally {
       endAll();
     }
   }
 
-  /** Waits until texts run, after letting in those that fit; false at the end. */
+  private void fail(GossamerException why) {
+    lock.lock();
+    failure = Optional.of(why);
+    lock.unlock();
+  }
+
+  private boolean isClosed() {
+    lock.lock();
+    try {
+      return closed;
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  /** Lets in those that fit, after waiting for some; false if there are none yet. */
   private boolean awaitWork() throws InterruptedException {
     lock.lock();
     try {
-      while (true) {
-        if (closed) {
-          return false;
-        }
+      dropUnwanted();
+      letIn();
+      if (running.isEmpty() && !closed) {
+        changed.await(PULSE.toMillis(), TimeUnit.MILLISECONDS);
         dropUnwanted();
         letIn();
-        if (!running.isEmpty()) {
-          return true;
-        }
-        changed.await();
       }
+      return !running.isEmpty() && !closed;
     } finally {
       lock.unlock();
     }
@@ -315,7 +356,7 @@ final class Engine implements AutoCloseable {
   }
 
   private void endAll() {
-    boolean failed = state() == State.FAILED;
+    boolean failed = failure().isPresent();
     lock.lock();
     List<ServedText> all = Stream.concat(running.stream(), waiting.stream()).toList();
     lock.unlock();
@@ -352,6 +393,8 @@ final class Engine implements AutoCloseable {
       Tensor logits;
       try {
         logits = logits(shares);
+      } catch (CommunicationException e) {
+        throw e; // no pass can follow
       } catch (RuntimeException | OutOfMemoryError e) {
         if (shares.size() == 1) {
           fail(shares.get(0).text(), e);

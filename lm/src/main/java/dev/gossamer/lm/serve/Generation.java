@@ -21,6 +21,9 @@ import java.util.UUID;
 record Generation(String name, ModelSettings model, TextTokenizer tokenizer, Engine engine) {
   private static final Duration SILENCE = Duration.ofSeconds(1);
 
+  /** A whole answer that takes longer begins before it is there. */
+  private static final Duration PATIENCE = Duration.ofSeconds(3);
+
   void complete(Call call, byte[] body) throws IOException, InterruptedException {
     RequestFields fields = fields(body);
     Order order = Order.completion(fields, model, tokenizer);
@@ -77,17 +80,26 @@ record Generation(String name, ModelSettings model, TextTokenizer tokenizer, Eng
         for (int i = 0; i < order.echoes().size(); i++) {
           choices.get(i).echo(order.echoes().get(i));
         }
-        for (int left = choices.size(); left > 0; ) {
-          TextEvent event = next(submission).orElse(null);
-          if (event != null) {
-            take(choices, event);
-            left -= event.isLast() ? 1 : 0;
-          }
-        }
+        await(submission, choices, call);
         call.answer(answer.whole(choices, order.promptTokens()));
       }
     } finally {
       submission.cancel(); // whatever was not answered to its end
+    }
+  }
+
+  /** Takes all events; the client hears now and then that it is waited for. */
+  private static void await(Submission submission, List<ChoiceText> choices, Call call)
+      throws IOException, InterruptedException {
+    long due = System.nanoTime() + PATIENCE.toNanos();
+    for (int left = choices.size(); left > 0; ) {
+      Optional<TextEvent> event = next(submission);
+      event.ifPresent(some -> take(choices, some));
+      left -= event.isPresent() && event.get().isLast() ? 1 : 0;
+      if (left > 0 && System.nanoTime() - due >= 0) {
+        call.keepWaiting();
+        due = System.nanoTime() + SILENCE.toNanos();
+      }
     }
   }
 

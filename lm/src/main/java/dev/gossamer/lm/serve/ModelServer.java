@@ -252,9 +252,7 @@ public final class ModelServer implements AutoCloseable {
    */
   public void awaitEnd(BooleanSupplier asked) throws InterruptedException {
     while (!asked.getAsBoolean()) {
-      if (engine.state() == Engine.State.FAILED) {
-        throw new GossamerException("The server has failed", "The lines above say why");
-      }
+      throwFailure();
       synchronized (changed) {
         changed.wait(GLANCE.toMillis());
       }
@@ -266,6 +264,7 @@ public final class ModelServer implements AutoCloseable {
    *
    * @param grace how long they may go on
    * @return how many were given up
+   * @throws GossamerException if it has met what it cannot go on after
    */
   public int stop(Duration grace) throws InterruptedException {
     engine.drain();
@@ -273,7 +272,16 @@ public final class ModelServer implements AutoCloseable {
     int left = idle ? 0 : texts();
     engine.close();
     awaitAnswers();
+    throwFailure();
     return left;
+  }
+
+  private void throwFailure() throws InterruptedException {
+    if (engine.failure().isPresent()) {
+      engine.close();
+      awaitAnswers(); // each is told
+      throw engine.failure().get();
+    }
   }
 
   private void answering(int more) {

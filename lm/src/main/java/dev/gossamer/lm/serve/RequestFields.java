@@ -2,9 +2,12 @@ package dev.gossamer.lm.serve;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.core.exc.StreamConstraintsException;
+import com.fasterxml.jackson.core.io.JsonEOFException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.MissingNode;
 import java.io.IOException;
@@ -54,13 +57,11 @@ final class RequestFields {
     try {
       root = JSON.readTree(body);
     } catch (JsonProcessingException e) {
-      throw ApiError.body(
-          "The body is not valid JSON"
-              + Optional.ofNullable(e.getLocation())
-                  .map(at -> " at line " + at.getLineNr() + ", column " + at.getColumnNr())
-                  .orElse("")
-              + ": "
-              + e.getOriginalMessage().lines().findFirst().orElse(""));
+      String where =
+          Optional.ofNullable(e.getLocation())
+              .map(at -> " at line " + at.getLineNr() + ", column " + at.getColumnNr())
+              .orElse("");
+      throw ApiError.body("The body is not valid JSON" + where + ": " + inPlainWords(e));
     } catch (IOException e) {
       throw ApiError.body("The body is not valid UTF-8");
     }
@@ -68,6 +69,20 @@ final class RequestFields {
       throw ApiError.body("The body is no JSON object");
     }
     return new RequestFields(root);
+  }
+
+  /** Jackson names its own switches and classes; a person wants to know what to mend. */
+  private static String inPlainWords(JsonProcessingException e) {
+    if (e instanceof JsonEOFException) {
+      return "it ends before the object does. Send all of it";
+    }
+    if (e instanceof MismatchedInputException) {
+      return "something follows the object. Send one object";
+    }
+    if (e instanceof StreamConstraintsException) {
+      return "it is nested too deeply, or a name or number in it is too long";
+    }
+    return e.getOriginalMessage().lines().findFirst().orElse("");
   }
 
   /** A field's value; missing if it is {@code null}. */

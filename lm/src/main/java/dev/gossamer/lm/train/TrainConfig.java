@@ -8,18 +8,19 @@ import dev.gossamer.lm.data.Corpus;
 import dev.gossamer.lm.data.DocumentReader;
 import dev.gossamer.lm.data.TextTokenizer;
 import dev.gossamer.lm.data.TokenFile;
+import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.failure.GossamerException;
 import dev.gossamer.tensor.failure.UsageException;
 import dev.gossamer.tensor.files.PartFile;
 import dev.gossamer.tensor.settings.SettingsFile;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * What a person says of a run: a file or a preset, of which single values may be replaced. {@code
@@ -29,22 +30,33 @@ public final class TrainConfig {
   /** Those that ship inside. */
   public static final List<String> PRESETS = List.of("tiny", "small", "speed");
 
+  private static final String VOCABULARY = "vocabulary";
   private static final ObjectMapper JSON = new ObjectMapper();
 
   private final String name;
+  private final ObjectNode written;
   private final ObjectNode root;
 
-  private TrainConfig(String name, ObjectNode root) {
+  /**
+   * @param written as the file or preset has it
+   * @param root with what replaces some of it
+   */
+  private TrainConfig(String name, ObjectNode written, ObjectNode root) {
     this.name = name;
+    this.written = written;
     this.root = root;
   }
 
+  private static TrainConfig of(String name, SettingsFile file) {
+    ObjectNode tree = file.tree();
+    return new TrainConfig(name, tree, tree);
+  }
+
   /**
-   * @throws dev.gossamer.tensor.failure.BadInputException if there is no such file, or it is not
-   *     one object of JSON
+   * @throws BadInputException if there is no such file, or it is not one object of JSON
    */
   public static TrainConfig of(Path file) {
-    return new TrainConfig(file.toString(), SettingsFile.read(file).tree());
+    return of(file.toString(), SettingsFile.read(file));
   }
 
   /**
@@ -55,8 +67,7 @@ public final class TrainConfig {
       throw new UsageException(
           "Unknown preset '" + name + "'", "Use " + String.join(", ", PRESETS) + ", or --config");
     }
-    return new TrainConfig(
-        "preset " + name, SettingsFile.resource(TrainConfig.class, name + ".json").tree());
+    return of("preset " + name, SettingsFile.resource(TrainConfig.class, name + ".json"));
   }
 
   /**
@@ -79,7 +90,7 @@ public final class TrainConfig {
     } else {
       at.set(keys[keys.length - 1], parsed);
     }
-    return new TrainConfig(name, changed);
+    return new TrainConfig(name, written, changed);
   }
 
   private static JsonNode parsed(String value) {
@@ -110,15 +121,40 @@ public final class TrainConfig {
    * The run's settings.
    *
    * @param data folder of tokens, whose vocabulary the model has unless another is named
+   * @throws BadInputException if the file, or the folder of tokens, is not as it should be
+   * @throws UsageException if it is what replaces the file's values
    */
   public TrainSettings settings(Path data) {
-    ObjectNode tree = root.deepCopy();
+    OptionalInt vocabulary =
+        root.path("model") instanceof ObjectNode model && !model.has(VOCABULARY)
+            ? OptionalInt.of(TokenFile.open(Corpus.Split.TRAIN.in(data)).index().vocabulary())
+            : OptionalInt.empty();
+    try {
+      return read(root, vocabulary);
+    } catch (BadInputException e) {
+      if (complaint(written, vocabulary).equals(Optional.of(e.getMessage()))) {
+        throw e;
+      }
+      throw new UsageException(e.found(), e.remedy(), e);
+    }
+  }
+
+  private TrainSettings read(ObjectNode from, OptionalInt vocabulary) {
+    ObjectNode tree = from.deepCopy();
     tree.remove("data");
-    if (tree.path("model") instanceof ObjectNode model && !model.has("vocabulary")) {
-      TokenFile tokens = TokenFile.open(Corpus.Split.TRAIN.in(data));
-      model.put("vocabulary", tokens.index().vocabulary());
+    if (tree.path("model") instanceof ObjectNode model && !model.has(VOCABULARY)) {
+      vocabulary.ifPresent(size -> model.put(VOCABULARY, size));
     }
     return TrainSettings.read(SettingsFile.of(name, tree));
+  }
+
+  private Optional<String> complaint(ObjectNode from, OptionalInt vocabulary) {
+    try {
+      read(from, vocabulary);
+      return Optional.empty();
+    } catch (GossamerException e) {
+      return Optional.of(e.getMessage());
+    }
   }
 
   /**
@@ -131,13 +167,12 @@ public final class TrainConfig {
     if (Files.exists(Corpus.Split.TRAIN.in(folder))) {
       return;
     }
-    try (InputStream text = Corpus.class.getResourceAsStream("excerpt.txt")) {
+    try {
       Files.createDirectories(folder.toAbsolutePath().getParent());
       Path file = Files.createTempFile("gossamer-excerpt", ".txt");
       Path last = Files.createTempFile("gossamer-excerpt", ".txt");
       try {
-        Files.copy(text, file, StandardCopyOption.REPLACE_EXISTING);
-        String all = Files.readString(file);
+        String all = Corpus.excerpt();
         int at = all.lastIndexOf("\f\n");
         Files.writeString(file, all.substring(0, at));
         Files.writeString(last, all.substring(at + 2));

@@ -55,6 +55,8 @@ class ModelServerTest {
   private static final Duration GRACE = Duration.ofSeconds(30);
   private static final EngineSettings ROOM = new EngineSettings(16, 40_000, 64, 64);
   private static final int MAX_BODY = 20_000;
+  private static final String CHAT =
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}], \"max_tokens\": 9}";
 
   @TempDir private static Path folder;
   private static ByteModel opened;
@@ -427,6 +429,71 @@ class ModelServerTest {
     }
   }
 
+  /** One that has all places for much longer than a test. */
+  private static Socket endless(ModelServer to, String more) throws IOException {
+    Socket socket = socket(to);
+    raw(
+        socket,
+        "/v1/completions",
+        "{\"prompt\": \"a\", \"max_tokens\": 2000, \"n\": 50, \"ignore_eos\": true" + more + "}");
+    assertThat(socket.getInputStream().read()).isEqualTo('H');
+    return socket;
+  }
+
+  @Test
+  void aClientThatLeavesAWholeAnswerEndsItsText() throws Exception {
+    try (ModelServer own = start(new EngineSettings(1, 2048, 64, 64), Optional.empty())) {
+      endless(own, "").close(); // once it has heard that its answer is being made
+      HttpResponse<String> next =
+          send(posting(own, "/v1/completions", "{\"prompt\": \"a\", \"max_tokens\": 1}"));
+      assertThat(json(next.body()).at("/usage/completion_tokens").asInt()).isEqualTo(1);
+      assertThat(metric(own, "gossamer_texts_total{finish=\"cancelled\"}")).isPositive();
+      assertThat(metric(own, "gossamer_disconnects_total")).isEqualTo(1);
+      assertThat(metric(own, "gossamer_generated_tokens_total")).isLessThan(50 * 2000);
+    }
+  }
+
+  @Test
+  void aWholeAnswerThatTakesLongBeginsBeforeItIsThere() throws Exception {
+    try (ModelServer own = start(new EngineSettings(1, 2048, 64, 64), Optional.empty());
+        Socket first = endless(own, ", \"stream\": true")) {
+      HttpResponse<InputStream> waiting =
+          client.send(
+              posting(
+                      own,
+                      "/v1/completions",
+                      "{\"prompt\": \"The sea\", \"max_tokens\": 3, \"temperature\": 0,"
+                          + " \"ignore_eos\": true}")
+                  .build(),
+              BodyHandlers.ofInputStream()); // returns with the head
+      assertThat(waiting.statusCode()).isEqualTo(200);
+      assertThat(waiting.headers().firstValue("Content-Length")).isEmpty();
+      assertThat(waiting.headers().firstValue("Content-Type")).contains("application/json");
+      InputStream body = waiting.body();
+      assertThat(body.read()).isEqualTo('\n');
+      assertThat(body.read()).isEqualTo('\n');
+      first.close();
+      JsonNode root = json(new String(body.readAllBytes(), UTF_8));
+      assertThat(root.at("/choices/0/text").asText())
+          .isEqualTo(alone("The sea", SamplingSettings.GREEDY, 3));
+    }
+  }
+
+  @Test
+  void aWholeAnswerThatHasBegunEndsWithItsError() throws Exception {
+    ModelServer own = start(new EngineSettings(1, 2048, 64, 64), Optional.empty());
+    try (own;
+        Socket first = endless(own, ", \"stream\": true")) {
+      HttpResponse<InputStream> waiting =
+          client.send(
+              posting(own, "/v1/chat/completions", CHAT).build(), BodyHandlers.ofInputStream());
+      assertThat(waiting.statusCode()).isEqualTo(200);
+      own.stop(Duration.ofMillis(1));
+      JsonNode root = json(new String(waiting.body().readAllBytes(), UTF_8));
+      assertThat(root.at("/error/code").asText()).isEqualTo("server_stopping");
+    }
+  }
+
   private static Socket socket(ModelServer to) throws IOException {
     URI uri = URI.create(to.url());
     return new Socket(InetAddress.getByName(uri.getHost()), uri.getPort());
@@ -447,8 +514,11 @@ class ModelServerTest {
       delimiter = '|',
       quoteCharacter = '`',
       value = {
-        "{ | | invalid_json | The body is not valid JSON at line 1",
+        "{ | | invalid_json | not valid JSON at line 1, column 2: it ends before the object does",
+        "{'prompt': 'a', 'n' | | invalid_json | column 20: it ends before the object does. Send all",
+        "{'prompt': 'a', 'stop': ['b | | invalid_json | it ends before the object does. Send all",
         "{'prompt': 'a'} x | | invalid_json | not valid JSON",
+        "{'prompt': 'a'} {} | | invalid_json | something follows the object. Send one object",
         "{'prompt': 'a', 'prompt': 'b'} | | invalid_json | not valid JSON",
         "[] | | invalid_json | no JSON object",
         "{} | prompt | | 'prompt' is no string",

@@ -52,7 +52,7 @@ class Rows:
 
     def project_heads(self, x, norm, weight, bias, eps, table, out):
         """out: [heads, rows, head_dim]"""
-        self.kernels.launch("project_heads", (x.size(0),), 128, 0, x, x.stride(0), norm, weight, bias, eps, table, out,
+        self.kernels.launch(f"project_heads_{self.head_dim}", (x.size(0),), 128, 0, x, x.stride(0), norm, weight, bias, eps, table, out,
                             out.stride(0), out.stride(1))
 
 

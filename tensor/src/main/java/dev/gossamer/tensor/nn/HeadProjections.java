@@ -14,8 +14,7 @@ public record HeadProjections(
     int heads, Linear toQuery, Linear toKey, Linear toValue, Norm queryNorm, Norm keyNorm) {
   /** Room for the heads of all tokens of x {@code [batch, tokens, width]}. */
   public AttentionHeads room(Tensor x) {
-    return AttentionHeads.room(
-        dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
+    return AttentionHeads.room(dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
   }
 
   /** The type of the rows that are projected. */
@@ -35,6 +34,7 @@ public record HeadProjections(
     Tensor input = Precision.of(rows, dtype());
     AttentionHeads.write(toQuery.apply(input), Optional.of(queryNorm), table, to.query(), start);
     AttentionHeads.write(toKey.apply(input), Optional.of(keyNorm), table, to.key(), start);
-    AttentionHeads.write(toValue.apply(input), Optional.empty(), Optional.empty(), to.value(), start);
+    AttentionHeads.write(
+        toValue.apply(input), Optional.empty(), Optional.empty(), to.value(), start);
   }
 }

@@ -215,7 +215,11 @@ final class RowKernels {
    */
   Tensor norm(Tensor rows, RmsNorm norm) {
     Tensor out = Tensor.empty(rows.dtype(), rows.device(), rows.shape());
-    project(rows, Optional.of(norm), Optional.empty(), AttentionHeads.ofRows(out, rows.size(2) / COLUMNS));
+    project(
+        rows,
+        Optional.of(norm),
+        Optional.empty(),
+        AttentionHeads.ofRows(out, rows.size(2) / COLUMNS));
     return out;
   }
 

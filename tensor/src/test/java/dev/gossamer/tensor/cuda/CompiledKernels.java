@@ -14,7 +14,8 @@ import java.util.List;
 public final class CompiledKernels {
   private CompiledKernels() {}
 
-  public static byte[] image(Path temp, KernelSource source, String architecture, List<String> options)
+  public static byte[] image(
+      Path temp, KernelSource source, String architecture, List<String> options)
       throws IOException, InterruptedException {
     try {
       return source.compile(architecture, options);

@@ -3,8 +3,8 @@ package dev.gossamer.tensor.nn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Device;
+import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;

@@ -225,8 +225,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
     Tensor patches = config.patches().cut(LatentLayout.FRAMES_FIRST.exchange(latents), grid);
     Tensor video = patchEmbedding.apply(patches).to(DType.FLOAT32);
     if (config.positions() == Positions.SINUSOIDAL) {
-      video =
-          video.add(config.sines(video.device(), grid.frames(), grid.height(), grid.width()));
+      video = video.add(config.sines(video.device(), grid.frames(), grid.height(), grid.width()));
     }
     return Tensor.cat(1, text.to(DType.FLOAT32), video);
   }

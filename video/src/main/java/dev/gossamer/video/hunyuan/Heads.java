@@ -10,8 +10,7 @@ final class Heads {
   private Heads() {}
 
   /** The video's in a block of two streams, and those of all tokens in a block of one. */
-  static HeadProjections of(
-      Parameters parameters, String prefix, HunyuanTransformerConfig config) {
+  static HeadProjections of(Parameters parameters, String prefix, HunyuanTransformerConfig config) {
     return of(parameters, config, prefix + ".to_%s", prefix + ".norm_%s");
   }
 

@@ -209,7 +209,8 @@ public final class HunyuanTransformer implements AutoCloseable {
 
   /** {@code [tokens, headDim]}: pairs (cos, sin) of the video's tokens, (1, 0) of the text's. */
   private Tensor rotation(TokenGrid grid, Device device) {
-    Tensor video = config.rotaryEmbedding().table(device, grid.frames(), grid.height(), grid.width());
+    Tensor video =
+        config.rotaryEmbedding().table(device, grid.frames(), grid.height(), grid.width());
     float[] still = new float[grid.textAfter() * config.headDim()];
     for (int i = 0; i < still.length; i += 2) {
       still[i] = 1;

@@ -55,8 +55,7 @@ record SingleBlock(Linear modulation, HeadProjections projections, Linear up, Li
               x.size(1),
               (start, rows) -> {
                 Tensor run = x.narrow(1, start, rows);
-                Tensor inner =
-                    up.apply(norm.apply(run, projections.dtype()), Activation.GELU_TANH);
+                Tensor inner = up.apply(norm.apply(run, projections.dtype()), Activation.GELU_TANH);
                 Tensor both = Tensor.cat(2, AttentionHeads.join(attended, start, rows), inner);
                 new Residual(run).add(output.apply(both), vectors.at(2));
               });

@@ -123,8 +123,10 @@ class CogVideoXTransformerTest {
     Golden golden = Golden.open("/goldens/embeddings/io.safetensors");
     CogVideoXTransformerConfig fiveB = released("rope");
     try (Scope scope = Scope.open()) {
-      assertRotation(golden, "cog64_480x720x13", "cog64_index", fiveB.rotation(Device.CPU, 13, 30, 45));
-      assertRotation(golden, "cog64_320x720x5", "cog64_crop_index", fiveB.rotation(Device.CPU, 5, 20, 45));
+      assertRotation(
+          golden, "cog64_480x720x13", "cog64_index", fiveB.rotation(Device.CPU, 13, 30, 45));
+      assertRotation(
+          golden, "cog64_320x720x5", "cog64_crop_index", fiveB.rotation(Device.CPU, 5, 20, 45));
       int[] crop = fiveB.crop(20, 45);
       assertThat(new long[] {crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3]})
           .containsExactly(golden.tensor("cog64_320x720_crop").toLongs());

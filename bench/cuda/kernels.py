@@ -127,8 +127,7 @@ class Kernels:
 
 
 def options(head_dim, fp16, arch, defines=()):
-    more = [*defines, *os.environ.get("DEFINES", "").split()]
-    return ["--std=c++17", f"-DHEAD_DIM={head_dim}", f"-DELEMENT_FP16={int(fp16)}", f"--gpu-architecture={arch}"] + ["-D" + d for d in more]
+    return ["--std=c++17", f"-DHEAD_DIM={head_dim}", f"-DELEMENT_FP16={int(fp16)}", f"--gpu-architecture={arch}"] + ["-D" + d for d in defines]
 
 
 PORTABLE = ["kmeans.cu", "select.cu", "attention.cu"]

@@ -1,6 +1,6 @@
 """Times every kernel and the whole warm call against dense attention in the same run.
 
-python3 measure.py [--shapes NAME,..] [--json FILE] [--seconds N] [--variants]
+python3 measure.py [--shapes NAME,..] [--json FILE] [--seconds N]
 
 Rates are TFLOP/s of the products that the selection asks for (4 D per selected query-key pair; pseudo-keys are not
 counted), so padding, partial tiles and the tail count as time only.
@@ -14,8 +14,7 @@ import time
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from kernels import Kernels
-from pipeline import Clustered, attention_bytes
+from pipeline import Clustered
 
 SHAPES = {  # heads, tokens, head size
     "wan-1.3b": (12, 32760, 128),
@@ -25,17 +24,6 @@ SHAPES = {  # heads, tokens, head size
     "hunyuan-129": (24, 119056, 128),
     "hunyuan-176k": (24, 176656, 128),
 }
-
-
-VARIANTS = (  # of the attention kernel: name, blocks of 8 keys in a tile (0: as usual), defines
-    ("before", 0, ("SPLIT_SHORT=0", "LAZY_RESCALE=0")),
-    ("lazy", 0, ("SPLIT_SHORT=0",)),
-    ("split", 0, ("LAZY_RESCALE=0",)),
-    ("poly 1/8", 0, ("POLY_EVERY=8",)),
-    ("poly 1/4", 0, ("POLY_EVERY=4",)),
-    ("poly 1/2", 0, ("POLY_EVERY=2",)),
-    ("no turns", 0, ("PING_PONG=0",)),
-)
 
 
 def milliseconds(run, least=3, most=20, budget=1.0):
@@ -88,7 +76,7 @@ def made_sizes(layer, side, parts):
     side.labels.copy_(labels.to(torch.int16))
 
 
-def attention_alone(q, k, v, parts, density, dense, budget, variants=()):
+def attention_alone(q, k, v, parts, density, dense, budget):
     """The attention kernel over clusters of Dirichlet(2) sizes and random selections, no tail."""
     heads, tokens, D = q.size(1), q.size(2), q.size(3)
     layer = Clustered(q, *parts, most=128)
@@ -103,12 +91,10 @@ def attention_alone(q, k, v, parts, density, dense, budget, variants=()):
     layer.score(q, scorer=0, limit=density)
     out = torch.empty_like(q)
     rows = []
-    kernels = [("sm90", True, None, None)] + ([] if variants else [("portable", False, None, None)])
-    kernels += [(name, True, module, shared) for name, module, shared in variants]
-    for name, hopper, module, shared in kernels:
+    for name, hopper in (("sm90", True), ("portable", False)):
         def run():
             layer.item_count[1] = 0
-            layer.attend(q, out, None, False, hopper, module, shared)
+            layer.attend(q, out, None, False, hopper)
         layer.plan(False)
         ms = milliseconds(run, 3, 10, budget)
         flops = 4 * D * int(layer.pairs)
@@ -133,10 +119,9 @@ def assignment(q, budget, counts=(65, 160, 412, 1024)):
     return rows
 
 
-def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, passes=1, most=128,
-              defines=()):
+def warm_call(q, k, v, dense_ms, budget, name, query_clusters, key_clusters, limit, tail, scorer, passes=1, most=128):
     heads, tokens, D = q.size(1), q.size(2), q.size(3)
-    layer = Clustered(q, query_clusters, key_clusters, most=most, defines=defines)
+    layer = Clustered(q, query_clusters, key_clusters, most=most)
     layer.seed(q, layer.queries, 0)
     layer.seed(k, layer.keys, 1)
     out = torch.empty_like(q)
@@ -185,7 +170,6 @@ def main():
     parser.add_argument("--shapes", default=",".join(SHAPES))
     parser.add_argument("--json")
     parser.add_argument("--seconds", type=float, default=0.5, help="time for one figure")
-    parser.add_argument("--variants", action="store_true", help="also variants of the attention kernel")
     options = parser.parse_args()
     properties = torch.cuda.get_device_properties(0)
     result = dict(card=properties.name, processors=properties.multi_processor_count, torch=torch.__version__, shapes=[])
@@ -200,18 +184,10 @@ def main():
         print(f"{name}: {heads} x {tokens} x {D}; dense " + ", ".join(
             f"{key} {ms:.2f} ms {flops / ms / 1e9:.0f} TFLOP/s" for key, ms in times.items()), flush=True)
         dense = flops / best / 1e9
-        variants = []
-        if options.variants:
-            for name, blocks, defines in VARIANTS:
-                blocks = blocks or (24 if D == 64 else 16)
-                shared = attention_bytes(2 * D, blocks * 8, 2)
-                module = Kernels(["attention_sm90.cu"], D, False, "sm_90a", (f"TILE_BLOCKS={blocks}", *defines))
-                variants.append((name, module, shared))
         row["attention"] = []
         for parts in ((65, 412), (128, 512)):
-            row["attention"] += attention_alone(q, k, v, parts, 0.2, dense, options.seconds, variants)
-        if not options.variants:
-            row["assignment"] = assignment(q, options.seconds / 2)
+            row["attention"] += attention_alone(q, k, v, parts, 0.2, dense, options.seconds)
+        row["assignment"] = assignment(q, options.seconds / 2)
         key_clusters = min(1024, max(512, tokens // 32))
         row["calls"] = [
             warm_call(q, k, v, best, options.seconds, "default", 160, key_clusters, 0.10, True, 1),

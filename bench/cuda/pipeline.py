@@ -56,13 +56,13 @@ class Clustered:
     """State and scratch of one layer's attention."""
 
     def __init__(self, q, query_clusters, key_clusters, text_before=0, text_after=0, most=TILE_ROWS, hopper=True,
-                 arch="sm_90a", extremes=False, defines=()):
+                 arch="sm_90a", extremes=False):
         batch, per_batch, tokens, head_dim = q.shape
         self.heads, self.tokens, self.D = batch * per_batch, tokens, head_dim
         self.text = int(text_before + text_after > 0)
         self.video = (text_before, tokens - text_after)
         self.hopper = hopper
-        self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch, defines)
+        self.kernels = Kernels(PORTABLE + (HOPPER if hopper else []), head_dim, q.dtype == torch.float16, arch)
         device, dtype = q.device, q.dtype
         self.queries = Side(self.heads, tokens, head_dim, query_clusters, self.text, dtype, device)
         self.keys = Side(self.heads, tokens, head_dim, key_clusters, self.text, dtype, device)
@@ -190,20 +190,19 @@ class Clustered:
                             self.queries.offsets, self.queries.K, self.keys.offsets, self.keys.K, self.tokens,
                             self.items, self.item_count, self.pairs, self.facts)
 
-    def attend(self, q, out, lse=None, tail=True, hopper=None, kernels=None, shared=None):
+    def attend(self, q, out, lse=None, tail=True, hopper=None):
         keys, row = self.keys, 2 * self.D
         tail_parts = (self.tail_keys, self.tail_values, self.log_sizes) if tail else (None, None, None)
         arguments = (*view(q), self.tokens, self.queries.order, self.key_blocks, self.value_blocks, self.blocks,
                      keys.offsets, keys.block_starts, keys.K, keys.KP, *tail_parts, self.selection, self.groups,
                      self.group_blocks, self.items, self.item_count, 1 / math.sqrt(self.D),
                      *view_without_heads(out), lse)
-        kernels = kernels or self.kernels
         if self.hopper if hopper is None else hopper:
             tile = 128 if self.D == 128 else 192
-            shared = shared or attention_bytes(row, tile, 2)
-            kernels.launch("attend_sm90", (self.processors,), 384, shared, *arguments)
+            shared = attention_bytes(row, tile, 2)
+            self.kernels.launch("attend_sm90", (self.processors,), 384, shared, *arguments)
         else:
-            kernels.launch("attend", (self.item_bound,), 256, 384 * row, *arguments)
+            self.kernels.launch("attend", (self.item_bound,), 256, 384 * row, *arguments)
 
     def call(self, q, k, v, out, lse=None, tail=True, **selection):
         """A warm call: one iteration on both sides, selection, attention."""

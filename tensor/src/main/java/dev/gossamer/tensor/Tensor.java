@@ -746,6 +746,11 @@ public final class Tensor implements AutoCloseable {
     return own(handle().linear(weight.handle(), handleOrNull(bias)));
   }
 
+  /** {@link #geluTanh} of {@link #linear}; on a card in one operation, rounded once. */
+  public Tensor linearGeluTanh(Tensor weight, Tensor bias) {
+    return own(handle().linearGeluTanh(weight.handle(), bias.handle()));
+  }
+
   /** Layer normalisation over the last dimension; weight and bias may be null. */
   public Tensor layerNorm(Tensor weight, Tensor bias, double eps) {
     return own(handle().layerNorm(handleOrNull(weight), handleOrNull(bias), eps));

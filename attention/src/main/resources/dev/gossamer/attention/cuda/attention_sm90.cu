@@ -10,28 +10,9 @@
 #include "stream.cuh"
 #include "wgmma.cuh"
 
-#ifndef TILE_BLOCKS // blocks of 8 keys; narrow heads leave registers for more
-#define TILE_BLOCKS (HEAD_DIM == 64 ? 24 : 16)
-#endif
-#ifndef STAGES
-#define STAGES 2
-#endif
-#ifndef PING_PONG
-#define PING_PONG 1
-#endif
-#ifndef SPLIT_SHORT // items of at most 64 queries: the warpgroups share their tiles of keys
-#define SPLIT_SHORT 1
-#endif
-#ifndef LAZY_RESCALE // sums keep an earlier maximum until weights would grow beyond 2^8
-#define LAZY_RESCALE 1
-#endif
-#if SPLIT_SHORT && STAGES != 2
-#error "a warpgroup that passes by a tile counts on stages in turns"
-#endif
-#ifndef POLY_EVERY // of how many blocks the exponentials of one are a polynomial; 0: of none
-#define POLY_EVERY 0
-#endif
-
+constexpr int TILE_BLOCKS = HEAD_DIM == 64 ? 24 : 16; // of 8 keys; narrow heads leave registers for more
+// A warpgroup that passes by a tile of the other counts on two.
+constexpr int STAGES = 2;
 constexpr int CONSUMERS = 2;
 constexpr int TILE_ROWS = 64 * CONSUMERS;
 constexpr int TILE_KEYS = TILE_BLOCKS * 8;
@@ -109,15 +90,6 @@ __device__ __forceinline__ void fetch(int source, int run, const T* blocks, cons
              reinterpret_cast<const char*>(run < 0 ? tail : blocks) + (i64)source * BLOCK_BYTES,
              abs(run) * BLOCK_BYTES, barrier);
   }
-}
-
-// 2^x by the units that multiply, for x below 9; relative error 1e-4, less than a weight is rounded by.
-__device__ __forceinline__ float exp2Poly(float x) {
-  constexpr float WHOLE = 12582912; // adding it leaves the nearest whole number in the lowest bits
-  float shifted = fmaxf(x, -126) + WHOLE;
-  float f = fmaxf(x, -126) - (shifted - WHOLE);
-  float p = fmaf(fmaf(fmaf(0.055171669f, f, 0.24261113f), f, 0.69326097f), f, 0.99992806f);
-  return __int_as_float(__float_as_int(p) + (__float_as_int(shifted) << 23));
 }
 
 // grid: number of multiprocessors, block 384, dynamic shared memory sizeof(Shared) + 1,024 rounded
@@ -279,7 +251,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
     Turn<STAGES> keyStage;
     Turn<STAGES> valueStage;
     Turn<PLANS> place;
-    if (PING_PONG && consumer == CONSUMERS - 1) namedArrive(1, 256);
+    if (consumer == CONSUMERS - 1) namedArrive(1, 256);
     while (true) {
       barrierWait(sharedAddress(&shared.itemFull[turn.place]), turn.phase);
       Item item = shared.items[turn.place];
@@ -289,7 +261,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       int tiles = __shfl_sync(0xffffffffu, (item.allBlocks + TILE_BLOCKS - 1) / TILE_BLOCKS, 0);
       char* mine = shared.queries[turn.place];
       // Few queries are both warpgroups', who then take every other tile of keys.
-      bool split = SPLIT_SHORT && __shfl_sync(0xffffffffu, (int)(item.rows <= 64 && tiles > 1), 0);
+      bool split = __shfl_sync(0xffffffffu, (int)(item.rows <= 64 && tiles > 1), 0);
       u64 queries = describe(sharedAddress(mine) + (split ? 0 : consumer * 8 * BLOCK_BYTES));
       float o[HEAD_DIM / 2];
       float s[TILE_KEYS / 2];
@@ -298,12 +270,8 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
       float sum[2] = {0, 0};
       float center[2] = {0, 0};
 
-      auto myTurn = [&]() {
-        if (PING_PONG) namedSync(1 + consumer, 256);
-      };
-      auto yourTurn = [&]() {
-        if (PING_PONG) namedArrive(1 + (consumer + 1) % CONSUMERS, 256);
-      };
+      auto myTurn = [&]() { namedSync(1 + consumer, 256); };
+      auto yourTurn = [&]() { namedArrive(1 + (consumer + 1) % CONSUMERS, 256); };
       auto multiplyKeys = [&]() {
         u64 keys = describe(sharedAddress(shared.keys[keyStage.place]));
 #pragma unroll
@@ -367,7 +335,8 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
               higher = fmaxf(higher, fmaxf(s[4 * b + 2 * half], s[4 * b + 2 * half + 1]));
             }
             higher = maxOfQuad(higher);
-            bool same = LAZY_RESCALE && higher * factor <= top[half] * factor + 8;
+            // Sums keep an earlier maximum until weights would grow beyond 2^8.
+            bool same = higher * factor <= top[half] * factor + 8;
             if (same) higher = top[half];
             grew |= !same;
             float origin = higher == MINUS_INFINITY ? 0 : higher * factor;
@@ -379,8 +348,7 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
 #pragma unroll
               for (int i = 0; i < 2; i++) {
                 float& x = s[4 * b + 2 * half + i];
-                bool poly = POLY_EVERY > 0 && b % max(1, POLY_EVERY) == 0;
-                x = poly ? exp2Poly(x * factor - origin) : exp2Fast(x * factor - origin);
+                x = exp2Fast(x * factor - origin);
                 added += x;
               }
             }

@@ -679,10 +679,7 @@ __device__ __forceinline__ void updateKeys(
 //   extremes     T [heads][2][KP][D] or null: largest, then smallest key in every dimension, minus
 //                center; zero for an empty cluster
 //   farDistance, farToken     as in update_centroids
-#ifndef UPDATE_BLOCKS
-#define UPDATE_BLOCKS 3 // of a multiprocessor
-#endif
-extern "C" __global__ void __launch_bounds__(256, UPDATE_BLOCKS)
+extern "C" __global__ void __launch_bounds__(256, 4)
 update_both(const T* x, i64 xBatch, i64 xHead, i64 xToken, const int* orderQ,
             const int* offsetsQ, int KQ, int euclideanQ, int CQ, float* centroidsQ,
             float* farDistanceQ, int* farTokenQ, const T* k, i64 kBatch, i64 kHead,

@@ -1,16 +1,13 @@
 package dev.gossamer.attention.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.abort;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.cuda.Card;
+import dev.gossamer.tensor.cuda.CompiledKernels;
 import dev.gossamer.tensor.cuda.KernelSource;
-import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
@@ -39,44 +36,9 @@ class KernelFilesTest {
     KernelSource source = KernelSource.of(ClusterKernels.class, file);
     for (int headDim : new int[] {64, 128}) {
       List<String> options = List.of("-DHEAD_DIM=" + headDim, "-DELEMENT_FP16=0");
-      assertThat(compiled(source, architecture, options)).startsWith(0x7f, 'E', 'L', 'F');
+      assertThat(CompiledKernels.image(temp, source, architecture, options))
+          .startsWith(0x7f, 'E', 'L', 'F');
     }
-  }
-
-  private byte[] compiled(KernelSource source, String architecture, List<String> options)
-      throws IOException, InterruptedException {
-    try {
-      return source.compile(architecture, options);
-    } catch (EnvironmentException e) {
-      return byNvcc(source, architecture, options, e.getMessage());
-    }
-  }
-
-  private byte[] byNvcc(
-      KernelSource source, String architecture, List<String> options, String otherwise)
-      throws IOException, InterruptedException {
-    Path file = Files.writeString(temp.resolve(source.name()), source.code());
-    Path image = temp.resolve("image.cubin");
-    ProcessBuilder nvcc =
-        new ProcessBuilder(
-                "nvcc",
-                "-cubin",
-                "-std=c++17",
-                "-arch=" + architecture,
-                "-o",
-                image + "",
-                file + "")
-            .redirectErrorStream(true);
-    nvcc.command().addAll(1, options);
-    Process process;
-    try {
-      process = nvcc.start();
-    } catch (IOException e) {
-      return abort("neither NVRTC nor nvcc is here: " + otherwise);
-    }
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as(said).isZero();
-    return Files.readAllBytes(image);
   }
 
   @Test

@@ -6,32 +6,23 @@ import org.bytedeco.pytorch.IValueVector;
 import org.bytedeco.pytorch.OperatorHandle;
 import org.bytedeco.pytorch.Tensor;
 
-/** An operator of libtorch that the bindings have no method for, found by its name. */
-final class NamedOperator {
-  private final String name;
-  private final int left; // arguments behind the tensors, which stay as they are by default
-
+/**
+ * An operator of libtorch that the bindings have no method for.
+ *
+ * @param name for example {@code aten::_grouped_mm}
+ */
+record NamedOperator(String name) {
   /**
-   * @param name for example {@code aten::_grouped_mm}
-   * @param left how many optional arguments follow the tensors that are given
+   * @param arguments all that its schema lists, in that order: a tensor, a {@code Double}, a {@code
+   *     Boolean}, or null for none
+   * @return the one tensor that it returns
    */
-  NamedOperator(String name, int left) {
-    this.name = name;
-    this.left = left;
-  }
-
-  /** The one tensor that it returns. */
-  Tensor of(Tensor... arguments) {
+  Tensor of(Object... arguments) {
     try (OperatorHandle operator = Dispatcher.singleton().findSchemaOrThrow(name, "");
         IValueVector stack = new IValueVector()) {
-      for (Tensor argument : arguments) {
-        try (IValue value = new IValue(argument)) {
+      for (Object argument : arguments) {
+        try (IValue value = value(argument)) {
           stack.push_back(value);
-        }
-      }
-      for (int i = 0; i < left; i++) {
-        try (IValue none = new IValue()) {
-          stack.push_back(none);
         }
       }
       operator.callBoxed(stack);
@@ -40,5 +31,18 @@ final class NamedOperator {
         return new Tensor(tensor);
       }
     }
+  }
+
+  private IValue value(Object argument) {
+    if (argument == null) {
+      return new IValue();
+    } else if (argument instanceof Tensor tensor) {
+      return new IValue(tensor);
+    } else if (argument instanceof Double number) {
+      return new IValue(number.doubleValue());
+    } else if (argument instanceof Boolean flag) {
+      return new IValue(flag.booleanValue());
+    }
+    throw new IllegalArgumentException("Operator " + name + " takes no " + argument);
   }
 }

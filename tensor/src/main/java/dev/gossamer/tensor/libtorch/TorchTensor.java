@@ -60,7 +60,9 @@ public final class TorchTensor implements AutoCloseable {
 
   private static final long MAX = 2;
 
-  private static final NamedOperator GROUPED_PRODUCT = new NamedOperator("aten::_grouped_mm", 2);
+  private static final NamedOperator GROUPED_PRODUCT = new NamedOperator("aten::_grouped_mm");
+  private static final NamedOperator ACTIVATED_PRODUCT =
+      new NamedOperator("aten::_addmm_activation");
 
   private static final TensorOptional NO_TENSOR = new TensorOptional();
   private static final ScalarTypeOptional NO_TYPE = new ScalarTypeOptional();
@@ -670,7 +672,7 @@ public final class TorchTensor implements AutoCloseable {
   }
 
   public TorchTensor groupedMatmul(TorchTensor other, TorchTensor ends) {
-    return of("groupedMatmul", () -> GROUPED_PRODUCT.of(at, other.at, ends.at));
+    return of("groupedMatmul", () -> GROUPED_PRODUCT.of(at, other.at, ends.at, null, null));
   }
 
   public TorchTensor norm(long dim, boolean keepDim) {
@@ -681,6 +683,26 @@ public final class TorchTensor implements AutoCloseable {
     return lacksProducts(weight)
         ? inFloat32(weight, bias, TorchTensor::linear)
         : of("linear", () -> optional(bias, b -> torch.linear(at, weight.at, b)));
+  }
+
+  /** The GELU behind a product. Only a card's is the tanh one when libtorch does both at once. */
+  public TorchTensor linearGeluTanh(TorchTensor weight, TorchTensor bias) {
+    if (!at.is_cuda()) {
+      try (TorchTensor product = linear(weight, bias)) {
+        return product.geluTanh();
+      }
+    }
+    return of(
+        "linearGeluTanh",
+        () -> {
+          long[] shape = at.shape();
+          shape[shape.length - 1] = weight.at.size(0);
+          try (Tensor rows = at.flatten(0, -2);
+              Tensor right = weight.at.t();
+              Tensor product = ACTIVATED_PRODUCT.of(bias.at, rows, right, 1.0, 1.0, true)) {
+            return product.reshape(shape);
+          }
+        });
   }
 
   /** A product of a tensor, a weight and perhaps a bias. */

@@ -3,6 +3,7 @@ package dev.gossamer.tensor.nn;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
+import java.util.Optional;
 
 /**
  * Queries, keys and values of one layer, each {@code [batch, heads, tokens, headDim]} in the
@@ -19,19 +20,34 @@ public record AttentionHeads(Tensor query, Tensor key, Tensor value) {
   }
 
   /**
-   * Writes a run of tokens.
+   * Writes a run of tokens into one of the three: normalised, then turned, where they are.
    *
-   * @param queries {@code [batch, rows, heads, headDim]}, any floating type; likewise the others
+   * @param rows projected, {@code [batch, rows, width]}, any floating type
+   * @param norm over the whole width or, with weights of that size, over each head
+   * @param table {@code [rows, headDim]} FLOAT32, the rotation of these tokens
+   * @param to {@code [batch, heads, tokens, headDim]}
    * @param start first token of the run
    */
-  public void write(Tensor queries, Tensor keys, Tensor values, long start) {
-    write(queries, query, start);
-    write(keys, key, start);
-    write(values, value, start);
+  static void write(
+      Tensor rows, Optional<Norm> norm, Optional<Tensor> table, Tensor to, long start) {
+    Tensor room = to.narrow(2, start, rows.size(1));
+    Optional<RowKernels> kernels =
+        RowKernels.fits(rows, norm, room) ? RowKernels.of(rows) : Optional.empty();
+    if (kernels.isPresent()) {
+      kernels.get().project(rows, norm, table, room);
+      return;
+    }
+    long heads = to.size(1);
+    boolean whole = norm.isPresent() && norm.get().weight().size(0) == rows.size(2);
+    Tensor split = split(whole ? norm.get().apply(rows) : rows, heads);
+    Tensor normed = norm.isEmpty() || whole ? split : norm.get().apply(split);
+    Tensor turned = table.isPresent() ? RotaryEmbedding.rotate(normed, table.get()) : normed;
+    room.copyFrom(turned.transpose(1, 2));
   }
 
-  private static void write(Tensor rows, Tensor to, long start) {
-    to.narrow(2, start, rows.size(1)).copyFrom(rows.transpose(1, 2));
+  /** {@code [batch, rows, width]} as {@code [batch, heads, rows, width / heads]}; a view. */
+  public static Tensor ofRows(Tensor rows, long heads) {
+    return split(rows, heads).transpose(1, 2);
   }
 
   /** {@code [batch, rows, width]} as {@code [batch, rows, heads, width / heads]}; a view. */

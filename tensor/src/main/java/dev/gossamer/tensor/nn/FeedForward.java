@@ -31,6 +31,6 @@ public record FeedForward(Linear up, Activation activation, Linear down) {
   }
 
   public Tensor apply(Tensor x) {
-    return down.apply(activation.apply(up.apply(x)));
+    return down.apply(up.apply(x, activation));
   }
 }

@@ -1,5 +1,6 @@
 package dev.gossamer.tensor.nn;
 
+import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 
@@ -10,7 +11,7 @@ import dev.gossamer.tensor.weights.Parameters;
  * @param bias {@code [width]}
  * @param eps added to the variance
  */
-public record LayerNorm(Tensor weight, Tensor bias, double eps) {
+public record LayerNorm(Tensor weight, Tensor bias, double eps) implements Norm {
   /** Reads {@code prefix.weight} and {@code prefix.bias}, both [width]. */
   public static LayerNorm of(Parameters parameters, String prefix, long width, double eps) {
     return new LayerNorm(
@@ -40,11 +41,19 @@ public record LayerNorm(Tensor weight, Tensor bias, double eps) {
         eps);
   }
 
-  /**
-   * @param x {@code [.., width]}
-   * @return the same shape, FLOAT32
-   */
+  @Override
   public Tensor apply(Tensor x) {
     return Precision.float32(x).layerNorm(Precision.float32(weight), Precision.float32(bias), eps);
+  }
+
+  /**
+   * {@link #apply(Tensor)} in the type of the layer that takes it.
+   *
+   * @param x {@code [.., width]}
+   */
+  public Tensor apply(Tensor x, DType dtype) {
+    return RowKernels.ofResidual(x, dtype)
+        .map(kernels -> kernels.norm(x, this, dtype))
+        .orElseGet(() -> Precision.of(apply(x), dtype));
   }
 }

@@ -50,6 +50,17 @@ public final class Linear {
     return Precision.of(x, weight.dtype()).linear(weight, bias);
   }
 
+  /** {@link #apply(Tensor)}, activated: on a card by the product itself, where it can. */
+  public Tensor apply(Tensor x, Activation activation) {
+    boolean atOnce =
+        activation == Activation.GELU_TANH
+            && bias != null
+            && RowKernels.wanted(weight.device(), weight.dtype());
+    return atOnce
+        ? Precision.of(x, weight.dtype()).linearGeluTanh(weight, bias)
+        : activation.apply(apply(x));
+  }
+
   /** {@code [out, in]}. */
   public Tensor weight() {
     return weight;

@@ -1,5 +1,6 @@
 package dev.gossamer.tensor.nn;
 
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -24,17 +25,17 @@ public record RotaryEmbedding(double theta, List<Integer> parts) {
   /**
    * The rotation of every token of a grid, row-major (last axis fastest).
    *
+   * @param device that spreads the angles over the grid and gets the table
    * @param sizes tokens along each axis
-   * @return {@code [tokens, headDim]} FLOAT32 on the processor, pairs (cos, sin); for {@link
-   *     Tensor#rotatePairs}
+   * @return {@code [tokens, headDim]} FLOAT32, pairs (cos, sin); for {@link Tensor#rotatePairs}
    */
-  public Tensor table(long... sizes) {
+  public Tensor table(Device device, long... sizes) {
     double[][] positions = new double[sizes.length][];
     for (int axis = 0; axis < sizes.length; axis++) {
       positions[axis] = new double[Math.toIntExact(sizes[axis])];
       Arrays.setAll(positions[axis], position -> position);
     }
-    return tableAt(positions);
+    return tableAt(device, positions);
   }
 
   /**
@@ -42,14 +43,14 @@ public record RotaryEmbedding(double theta, List<Integer> parts) {
    *
    * @param positions along each axis
    */
-  public Tensor tableAt(double[]... positions) {
+  public Tensor tableAt(Device device, double[]... positions) {
     if (positions.length != parts.size()) {
       throw new IllegalArgumentException(
           "A grid of " + positions.length + " axes for " + parts.size());
     }
     List<Tensor> axes = new ArrayList<>();
     for (int axis = 0; axis < positions.length; axis++) {
-      axes.add(alongAxis(parts.get(axis), positions[axis]));
+      axes.add(alongAxis(parts.get(axis), positions[axis]).to(device));
     }
     return GridTable.of(axes);
   }

@@ -1,6 +1,7 @@
 package dev.gossamer.tensor.nn;
 
 import dev.gossamer.tensor.DType;
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import java.util.List;
 
@@ -23,21 +24,20 @@ public record SinusoidalPositions(int width, double spatialScale, double tempora
     }
   }
 
-  /** {@code [frames * height * width, width]} FLOAT32 on the processor, last axis fastest. */
-  public Tensor table(int frames, int height, int columns) {
+  /** {@code [frames * height * width, width]} FLOAT32, last axis fastest. */
+  public Tensor table(Device device, int frames, int height, int columns) {
     int side = width * 3 / 8;
     Tensor ordered =
         GridTable.of(
             List.of(
-                alongAxis(frames, temporalScale, width / 4),
-                alongAxis(height, spatialScale, side),
-                alongAxis(columns, spatialScale, side)));
+                alongAxis(frames, temporalScale, width / 4).to(device),
+                alongAxis(height, spatialScale, side).to(device),
+                alongAxis(columns, spatialScale, side).to(device)));
     return Tensor.cat(
-            1,
-            ordered.narrow(1, 0, width / 4),
-            ordered.narrow(1, width / 4 + side, side),
-            ordered.narrow(1, width / 4, side))
-        .to(DType.FLOAT32);
+        1,
+        ordered.narrow(1, 0, width / 4),
+        ordered.narrow(1, width / 4 + side, side),
+        ordered.narrow(1, width / 4, side));
   }
 
   private static Tensor alongAxis(int positions, double scale, int part) {
@@ -50,6 +50,6 @@ public record SinusoidalPositions(int width, double spatialScale, double tempora
         values[position * part + half + j] = Math.cos(angle);
       }
     }
-    return Tensor.of(values, positions, part);
+    return Tensor.of(values, positions, part).to(DType.FLOAT32);
   }
 }

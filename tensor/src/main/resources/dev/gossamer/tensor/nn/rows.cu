@@ -1,7 +1,6 @@
 // What stands between the products of a transformer, row by row: a token's row is read once and
 // written once. float32 inside; compiled for
 //   -DWIDTH=n           columns of a row, a multiple of 8
-//   -DHEAD_DIM=64|128   columns of a head
 //   -DELEMENT_FP16=0|1  bf16 (0) or fp16 tensors
 // Rows are contiguous and aligned to 16 bytes. A block takes a row.
 #include <cuda_bf16.h>
@@ -67,13 +66,14 @@ __device__ __forceinline__ float sumOfBlock(float x, float* scratch) {
   return sum;
 }
 
-// x += y gate, where there is a y, and out = (x - mean) / sqrt(variance + eps) weight + bias.
+// x += y gate, where there is a y, and out = (x - mean) / sqrt(variance + eps) weight + bias,
+// where there is an out.
 //
 // grid (rows), block 128
 //   x       float [rows], stride xRow
 //   y       T [rows], stride yRow, or null; gate float [WIDTH] or null for 1
 //   weight, bias  float [WIDTH]
-//   out     T [rows], stride outRow
+//   out     T [rows], stride outRow, or null; then weight and bias are not read
 extern "C" __global__ void __launch_bounds__(THREADS)
 add_layer_norm(float* x, i64 xRow, const T* y, i64 yRow, const float* gate, const float* weight,
                const float* bias, float eps, T* out, i64 outRow) {
@@ -99,6 +99,7 @@ add_layer_norm(float* x, i64 xRow, const T* y, i64 yRow, const float* gate, cons
       for (int i = 0; i < 8; i++) sum += held[m][i];
     }
   }
+  if (out == nullptr) return;
   float mean = sumOfBlock(sum, scratch[0]) / WIDTH;
   float squares = 0;
 #pragma unroll
@@ -129,25 +130,28 @@ add_layer_norm(float* x, i64 xRow, const T* y, i64 yRow, const float* gate, cons
 
 constexpr int NO_NORM = 0;
 constexpr int RMS_OF_ROW = 1;   // weight float [WIDTH]
-constexpr int RMS_OF_HEAD = 2;  // weight float [HEAD_DIM]
-constexpr int LAYER_OF_HEAD = 3; // weight, bias float [HEAD_DIM]
+constexpr int RMS_OF_HEAD = 2;  // weight float [COLUMNS]
+constexpr int LAYER_OF_HEAD = 3; // weight, bias float [COLUMNS]
 
+template <int COLUMNS>
 __device__ __forceinline__ float sumOfHead(float x) {
 #pragma unroll
-  for (int i = HEAD_DIM / 16; i > 0; i >>= 1) x += __shfl_xor_sync(0xffffffffu, x, i);
+  for (int i = COLUMNS / 16; i > 0; i >>= 1) x += __shfl_xor_sync(0xffffffffu, x, i);
   return x;
 }
 
-// A projection's rows normalised, turned and laid out by heads; or only some of that.
+// A projection's rows normalised, turned and laid out by heads of so many columns; or only some of
+// that.
 //
 // grid (rows), block 128
 //   in      T [rows], stride inRow
 //   norm    one of the numbers above
-//   table   float [rows][HEAD_DIM], pairs (cos, sin), or null: no rotation
+//   table   float [rows][COLUMNS], pairs (cos, sin), or null: no rotation
 //   out     T: column c of head h of a row at h outHead + row outRow + c
-extern "C" __global__ void __launch_bounds__(THREADS)
-project_heads(const T* in, i64 inRow, int norm, const float* weight, const float* bias, float eps,
-              const float* table, T* out, i64 outHead, i64 outRow) {
+template <int COLUMNS>
+__device__ __forceinline__ void projectHeads(const T* in, i64 inRow, int norm, const float* weight,
+                                             const float* bias, float eps, const float* table,
+                                             T* out, i64 outHead, i64 outRow) {
   __shared__ float scratch[THREADS / 32];
   float held[MINE][8];
   float squares = 0;
@@ -165,20 +169,20 @@ project_heads(const T* in, i64 inRow, int norm, const float* weight, const float
 #pragma unroll
   for (int m = 0; m < MINE; m++) {
     int chunk = m * THREADS + threadIdx.x;
-    int column = chunk * 8 % HEAD_DIM;
+    int column = chunk * 8 % COLUMNS;
     float factor = ofRow;
     float mean = 0;
     if (norm == LAYER_OF_HEAD) {
       float sum = 0;
 #pragma unroll
       for (int i = 0; i < 8; i++) sum += held[m][i];
-      mean = sumOfHead(sum) / HEAD_DIM;
+      mean = sumOfHead<COLUMNS>(sum) / COLUMNS;
     }
     if (norm >= RMS_OF_HEAD) {
       float square = 0;
 #pragma unroll
       for (int i = 0; i < 8; i++) square += (held[m][i] - mean) * (held[m][i] - mean);
-      factor = rsqrtf(sumOfHead(square) / HEAD_DIM + eps);
+      factor = rsqrtf(sumOfHead<COLUMNS>(square) / COLUMNS + eps);
     }
     if (chunk < CHUNKS) {
       if (norm != NO_NORM) {
@@ -191,7 +195,7 @@ project_heads(const T* in, i64 inRow, int norm, const float* weight, const float
       }
       if (table != nullptr) {
         float turn[8];
-        load(turn, table + (i64)blockIdx.x * HEAD_DIM + column);
+        load(turn, table + (i64)blockIdx.x * COLUMNS + column);
 #pragma unroll
         for (int i = 0; i < 8; i += 2) {
           float a = held[m][i];
@@ -200,7 +204,19 @@ project_heads(const T* in, i64 inRow, int norm, const float* weight, const float
           held[m][i + 1] = a * turn[i + 1] + b * turn[i];
         }
       }
-      store(out + chunk * 8 / HEAD_DIM * outHead + blockIdx.x * outRow + column, held[m]);
+      store(out + chunk * 8 / COLUMNS * outHead + blockIdx.x * outRow + column, held[m]);
     }
   }
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+project_heads_64(const T* in, i64 inRow, int norm, const float* weight, const float* bias,
+                 float eps, const float* table, T* out, i64 outHead, i64 outRow) {
+  projectHeads<64>(in, inRow, norm, weight, bias, eps, table, out, outHead, outRow);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+project_heads_128(const T* in, i64 inRow, int norm, const float* weight, const float* bias,
+                  float eps, const float* table, T* out, i64 outHead, i64 outRow) {
+  projectHeads<128>(in, inRow, norm, weight, bias, eps, table, out, outHead, outRow);
 }

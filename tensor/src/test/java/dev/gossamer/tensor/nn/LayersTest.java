@@ -69,6 +69,19 @@ class LayersTest {
     }
   }
 
+  @Test
+  void aProductWithItsGeluIsTheOneAndThenTheOther() {
+    try (Scope scope = Scope.open();
+        Generator random = Generator.seeded(5)) {
+      Tensor x = random.normal(2, 3, 8);
+      Tensor weight = random.normal(4, 8);
+      Tensor bias = random.normal(4);
+      Tensor both = x.linearGeluTanh(weight, bias);
+      assertThat(both.shape()).containsExactly(2, 3, 4);
+      assertThat(Golden.maxDifference(both, x.linear(weight, bias).geluTanh())).isZero();
+    }
+  }
+
   private static double geluTanh(double x) {
     return 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x)));
   }

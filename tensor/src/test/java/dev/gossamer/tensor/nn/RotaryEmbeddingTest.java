@@ -3,6 +3,7 @@ package dev.gossamer.tensor.nn;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Generator;
 import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
@@ -29,7 +30,7 @@ class RotaryEmbeddingTest {
   void laysAGridOutRowByRow() {
     try (Scope scope = Scope.open()) {
       assertTable(
-          new RotaryEmbedding(10_000, WAN).table(2, 3, 4),
+          new RotaryEmbedding(10_000, WAN).table(Device.CPU, 2, 3, 4),
           golden.tensor("wan128_grid_2x3x4_cos"),
           golden.tensor("wan128_grid_2x3x4_sin"));
     }
@@ -41,7 +42,7 @@ class RotaryEmbeddingTest {
       Tensor positions = golden.tensor("wan128_positions");
       long from = 0;
       for (int part : WAN) {
-        Tensor table = new RotaryEmbedding(10_000, List.of(part)).table(1024);
+        Tensor table = new RotaryEmbedding(10_000, List.of(part)).table(Device.CPU, 1024);
         assertTable(
             table.indexSelect(0, positions),
             golden.tensor("wan128_cos").narrow(1, from, part),
@@ -67,7 +68,7 @@ class RotaryEmbeddingTest {
   void leavesDistancesBetweenPositionsInTheProduct() {
     try (Scope scope = Scope.open();
         Generator random = Generator.seeded(5)) {
-      Tensor table = new RotaryEmbedding(10_000, List.of(16)).table(40);
+      Tensor table = new RotaryEmbedding(10_000, List.of(16)).table(Device.CPU, 40);
       Tensor query = random.normal(1, 1, 1, 16);
       Tensor key = random.normal(1, 1, 1, 16);
       double near = product(query, key, table, 3, 7);

@@ -7,9 +7,10 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
+import dev.gossamer.tensor.nn.HeadProjections;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
-import dev.gossamer.tensor.nn.RotaryEmbedding;
+import dev.gossamer.tensor.nn.Residual;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.Parameters;
 import java.util.Optional;
@@ -22,13 +23,8 @@ import java.util.Optional;
 final class CogVideoXBlock {
   private static final double HEAD_EPS = 1e-6;
 
-  private final int heads;
   private final Modulation attentionNorm;
-  private final Linear toQuery;
-  private final Linear toKey;
-  private final Linear toValue;
-  private final LayerNorm queryNorm;
-  private final LayerNorm keyNorm;
+  private final HeadProjections projections;
   private final Linear toOut;
   private final Modulation feedForwardNorm;
   private final FeedForward feedForward;
@@ -78,13 +74,15 @@ final class CogVideoXBlock {
 
   CogVideoXBlock(Parameters parameters, String prefix, CogVideoXTransformerConfig config) {
     int width = config.width();
-    this.heads = config.heads();
     this.attentionNorm = Modulation.of(parameters, prefix + ".norm1", config);
-    this.queryNorm = LayerNorm.of(parameters, prefix + ".attn1.norm_q", config.headDim(), HEAD_EPS);
-    this.keyNorm = LayerNorm.of(parameters, prefix + ".attn1.norm_k", config.headDim(), HEAD_EPS);
-    this.toQuery = Linear.of(parameters, prefix + ".attn1.to_q", width, width);
-    this.toKey = Linear.of(parameters, prefix + ".attn1.to_k", width, width);
-    this.toValue = Linear.of(parameters, prefix + ".attn1.to_v", width, width);
+    this.projections =
+        new HeadProjections(
+            config.heads(),
+            Linear.of(parameters, prefix + ".attn1.to_q", width, width),
+            Linear.of(parameters, prefix + ".attn1.to_k", width, width),
+            Linear.of(parameters, prefix + ".attn1.to_v", width, width),
+            LayerNorm.of(parameters, prefix + ".attn1.norm_q", config.headDim(), HEAD_EPS),
+            LayerNorm.of(parameters, prefix + ".attn1.norm_k", config.headDim(), HEAD_EPS));
     this.toOut = Linear.of(parameters, prefix + ".attn1.to_out.0", width, width);
     this.feedForwardNorm = Modulation.of(parameters, prefix + ".norm2", config);
     this.feedForward =
@@ -98,9 +96,7 @@ final class CogVideoXBlock {
    */
   void apply(Tensor x, Tensor time, Part[] parts, Attention attention, int step, RowRuns runs) {
     try (Scope scope = Scope.open()) {
-      AttentionHeads projected =
-          AttentionHeads.room(
-              toQuery.dtype(), x.device(), x.size(0), heads, x.size(1), x.size(2) / heads);
+      AttentionHeads projected = projections.room(x);
       Tensor[] gates = new Tensor[parts.length];
       for (int i = 0; i < parts.length; i++) {
         Steered steered = attentionNorm.steer(time, parts[i].vectors());
@@ -121,16 +117,11 @@ final class CogVideoXBlock {
         part.tokens(),
         (offset, rows) -> {
           long start = part.start() + offset;
-          Tensor input = norm.apply(x.narrow(1, start, rows)).to(toQuery.dtype());
-          Tensor query = queryNorm.apply(AttentionHeads.split(toQuery.apply(input), heads));
-          Tensor key = keyNorm.apply(AttentionHeads.split(toKey.apply(input), heads));
-          if (part.rotation().isPresent()) {
-            Tensor table = part.rotation().get().narrow(0, offset, rows);
-            query = RotaryEmbedding.rotate(query, table);
-            key = RotaryEmbedding.rotate(key, table);
-          }
-          Tensor value = AttentionHeads.split(toValue.apply(input), heads);
-          projected.write(query, key, value, start);
+          projections.project(
+              norm.apply(x.narrow(1, start, rows), projections.dtype()),
+              part.rotation().map(table -> table.narrow(0, offset, rows)),
+              projected,
+              start);
         });
   }
 
@@ -141,11 +132,14 @@ final class CogVideoXBlock {
         part.tokens(),
         (offset, rows) -> {
           long start = part.start() + offset;
-          Tensor run = x.narrow(1, start, rows);
-          run.addMulInPlace(
-              toOut.apply(AttentionHeads.join(attended, start, rows)).to(run.dtype()), gate);
-          run.addMulInPlace(
-              feedForward.apply(steered.norm().apply(run)).to(run.dtype()), steered.gate());
+          Residual run = new Residual(x.narrow(1, start, rows));
+          Tensor fed =
+              run.addThenNorm(
+                  toOut.apply(AttentionHeads.join(attended, start, rows)),
+                  gate,
+                  steered.norm(),
+                  projections.dtype());
+          run.add(feedForward.apply(fed), steered.gate());
         });
   }
 }

@@ -216,7 +216,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
 
   private Optional<Tensor> rotation(TokenGrid grid, Device device) {
     return config.positions() == Positions.ROTARY
-        ? Optional.of(config.rotation(grid.frames(), grid.height(), grid.width()).to(device))
+        ? Optional.of(config.rotation(device, grid.frames(), grid.height(), grid.width()))
         : Optional.empty();
   }
 
@@ -225,8 +225,7 @@ public final class CogVideoXTransformer implements AutoCloseable {
     Tensor patches = config.patches().cut(LatentLayout.FRAMES_FIRST.exchange(latents), grid);
     Tensor video = patchEmbedding.apply(patches).to(DType.FLOAT32);
     if (config.positions() == Positions.SINUSOIDAL) {
-      video =
-          video.add(config.sines(grid.frames(), grid.height(), grid.width()).to(video.device()));
+      video = video.add(config.sines(video.device(), grid.frames(), grid.height(), grid.width()));
     }
     return Tensor.cat(1, text.to(DType.FLOAT32), video);
   }
@@ -245,7 +244,9 @@ public final class CogVideoXTransformer implements AutoCloseable {
         (start, rows) ->
             result
                 .narrow(1, start, rows)
-                .copyFrom(output.apply(norm.apply(finalNorm.apply(video.narrow(1, start, rows))))));
+                .copyFrom(
+                    output.apply(
+                        norm.apply(finalNorm.apply(video.narrow(1, start, rows)), dtype()))));
     return result;
   }
 

@@ -1,5 +1,6 @@
 package dev.gossamer.video.cogvideox;
 
+import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.BadInputException;
 import dev.gossamer.tensor.nn.RotaryEmbedding;
@@ -153,23 +154,23 @@ public record CogVideoXTransformerConfig(
   }
 
   /** What is added to the video's tokens, {@code [tokens, width]}. */
-  Tensor sines(int frames, int height, int columns) {
+  Tensor sines(Device device, int frames, int height, int columns) {
     return new SinusoidalPositions(width(), spatialScale, temporalScale)
-        .table(frames, height, columns);
+        .table(device, frames, height, columns);
   }
 
   /** How queries and keys of the video's tokens are turned, {@code [tokens, headDim]}. */
-  Tensor rotation(int frames, int height, int columns) {
+  Tensor rotation(Device device, int frames, int height, int columns) {
     int side = headDim * 3 / 8;
     RotaryEmbedding embedding = new RotaryEmbedding(THETA, List.of(headDim - 2 * side, side, side));
     if (token == Token.VOLUME) {
-      return embedding.table(frames, height, columns);
+      return embedding.table(device, frames, height, columns);
     }
     double[] times = new double[frames];
     Arrays.setAll(times, frame -> frame);
     int[] crop = crop(height, columns);
     return embedding.tableAt(
-        times, spread(crop[0], crop[2], height), spread(crop[1], crop[3], columns));
+        device, times, spread(crop[0], crop[2], height), spread(crop[1], crop[3], columns));
   }
 
   /**

@@ -22,7 +22,7 @@ record DualBlock(TokenStream video, TokenStream text) implements Block {
       long texts = x.size(1) - videos;
       Modulation videoVectors = video.modulate(pass.signal());
       Modulation textVectors = text.modulate(pass.signal());
-      AttentionHeads heads = video.projection().room(x);
+      AttentionHeads heads = video.projections().room(x);
       video.project(x, 0, videos, videoVectors, pass, heads);
       text.project(x, videos, texts, textVectors, pass, heads);
       Tensor attended = attention.attend(heads.query(), heads.key(), heads.value(), pass.step());

@@ -190,7 +190,7 @@ public final class HunyuanTransformer implements AutoCloseable {
       Device device = output.weight().device();
       Tensor signal = conditioning.embed(timestep, guidance, prompt.pooled().to(device)).silu();
       Tensor x = embed(latents.to(device), prompt.text().to(device), timestep, grid);
-      Pass pass = new Pass(signal, rotation(grid).to(device), grid.videoTokens(), step, runs);
+      Pass pass = new Pass(signal, rotation(grid, device), grid.videoTokens(), step, runs);
       for (int i = 0; i < blocks.count(); i++) {
         Attention attention = session.attention(i, branch);
         blocks.run(i, block -> block.apply(x, pass, attention));
@@ -208,13 +208,14 @@ public final class HunyuanTransformer implements AutoCloseable {
   }
 
   /** {@code [tokens, headDim]}: pairs (cos, sin) of the video's tokens, (1, 0) of the text's. */
-  private Tensor rotation(TokenGrid grid) {
-    Tensor video = config.rotaryEmbedding().table(grid.frames(), grid.height(), grid.width());
+  private Tensor rotation(TokenGrid grid, Device device) {
+    Tensor video =
+        config.rotaryEmbedding().table(device, grid.frames(), grid.height(), grid.width());
     float[] still = new float[grid.textAfter() * config.headDim()];
     for (int i = 0; i < still.length; i += 2) {
       still[i] = 1;
     }
-    return Tensor.cat(0, video, Tensor.of(still, grid.textAfter(), config.headDim()));
+    return Tensor.cat(0, video, Tensor.of(still, grid.textAfter(), config.headDim()).to(device));
   }
 
   /** The last normalisation and projection, {@code [1, tokens, patch]}. */
@@ -226,7 +227,7 @@ public final class HunyuanTransformer implements AutoCloseable {
         (start, rows) ->
             result
                 .narrow(1, start, rows)
-                .copyFrom(output.apply(norm.apply(x.narrow(1, start, rows)))));
+                .copyFrom(output.apply(norm.apply(x.narrow(1, start, rows), dtype()))));
     return result;
   }
 

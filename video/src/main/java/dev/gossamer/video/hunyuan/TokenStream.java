@@ -4,9 +4,12 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
+import dev.gossamer.tensor.nn.HeadProjections;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.Linear;
+import dev.gossamer.tensor.nn.Residual;
 import dev.gossamer.tensor.weights.Parameters;
+import java.util.Optional;
 
 /**
  * What a {@link DualBlock} does to one kind of token, video or text, before and after their joint
@@ -16,14 +19,14 @@ import dev.gossamer.tensor.weights.Parameters;
  *     feed-forward
  */
 record TokenStream(
-    Linear modulation, HeadProjection projection, Linear output, FeedForward feedForward) {
+    Linear modulation, HeadProjections projections, Linear output, FeedForward feedForward) {
   private static final int VECTORS = 6;
 
   static TokenStream ofVideo(
       Parameters parameters, String prefix, HunyuanTransformerConfig config) {
     return new TokenStream(
         modulation(parameters, prefix + ".norm1", config),
-        HeadProjection.of(parameters, prefix + ".attn", config),
+        Heads.of(parameters, prefix + ".attn", config),
         Linear.of(parameters, prefix + ".attn.to_out.0", config.width(), config.width()),
         feedForward(parameters, prefix + ".ff", config));
   }
@@ -31,7 +34,7 @@ record TokenStream(
   static TokenStream ofText(Parameters parameters, String prefix, HunyuanTransformerConfig config) {
     return new TokenStream(
         modulation(parameters, prefix + ".norm1_context", config),
-        HeadProjection.ofText(parameters, prefix + ".attn", config),
+        Heads.ofText(parameters, prefix + ".attn", config),
         Linear.of(parameters, prefix + ".attn.to_add_out", config.width(), config.width()),
         feedForward(parameters, prefix + ".ff_context", config));
   }
@@ -59,9 +62,9 @@ record TokenStream(
         .forEach(
             count,
             (start, rows) ->
-                projection.project(
-                    norm.apply(x.narrow(1, first + start, rows)),
-                    pass.rotation(),
+                projections.project(
+                    norm.apply(x.narrow(1, first + start, rows), projections.dtype()),
+                    Optional.of(pass.rotation().narrow(0, first + start, rows)),
                     room,
                     first + start));
   }
@@ -73,10 +76,10 @@ record TokenStream(
         .forEach(
             count,
             (start, rows) -> {
-              Tensor run = x.narrow(1, first + start, rows);
-              run.addMulInPlace(
-                  output.apply(AttentionHeads.join(attended, first + start, rows)), vectors.at(2));
-              run.addMulInPlace(feedForward.apply(norm.apply(run)), vectors.at(5));
+              Residual run = new Residual(x.narrow(1, first + start, rows));
+              Tensor mixed = output.apply(AttentionHeads.join(attended, first + start, rows));
+              Tensor fed = run.addThenNorm(mixed, vectors.at(2), norm, projections.dtype());
+              run.add(feedForward.apply(fed), vectors.at(5));
             });
   }
 }

@@ -198,7 +198,7 @@ public final class LlamaEncoder implements AutoCloseable {
     try (Scope scope = Scope.open()) {
       Tensor x = table.embed(ids);
       int tokens = Math.toIntExact(ids.size(1));
-      Tensor rotation = positions.table(tokens).to(x.device());
+      Tensor rotation = positions.table(x.device(), tokens);
       Tensor bias = EncoderHeads.causal(tokens).to(scoreType()).to(x.device());
       for (int i = 0; i < layers.count(); i++) {
         Tensor rows = x;

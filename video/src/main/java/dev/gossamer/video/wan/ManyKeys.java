@@ -28,7 +28,7 @@ record ManyKeys(Tensor key, Tensor value, Tensor bias) implements TextAttention 
 
   /** {@code [batch, rows, width]} to {@code [batch, heads, rows, headDim]}. */
   Tensor query(WanCrossAttention layer, Tensor rows) {
-    return layer.split(layer.queryNorm().apply(layer.toQuery().apply(rows))).to(key.dtype());
+    return layer.split(layer.queryNorm().apply(layer.toQuery().apply(rows), key.dtype()));
   }
 
   /** {@code [batch, heads, rows, headDim]}. */

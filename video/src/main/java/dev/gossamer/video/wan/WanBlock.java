@@ -1,14 +1,18 @@
 package dev.gossamer.video.wan;
 
 import dev.gossamer.attention.Attention;
+import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.Activation;
 import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.FeedForward;
+import dev.gossamer.tensor.nn.HeadProjections;
 import dev.gossamer.tensor.nn.LayerNorm;
+import dev.gossamer.tensor.nn.Residual;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.weights.Parameters;
+import java.util.Optional;
 
 /**
  * One layer: self-attention over the video, attention to the text, feed-forward. The residual
@@ -82,13 +86,15 @@ final class WanBlock {
       Tensor attentionGate = vectors.select(1, 2);
       Tensor feedForwardGate = vectors.select(1, 5);
 
-      AttentionHeads heads = selfAttention.room(x);
+      HeadProjections projections = selfAttention.projections();
+      DType dtype = projections.dtype();
+      AttentionHeads heads = projections.room(x);
       runs.forEach(
           x.size(1),
           (start, rows) ->
-              selfAttention.project(
-                  attentionNorm.apply(x.narrow(1, start, rows)),
-                  rotation.narrow(0, start, rows),
+              projections.project(
+                  attentionNorm.apply(x.narrow(1, start, rows), dtype),
+                  Optional.of(rotation.narrow(0, start, rows)),
                   heads,
                   start));
 
@@ -97,10 +103,13 @@ final class WanBlock {
       runs.forEach(
           x.size(1),
           (start, rows) -> {
-            Tensor run = x.narrow(1, start, rows);
-            run.addMulInPlace(selfAttention.output(attended, start, rows), attentionGate);
-            run.addInPlace(text.apply(crossAttention, textNorm.apply(run)));
-            run.addMulInPlace(feedForward.apply(feedForwardNorm.apply(run)), feedForwardGate);
+            Residual run = new Residual(x.narrow(1, start, rows));
+            Tensor asking =
+                run.addThenNorm(
+                    selfAttention.output(attended, start, rows), attentionGate, textNorm, dtype);
+            Tensor fed =
+                run.addThenNorm(text.apply(crossAttention, asking), feedForwardNorm, dtype);
+            run.add(feedForward.apply(fed), feedForwardGate);
           });
     }
   }

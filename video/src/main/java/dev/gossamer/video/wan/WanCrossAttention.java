@@ -2,6 +2,7 @@ package dev.gossamer.video.wan;
 
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Tensor;
+import dev.gossamer.tensor.nn.AttentionHeads;
 import dev.gossamer.tensor.nn.Linear;
 import dev.gossamer.tensor.nn.RmsNorm;
 import dev.gossamer.tensor.weights.Parameters;
@@ -77,6 +78,6 @@ record WanCrossAttention(
 
   /** {@code [1, keys, width]} to {@code [1, heads, keys, headDim]}. */
   Tensor split(Tensor rows) {
-    return rows.reshape(rows.size(0), rows.size(1), heads, rows.size(2) / heads).transpose(1, 2);
+    return AttentionHeads.ofRows(rows, heads);
   }
 }

@@ -245,7 +245,7 @@ public final class WanTransformer implements AutoCloseable {
       Tensor embedding = conditioning.embed(timestep);
       Tensor modulation = conditioning.modulate(embedding);
       Tensor rotation =
-          config.rotaryEmbedding().table(grid.frames(), grid.height(), grid.width()).to(device);
+          config.rotaryEmbedding().table(device, grid.frames(), grid.height(), grid.width());
       for (int i = 0; i < blocks.count(); i++) {
         TextAttention prepared = text.layer(i);
         Attention attention = session.attention(i, branch);
@@ -272,7 +272,7 @@ public final class WanTransformer implements AutoCloseable {
         (start, rows) ->
             result
                 .narrow(1, start, rows)
-                .copyFrom(output.apply(norm.apply(x.narrow(1, start, rows)))));
+                .copyFrom(output.apply(norm.apply(x.narrow(1, start, rows), dtype()))));
     return result;
   }
 

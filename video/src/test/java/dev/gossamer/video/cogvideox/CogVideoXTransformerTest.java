@@ -123,12 +123,14 @@ class CogVideoXTransformerTest {
     Golden golden = Golden.open("/goldens/embeddings/io.safetensors");
     CogVideoXTransformerConfig fiveB = released("rope");
     try (Scope scope = Scope.open()) {
-      assertRotation(golden, "cog64_480x720x13", "cog64_index", fiveB.rotation(13, 30, 45));
-      assertRotation(golden, "cog64_320x720x5", "cog64_crop_index", fiveB.rotation(5, 20, 45));
+      assertRotation(
+          golden, "cog64_480x720x13", "cog64_index", fiveB.rotation(Device.CPU, 13, 30, 45));
+      assertRotation(
+          golden, "cog64_320x720x5", "cog64_crop_index", fiveB.rotation(Device.CPU, 5, 20, 45));
       int[] crop = fiveB.crop(20, 45);
       assertThat(new long[] {crop[0], crop[1], crop[0] + crop[2], crop[1] + crop[3]})
           .containsExactly(golden.tensor("cog64_320x720_crop").toLongs());
-      Tensor sines = new SinusoidalPositions(32, 1.875, 1).table(2, 3, 5);
+      Tensor sines = new SinusoidalPositions(32, 1.875, 1).table(Device.CPU, 2, 3, 5);
       Tensor expected = golden("sincos").tensor("case1.pos_embedding").select(0, 0);
       assertThat(expected.narrow(0, 0, 16).abs().amax().item()).isZero();
       assertThat(Golden.maxDifference(sines, expected.narrow(0, 16, 30))).isLessThan(2e-6);

@@ -11,6 +11,7 @@ import dev.gossamer.tensor.Golden;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.nn.AttentionHeads;
+import dev.gossamer.tensor.nn.HeadProjections;
 import dev.gossamer.tensor.nn.LayerNorm;
 import dev.gossamer.tensor.nn.RowRuns;
 import dev.gossamer.tensor.nn.TimestepEmbedding;
@@ -18,6 +19,7 @@ import dev.gossamer.tensor.weights.ModelConfig;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.tensor.weights.TensorFiles;
 import java.nio.file.Path;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,7 +66,7 @@ class WanStagesTest {
   }
 
   private Tensor rotation() {
-    return config.rotaryEmbedding().table(GRID.frames(), GRID.height(), GRID.width());
+    return config.rotaryEmbedding().table(Device.CPU, GRID.frames(), GRID.height(), GRID.width());
   }
 
   /** The residual stream in front of the blocks. */
@@ -117,11 +119,12 @@ class WanStagesTest {
     Tensor vectors = block.table().add(modulation());
     Tensor rows = block.modulated(vectors, 0).apply(x);
     WanSelfAttention layer = block.selfAttention();
-    Tensor query = layer.queryNorm().apply(layer.toQuery().apply(rows));
+    HeadProjections projections = layer.projections();
+    Tensor query = projections.queryNorm().apply(projections.toQuery().apply(rows));
     assertThat(maxDifference(query, expected("blocks.0.attn1.norm_q"))).isLessThan(TOLERANCE);
 
-    AttentionHeads heads = layer.room(x);
-    layer.project(rows, rotation(), heads, 0);
+    AttentionHeads heads = projections.room(x);
+    projections.project(rows, Optional.of(rotation()), heads, 0);
     Tensor attended = DenseAttention.attend(heads.query(), heads.key(), heads.value());
     Tensor output = layer.output(attended, 0, GRID.tokens());
     assertThat(maxDifference(output, expected("blocks.0.attn1"))).isLessThan(TOLERANCE);

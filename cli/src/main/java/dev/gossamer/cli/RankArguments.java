@@ -36,7 +36,7 @@ final class RankArguments {
       paramLabel = "NAME",
       description =
           "What carries exchanges between processes: gloo, or nccl for tensors on NVIDIA cards,"
-              + " those on the processor by gloo (default: gloo).")
+              + " by way of which those on the processor go too (default: gloo).")
   private String backend;
 
   @Option(

@@ -127,7 +127,7 @@ class BenchLmCommandTest {
     "--simulate 3 --prompt 8, micro-batches a step on 3 ranks",
     "--ratio 2, ratio of 2",
     "--threads 0, threads",
-    "--device cuda --simulate 2, for one rank",
+    "--device cuda --simulate 2, Simulated ranks",
     "--set model.structure=dense, A dense model has no experts"
   })
   void whatCannotBeCostsOneLine(String options, String named) {

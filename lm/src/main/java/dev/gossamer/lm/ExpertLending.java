@@ -20,6 +20,7 @@ final class ExpertLending {
   private final int hidden;
   private final DType dtype;
   private boolean leads;
+  private CommunicationException lost; // why the others hear no more; null while they do
 
   /** What the first rank tells the others. */
   private enum Word {
@@ -60,15 +61,25 @@ final class ExpertLending {
     }
   }
 
-  /** Tells the others to wait for another pass, if this rank leads. */
+  /**
+   * Tells the others to wait for another pass, if this rank leads.
+   *
+   * @throws CommunicationException if they are lost, also if that was found out before
+   */
   void reassure() {
+    requireOthers();
     if (leads) {
       say(Word.WAIT);
     }
   }
 
-  /** Begins a pass of this rank, of which the others hear if it leads. */
+  /**
+   * Begins a pass of this rank, of which the others hear if it leads.
+   *
+   * @throws CommunicationException if they are lost, also if that was found out before
+   */
   Pass pass() {
+    requireOthers();
     if (leads) {
       say(Word.PASS);
     }
@@ -114,12 +125,21 @@ final class ExpertLending {
   /** What the others can no longer be told of. */
   private CommunicationException lost(Throwable failure) {
     leads = false;
-    return failure instanceof CommunicationException known
-        ? known
-        : new CommunicationException(
-            "Rank 0 failed while the others waited for its rows: " + failure.getMessage(),
-            "See what it lacked",
-            failure);
+    lost =
+        failure instanceof CommunicationException known
+            ? known
+            : new CommunicationException(
+                "Rank 0 failed while the others waited for its rows: " + failure.getMessage(),
+                "See what it lacked",
+                failure);
+    return lost;
+  }
+
+  /** What failed in a pass may have hidden that the others were lost when it was closed. */
+  private void requireOthers() {
+    if (lost != null) {
+      throw lost;
+    }
   }
 
   private void lend() {
@@ -132,7 +152,7 @@ final class ExpertLending {
 
   private void lend(MoeLayer layer) {
     try (Scope scope = Scope.open()) {
-      layer.forward(Tensor.empty(dtype, 0, hidden));
+      layer.forward(Tensor.empty(dtype, layer.device(), 0, hidden));
     }
   }
 
@@ -143,8 +163,8 @@ final class ExpertLending {
   private void tell(Runnable exchange) {
     try {
       exchange.run();
-    } catch (CommunicationException e) {
-      throw lost(e);
+    } catch (RuntimeException | Error e) {
+      throw lost(e); // who knows how far it came
     }
   }
 

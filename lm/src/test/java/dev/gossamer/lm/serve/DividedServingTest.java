@@ -13,6 +13,7 @@ import dev.gossamer.lm.generate.SamplingSettings;
 import dev.gossamer.lm.serve.TextRequest.Extent;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.Scope;
+import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -104,23 +105,23 @@ class DividedServingTest {
     assertThat(served(ranks, model -> {}, ten())).isEqualTo(alone);
   }
 
-  /** No gate can rate the token, which is found out on the first rank amid a pass. */
+  /** No gate can rate a {@code q}, which is found out on the first rank amid a pass. */
+  private static void spoil(ByteModel opened) {
+    try (Scope scope = Scope.open()) {
+      for (Parameter parameter : opened.model().parameters()) {
+        if (parameter.name().equals("embedding")) {
+          parameter.value().select(0, 'q').fill(Double.NaN);
+        }
+      }
+    }
+  }
+
   @Test
   void aTextThatFailsLeavesTheRanksInStep() {
-    Consumer<ByteModel> spoilt =
-        opened -> {
-          try (Scope scope = Scope.open()) {
-            for (Parameter parameter : opened.model().parameters()) {
-              if (parameter.name().equals("embedding")) {
-                parameter.value().select(0, 'q').fill(Double.NaN);
-              }
-            }
-          }
-        };
     List<TextRequest> requests =
         List.of(request("The sea", 1), request("q", 9), request("The wind", 1), request("q", 2));
-    List<String> found = served(2, spoilt, requests);
-    List<String> alone = served(1, spoilt, requests);
+    List<String> found = served(2, DividedServingTest::spoil, requests);
+    List<String> alone = served(1, DividedServingTest::spoil, requests);
     assertThat(found).isEqualTo(alone);
     assertThat(found.get(1)).contains("not all logits are finite");
     assertThat(found.get(2)).hasSize(1);
@@ -173,6 +174,43 @@ class DividedServingTest {
                           world,
                           model -> {},
                           engine -> {
+                            while (engine.state() == Engine.State.OK) {
+                              idle(Duration.ofMillis(10));
+                            }
+                            failures.add(engine.failure());
+                          });
+                    }))
+        .isInstanceOf(CommunicationException.class)
+        .hasMessageContaining("Rank 1 of 2 failed: No room here");
+    assertThat(failures.get(0).orElseThrow())
+        .isInstanceOf(CommunicationException.class)
+        .hasMessageContaining("No room here");
+  }
+
+  /** The text's failure is thrown, and with it that of the ranks who should hear of it. */
+  @Test
+  void aRankThatIsLostWhileATextFailsEndsTheEngine() {
+    List<Optional<GossamerException>> failures = new ArrayList<>();
+    assertThatThrownBy(
+            () ->
+                LocalRanks.run(
+                    2,
+                    world -> {
+                      if (world.rank() == 1) {
+                        try (ByteModel opened =
+                            ByteModel.open(folder, CONTEXT, RankGrid.flat(world))) {
+                          Tensor word = Tensor.of(new long[] {-1}, 1);
+                          while (word.item() != 0) { // a pass begins
+                            world.broadcast(word, 0);
+                          }
+                          throw new GossamerException("No room here", "Make some");
+                        }
+                      }
+                      onRank(
+                          world,
+                          DividedServingTest::spoil,
+                          engine -> {
+                            engine.submit(List.of(request("q", 9)));
                             while (engine.state() == Engine.State.OK) {
                               idle(Duration.ofMillis(10));
                             }

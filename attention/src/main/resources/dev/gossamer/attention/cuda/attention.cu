@@ -15,9 +15,9 @@ constexpr float LN_2 = 0.6931471805599453f;
 // (98,304 for 128 columns, 49,152 for 64)
 //   q            view [heads][tokens][D]
 //   queryOrder   int [heads][tokens], of the sort of queries
-//   keyBlocks, valueBlocks, blocks   of update_keys
+//   keyBlocks, valueBlocks, blocks   of update_both
 //   keyOffsets   int [heads][K + 1], blockStarts int [heads][KP + 1], of the sort of keys
-//   tailKeys, tailValues, logSizes   of update_keys; all null: no tail
+//   tailKeys, tailValues, logSizes   of update_both; all null: no tail
 //   selection    u32 [heads][groups][KP / 32], groupBlocks int [heads][groups], of the selection
 //   items        of plan_items with tiles of 128 rows, tail blocks as here
 //   itemCount    int [2], of plan_items; attend reads the first, attend_sm90 both

@@ -552,11 +552,11 @@ __device__ __forceinline__ void scoreQueries(const ScoreArguments& arg) {
 //   4 * (max(16 ROW_BYTES, 4 KP) + 8 KP) + 16 ROW_BYTES + 4 KP bytes
 //   q              view [heads][tokens][D]
 //   queryOrder     int [heads][tokens], of the sort of queries
-//   groupStarts, groupCounts, groups   of make_groups
+//   groupStarts, groupCounts, groups   of sort_offsets
 //   queryOffsets   int [heads][KQ + 1]
 //   text           1 if the last cluster of both sides is protected text: its queries select
 //                  everything, its keys are always selected; else 0
-//   tailKeys, logSizes, variances      of update_keys
+//   tailKeys, logSizes, variances      of update_both
 //   keyOffsets     int [heads][K + 1]
 //   scale          of logits, 1 / sqrt(D) as a rule
 //   passes         16 queries each, >= 1
@@ -607,8 +607,8 @@ constexpr int VECTOR_PSEUDO = 2;  // sum of the products of same sign of q and c
 //
 // grid (groups, heads), block 256, dynamic shared memory 12 KP bytes
 //   kind      0 bound, 1 mass, 2 pseudo
-//   extremes  T [heads][2][KP][D] of update_keys (bound)
-//   tailKeys, logSizes   of update_keys (mass, pseudo)
+//   extremes  T [heads][2][KP][D] of update_both (bound)
+//   tailKeys, logSizes   of update_both (mass, pseudo)
 //   center    float [heads][D]: pseudo adds it to the pseudo-keys
 //   all other arguments as in score_queries; there is no error target, and the masses of rule 3 are
 //   the scores of kind 1

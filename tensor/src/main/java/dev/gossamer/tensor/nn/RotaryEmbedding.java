@@ -41,6 +41,7 @@ public record RotaryEmbedding(double theta, List<Integer> parts) {
   /**
    * As {@link #table}, for a grid whose tokens need not stand at 0, 1, 2 and so on.
    *
+   * @param device as there
    * @param positions along each axis
    */
   public Tensor tableAt(Device device, double[]... positions) {

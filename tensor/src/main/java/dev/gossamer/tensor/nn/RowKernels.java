@@ -31,6 +31,7 @@ final class RowKernels {
   private static final int LEAST_CAPABILITY = 80;
   private static final int THREADS = 128;
   private static final int CHUNK = 8; // columns that a thread takes at once
+  private static final int ALIGNMENT = 16; // bytes that a thread loads at once
   private static final int WIDEST = 8192; // a thread's part of the row stays in registers
 
   /** A size of head that divides a row which is not laid out by heads. */
@@ -105,14 +106,16 @@ final class RowKernels {
     return List.of("-DWIDTH=" + width, "-DELEMENT_FP16=" + (dtype == DType.FLOAT16 ? 1 : 0));
   }
 
-  /** Whether rows lie as the kernels want them: contiguous columns, each row aligned. */
+  /** Whether rows lie as the kernels want them: some, of contiguous columns, each row aligned. */
   static boolean fits(Tensor rows) {
     return rows.dims() == 3
         && rows.size(0) == 1
+        && rows.size(1) > 0
         && rows.size(2) % CHUNK == 0
         && rows.size(2) <= WIDEST
         && rows.stride(2) == 1
-        && rows.stride(1) % CHUNK == 0;
+        && rows.stride(1) % CHUNK == 0
+        && rows.firstAddress() % ALIGNMENT == 0;
   }
 
   /**

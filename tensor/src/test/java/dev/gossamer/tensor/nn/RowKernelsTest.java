@@ -74,10 +74,12 @@ class RowKernelsTest {
     assertThat(RowKernels.fits(low(1, 9, 128).narrow(2, 64, 64))).isTrue();
     assertThat(RowKernels.fits(low(2, 9, 64))).isFalse();
     assertThat(RowKernels.fits(low(9, 64))).isFalse();
+    assertThat(RowKernels.fits(low(1, 0, 64))).isFalse();
     assertThat(RowKernels.fits(low(1, 9, 60))).isFalse();
     assertThat(RowKernels.fits(low(1, 9, 8200))).isFalse();
     assertThat(RowKernels.fits(low(1, 64, 9).transpose(1, 2))).isFalse();
     assertThat(RowKernels.fits(low(1, 9, 68).narrow(2, 0, 64))).isFalse();
+    assertThat(RowKernels.fits(low(1, 9, 128).narrow(2, 4, 64))).isFalse();
   }
 
   @Test

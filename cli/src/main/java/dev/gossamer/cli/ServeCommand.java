@@ -140,9 +140,12 @@ final class ServeCommand implements Callable<Integer> {
    */
   private void requireTimeToEnd(String seconds) {
     if (seconds != null && grace + LAST_WORDS > Integer.parseInt(seconds)) {
+      long most = LaunchPlan.LONGEST_GRACE.toSeconds();
       throw new UsageException(
           "--grace " + grace + " does not fit: launch kills its ranks after " + seconds + " s",
-          "Use launch --grace " + (grace + LAST_WORDS) + ", or less here");
+          grace + LAST_WORDS > most
+              ? "Use launch --grace " + most + " and at most " + (most - LAST_WORDS) + " here"
+              : "Use launch --grace " + (grace + LAST_WORDS) + ", or less here");
     }
   }
 

@@ -27,6 +27,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A server as a person starts and stops it. */
@@ -236,14 +237,18 @@ class ServeCommandTest {
     }
   }
 
-  @Test
+  @ParameterizedTest
+  @CsvSource({
+    "20, 'Use launch --grace 23, or less here'",
+    "40, Use launch --grace 30 and at most 27 here"
+  })
   @EnabledOnOs(OS.LINUX)
-  void moreGraceThanLaunchGivesIsRefused() throws Exception {
+  void moreGraceThanLaunchGivesIsRefused(int grace, String remedy) throws Exception {
     Path err = folder.resolve("grace.txt");
-    Process launcher = launch(err, "--grace=20");
+    Process launcher = launch(err, "--grace=" + grace);
     assertThat(launcher.waitFor(60, TimeUnit.SECONDS)).isTrue();
     assertThat(launcher.exitValue()).isEqualTo(FailureLine.USAGE);
-    assertThat(Files.readString(err)).contains("Use launch --grace 23, or less here");
+    assertThat(Files.readString(err)).contains(remedy);
   }
 
   /** In a process of its own: the text that runs is finished, and the exit code is 130. */

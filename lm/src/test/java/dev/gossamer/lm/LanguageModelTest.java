@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.offset;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.gossamer.moe.Initialisation;
+import dev.gossamer.moe.Initialisation.Start;
 import dev.gossamer.moe.Parameter;
 import dev.gossamer.tensor.DType;
 import dev.gossamer.tensor.Scope;
@@ -79,6 +81,26 @@ class LanguageModelTest {
     assertThat(ModelDocument.of(read)).isEqualTo(ModelDocument.of(settings));
     assertThat(read.attention()).isEqualTo(settings.attention());
     assertThat(read.where()).isEqualTo(settings.where());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"fan-in, FAN_IN", "level, LEVEL", "paper, PAPER", ", LEVEL"})
+  void aDocumentSaysHowWeightsAreDrawn(String word, Start start) {
+    ModelSettings settings =
+        TinyModels.all().values().stream()
+            .filter(model -> model.experts().isPresent())
+            .findFirst()
+            .orElseThrow();
+    ObjectNode document = new ObjectMapper().valueToTree(ModelDocument.of(settings));
+    document.remove("initialisation");
+    if (word != null) {
+      document.put("initialisation", word);
+    }
+    ModelSettings read = ModelDocument.read(SettingsFile.of("test", document));
+    assertThat(read.experts().orElseThrow().initialisation())
+        .isEqualTo(new Initialisation(start, settings.layers()));
+    assertThat(ModelDocument.of(read).get("initialisation"))
+        .isEqualTo(word == null ? "level" : word);
   }
 
   @ParameterizedTest

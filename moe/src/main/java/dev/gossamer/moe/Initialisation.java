@@ -33,10 +33,6 @@ public record Initialisation(Start start, int layers) {
     return new Initialisation(Start.FAN_IN, layers);
   }
 
-  public static Initialisation paper(int layers) {
-    return new Initialisation(Start.PAPER, layers);
-  }
-
   /** Of a matrix by the number of its inputs. */
   public double ofInput(long in) {
     return start == Start.PAPER ? FIXED : 1 / Math.sqrt(in);

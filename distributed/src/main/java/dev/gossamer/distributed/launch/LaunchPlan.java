@@ -22,8 +22,8 @@ public record LaunchPlan(
   /** Tells each rank, in seconds, how long it has from SIGTERM until it is killed. */
   public static final String GRACE_VARIABLE = "GOSSAMER_GRACE";
 
-  /** The command line itself has a minute to end after a signal. */
-  private static final Duration LONGEST_GRACE = Duration.ofSeconds(30);
+  /** The most, as the command line itself has a minute to end after a signal. */
+  public static final Duration LONGEST_GRACE = Duration.ofSeconds(30);
 
   public LaunchPlan {
     command = List.copyOf(command);

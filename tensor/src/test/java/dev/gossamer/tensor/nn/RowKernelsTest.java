@@ -9,6 +9,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.cuda.CompiledKernels;
 import dev.gossamer.tensor.cuda.KernelSource;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
@@ -43,7 +44,7 @@ class RowKernelsTest {
     byte[] image =
         CompiledKernels.image(temp, source, architecture, RowKernels.options(width, dtype));
     assertThat(image).startsWith(0x7f, 'E', 'L', 'F');
-    assertThat(new String(image, java.nio.charset.StandardCharsets.ISO_8859_1))
+    assertThat(new String(image, StandardCharsets.ISO_8859_1))
         .contains("add_layer_norm", "project_heads_64", "project_heads_128");
   }
 

@@ -9,15 +9,15 @@ import jdk.incubator.vector.VectorSpecies;
  * number of a result is the same sum in the same order in all of them. Arguments have been checked.
  *
  * <p>The compiler broadcasts the numbers of all rows before it multiplies the first. With 32
- * registers that is no loss, and 8 x 2 reads least. With 16 it would keep sums in memory, and half
- * of the speed goes; the smaller shapes of a product have a branch for that, as nothing behind it
- * is read before it: each row's number is then broadcast, used and forgotten.
+ * registers that is no loss, and 8 x 2 reads least. With 16, sums, neighbours and broadcast numbers
+ * have to fit together: 3 x 3 takes 15, 4 x 2 takes 14.
  */
 final class VectorShapes {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = VectorKernels.LANES;
   private static final int ROWS = VectorKernels.ROWS;
   private static final int SIX = 6;
+  private static final int THREE = 3;
 
   /**
    * Bits of a place in {@code across}. Once the compiler knows that it has no sign, neighbours are
@@ -52,6 +52,7 @@ final class VectorShapes {
     }
   }
 
+  /** Columns in threes, the last two or four in twos; the last rows of three may be met twice. */
   static void productsOf16(
       float[] rows,
       int[] at,
@@ -64,15 +65,20 @@ final class VectorShapes {
     int column = 0;
     while (width - column >= 2 * LANES) {
       boolean pair = width - column == 2 * LANES || width - column == 4 * LANES;
-      for (int row = 0; row < count; row += ROWS / 2) {
-        int to = row * width + column;
-        if (pair) {
-          products4x2(rows, at, first + row, depth, across, column, width, out, to);
-        } else {
-          products4x3(rows, at, first + row, depth, across, column, width, out, to);
+      if (pair) {
+        for (int row = 0; row < count; row += ROWS / 2) {
+          products4x2(
+              rows, at, first + row, depth, across, column, width, out, row * width + column);
         }
+        column += 2 * LANES;
+      } else {
+        for (int row = 0; row < count; row += THREE) {
+          int from = Math.min(row, count - THREE);
+          products3x3(
+              rows, at, first + from, depth, across, column, width, out, from * width + column);
+        }
+        column += THREE * LANES;
       }
-      column += pair ? 2 * LANES : 3 * LANES;
     }
     if (column < width) {
       for (int row = 0; row < count; row += ROWS) {
@@ -203,7 +209,7 @@ final class VectorShapes {
     a7.intoArray(out, to + 7 * width);
   }
 
-  private static void products4x3(
+  private static void products3x3(
       float[] rows,
       int[] at,
       int i,
@@ -216,29 +222,21 @@ final class VectorShapes {
     int r0 = at[i];
     int r1 = at[i + 1];
     int r2 = at[i + 2];
-    int r3 = at[i + 3];
-    int last = across.length - 3 * LANES;
     FloatVector zero = FloatVector.zero(SPECIES);
     FloatVector a0 = zero;
     FloatVector a1 = zero;
     FloatVector a2 = zero;
-    FloatVector a3 = zero;
     FloatVector b0 = zero;
     FloatVector b1 = zero;
     FloatVector b2 = zero;
-    FloatVector b3 = zero;
     FloatVector c0 = zero;
     FloatVector c1 = zero;
     FloatVector c2 = zero;
-    FloatVector c3 = zero;
     for (int t = 0; t < depth; t++) {
       int from = column + t * width & NO_SIGN;
       FloatVector a = FloatVector.fromArray(SPECIES, across, from);
       FloatVector b = FloatVector.fromArray(SPECIES, across, from + LANES);
       FloatVector c = FloatVector.fromArray(SPECIES, across, from + 2 * LANES);
-      if (from > last) {
-        throw new IndexOutOfBoundsException(from);
-      }
       FloatVector x = FloatVector.broadcast(SPECIES, rows[r0 + t]);
       a0 = x.fma(a, a0);
       b0 = x.fma(b, b0);
@@ -251,15 +249,10 @@ final class VectorShapes {
       a2 = x.fma(a, a2);
       b2 = x.fma(b, b2);
       c2 = x.fma(c, c2);
-      x = FloatVector.broadcast(SPECIES, rows[r3 + t]);
-      a3 = x.fma(a, a3);
-      b3 = x.fma(b, b3);
-      c3 = x.fma(c, c3);
     }
     put(out, to, a0, b0, c0);
     put(out, to + width, a1, b1, c1);
     put(out, to + 2 * width, a2, b2, c2);
-    put(out, to + 3 * width, a3, b3, c3);
   }
 
   private static void products4x2(
@@ -276,7 +269,6 @@ final class VectorShapes {
     int r1 = at[i + 1];
     int r2 = at[i + 2];
     int r3 = at[i + 3];
-    int last = across.length - 2 * LANES;
     FloatVector zero = FloatVector.zero(SPECIES);
     FloatVector a0 = zero;
     FloatVector a1 = zero;
@@ -290,9 +282,6 @@ final class VectorShapes {
       int from = column + t * width & NO_SIGN;
       FloatVector a = FloatVector.fromArray(SPECIES, across, from);
       FloatVector b = FloatVector.fromArray(SPECIES, across, from + LANES);
-      if (from > last) {
-        throw new IndexOutOfBoundsException(from);
-      }
       FloatVector x = FloatVector.broadcast(SPECIES, rows[r0 + t]);
       a0 = x.fma(a, a0);
       b0 = x.fma(b, b0);

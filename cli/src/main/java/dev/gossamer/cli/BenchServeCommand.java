@@ -8,6 +8,7 @@ import dev.gossamer.bench.serve.ServeBenchSettings;
 import dev.gossamer.distributed.local.LocalRanks;
 import dev.gossamer.lm.checkpoint.SavedModel;
 import dev.gossamer.tensor.Threads;
+import dev.gossamer.tensor.failure.UsageException;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -94,6 +95,11 @@ final class BenchServeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (url != null && (batch != null || model.given())) {
+      throw new UsageException(
+          "--url names a server that has its own model, threads and batch",
+          "Leave --model, --threads and --batch out, or --url");
+    }
     ServeBenchSettings settings =
         new ServeBenchSettings(
             concurrency,

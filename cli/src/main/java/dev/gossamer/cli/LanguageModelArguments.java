@@ -39,6 +39,11 @@ final class LanguageModelArguments {
     return model == null ? MiniLanguageModel.folder() : model;
   }
 
+  /** Whether a model is named, or threads for it. */
+  boolean given() {
+    return model != null || threads != null;
+  }
+
   /** What the model is called where nobody names it: the folder's name. */
   String name() {
     if (model == null) {

@@ -12,7 +12,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 class BenchServeCommandTest {
   private static final String SMALL =
-      "bench serve --concurrency 1,3 --requests 4 --prompt 6 --generate 5 --runs 2 --threads 1";
+      "bench serve --concurrency 1,3 --requests 4 --prompt 6 --generate 5 --runs 2";
 
   private static CommandRun run(String line) {
     return CommandRun.of(line.split(" "));
@@ -44,7 +44,7 @@ class BenchServeCommandTest {
 
   @Test
   void aServerHereIsComparedWithCompleting() throws IOException {
-    JsonNode rows = rows(SMALL, "complete");
+    JsonNode rows = rows(SMALL + " --threads 1", "complete");
     assertThat(rows)
         .map(row -> row.path("subject").asText())
         .containsExactly("complete", "serve", "serve");
@@ -53,7 +53,7 @@ class BenchServeCommandTest {
 
   @Test
   void thereIsATable() {
-    CommandRun run = run(SMALL);
+    CommandRun run = run(SMALL + " --threads 1");
     assertThat(run.exitCode()).as(run.err()).isZero();
     assertThat(run.out())
         .startsWith("4 requests of 5 tokens behind 6, batch 3; median of 2 runs, in turn")
@@ -78,6 +78,8 @@ class BenchServeCommandTest {
     "--threads 0, 2, threads",
     "--model none, 3, no model in none",
     "--url http://127.0.0.1:1/v1, 4, No server answers",
+    "--url http://127.0.0.1:1/v1 --batch 2, 2, has its own model",
+    "--url http://127.0.0.1:1/v1 --threads 2, 2, has its own model",
     "--url nothing, 4, no server at nothing"
   })
   void whatCannotBeCostsOneLine(String options, int exitCode, String named) {

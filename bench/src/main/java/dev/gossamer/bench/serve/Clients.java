@@ -34,6 +34,10 @@ import java.util.concurrent.atomic.AtomicInteger;
 final class Clients {
   private static final ObjectMapper JSON = new ObjectMapper();
   private static final Duration CONNECT = Duration.ofSeconds(10);
+
+  /** Until an answer begins; a server with a long queue may need a while. */
+  private static final Duration PATIENCE = Duration.ofMinutes(5);
+
   private static final String DATA = "data: ";
 
   private final HttpClient http =
@@ -56,7 +60,8 @@ final class Clients {
 
   private HttpRequest.Builder to(String path) {
     try {
-      HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(url + path));
+      HttpRequest.Builder request =
+          HttpRequest.newBuilder(URI.create(url + path)).timeout(PATIENCE);
       token.ifPresent(word -> request.header("Authorization", "Bearer " + word));
       return request.header("Content-Type", "application/json");
     } catch (IllegalArgumentException e) {

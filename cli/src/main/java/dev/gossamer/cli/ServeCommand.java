@@ -139,7 +139,14 @@ final class ServeCommand implements Callable<Integer> {
    * @param seconds that launch gives its ranks before it kills them; null without
    */
   private void requireTimeToEnd(String seconds) {
-    if (seconds != null && grace + LAST_WORDS > Integer.parseInt(seconds)) {
+    if (seconds == null) {
+      return;
+    }
+    if (!seconds.matches("\\d{1,9}")) {
+      throw new UsageException(
+          LaunchPlan.GRACE_VARIABLE + " is '" + seconds + "', no number of seconds", "Unset it");
+    }
+    if (grace + LAST_WORDS > Integer.parseInt(seconds)) {
       long most = LaunchPlan.LONGEST_GRACE.toSeconds();
       throw new UsageException(
           "--grace " + grace + " does not fit: launch kills its ranks after " + seconds + " s",

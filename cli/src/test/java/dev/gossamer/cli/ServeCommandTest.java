@@ -251,6 +251,17 @@ class ServeCommandTest {
     assertThat(Files.readString(err)).contains(remedy);
   }
 
+  @Test
+  void aGraceThatIsNoNumberIsNamed() throws Exception {
+    Path err = folder.resolve("grace.txt");
+    ProcessBuilder builder = new ProcessBuilder(java("serve", "--model", model.toString()));
+    builder.environment().put("GOSSAMER_GRACE", "soon");
+    Process process = builder.redirectError(err.toFile()).start();
+    assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+    assertThat(process.exitValue()).isEqualTo(FailureLine.USAGE);
+    assertThat(Files.readString(err)).contains("GOSSAMER_GRACE is 'soon'");
+  }
+
   /** In a process of its own: the text that runs is finished, and the exit code is 130. */
   @Test
   @DisabledOnOs(OS.WINDOWS)

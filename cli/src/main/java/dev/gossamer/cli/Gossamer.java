@@ -41,6 +41,7 @@ public final class Gossamer implements Runnable {
   private static final Pattern SECTION =
       Pattern.compile("--[A-Za-z]+\\.[A-Za-z.]+=.*", Pattern.DOTALL);
   private static final Set<String> LAUNCHING = Set.of("launch", "lab");
+  private static final String COMPLETION = "generate-completion";
   private static final Duration PATIENCE = Duration.ofSeconds(60);
   private static final List<GroupedCommands.Group> GROUPS =
       List.of(
@@ -55,7 +56,7 @@ public final class Gossamer implements Runnable {
               "compare-structures",
               "checkpoint"),
           new GroupedCommands.Group("Clusters", "launch", "lab", "plan"),
-          new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", "generate-completion"));
+          new GroupedCommands.Group("Tools", "bench", "doctor", "bundle", COMPLETION));
 
   @Spec private CommandSpec spec;
 
@@ -84,7 +85,7 @@ public final class Gossamer implements Runnable {
   static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
     FailureLine failures = new FailureLine(terminal);
     try {
-      int exitCode = commandLine(terminal, interrupted, failures).execute(separated(args));
+      int exitCode = commandLine(terminal, interrupted, failures, args).execute(separated(args));
       return exitCode == 0 ? terminal.delivered() : exitCode;
     } catch (OutOfMemoryError | EnvironmentException | ExceptionInInitializerError e) {
       // The last: libtorch was refused when the first tensor needed it.
@@ -94,48 +95,11 @@ public final class Gossamer implements Runnable {
   }
 
   private static CommandLine commandLine(
-      Terminal terminal, BooleanSupplier interrupted, FailureLine failures) {
+      Terminal terminal, BooleanSupplier interrupted, FailureLine failures, String... args) {
     CommandLine commandLine = new CommandLine(new Gossamer());
-    commandLine
-        .addSubcommand(new GenerateCommand(terminal, interrupted))
-        .addSubcommand(new DecodeCommand(terminal, interrupted))
-        .addSubcommand(new ReplayCommand(terminal, interrupted))
-        .addSubcommand(
-            new CommandLine(new ModelsCommand())
-                .addSubcommand(new InspectCommand(terminal))
-                .addSubcommand(new RandomModelCommand(terminal, interrupted)))
-        .addSubcommand(new TokenizeCommand(terminal, interrupted))
-        .addSubcommand(new TrainCommand(terminal, interrupted))
-        .addSubcommand(new EvaluateCommand(terminal))
-        .addSubcommand(new CompareStructuresCommand(terminal, interrupted))
-        .addSubcommand(new CompleteCommand(terminal, interrupted))
-        .addSubcommand(new ServeCommand(terminal, interrupted))
-        .addSubcommand(
-            new CommandLine(new CheckpointCommand())
-                .addSubcommand(new VerifyCommand(terminal))
-                .addSubcommand(new ExportCommand(terminal))
-                .addSubcommand(new ReshardCommand(terminal)))
-        .addSubcommand(
-            new CommandLine(new BenchCommand())
-                .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
-                .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
-                .addSubcommand(new BenchMoeCommand(terminal, interrupted))
-                .addSubcommand(new BenchLmCommand(terminal, interrupted))
-                .addSubcommand(new BenchServeCommand(terminal, interrupted))
-                .addSubcommand(new BenchExchangeCommand(terminal, interrupted)))
-        .addSubcommand(
-            // What follows the command to launch is the command's.
-            new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true))
-        .addSubcommand(
-            new CommandLine(new LabCommand(terminal, interrupted))
-                .addSubcommand(new LabCheckCommand(terminal))
-                .addSubcommand(new LabMeasureCommand(terminal, interrupted))
-                .addSubcommand(new LabCleanCommand(terminal))
-                .setStopAtPositional(true))
-        .addSubcommand(new PlanCommand(terminal, interrupted))
-        .addSubcommand(new DoctorCommand(terminal))
-        .addSubcommand(new BundleCommand(terminal, interrupted))
-        .addSubcommand(new GenerateCompletion());
+    for (String name : wanted(args)) {
+      commandLine.addSubcommand(name, command(name, terminal, interrupted));
+    }
     commandLine
         .setOut(new PrintWriter(terminal.out(), true))
         .setErr(new PrintWriter(terminal.err(), true))
@@ -149,6 +113,66 @@ public final class Gossamer implements Runnable {
     sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST_HEADING, help -> "");
     sections.put(UsageMessageSpec.SECTION_KEY_COMMAND_LIST, new GroupedCommands(GROUPS));
     return commandLine;
+  }
+
+  /**
+   * The commands that this line needs: the one that it names, as it takes longer to look at the
+   * options of all than to start Java. All of them if it names none, or one that asks for others.
+   */
+  private static List<String> wanted(String... args) {
+    List<String> names = GROUPS.stream().flatMap(group -> group.names().stream()).toList();
+    boolean one =
+        args.length > 0
+            && names.contains(args[0])
+            && !LAUNCHING.contains(args[0])
+            && !args[0].equals(COMPLETION);
+    return one ? List.of(args[0]) : names;
+  }
+
+  private static CommandLine command(String name, Terminal terminal, BooleanSupplier interrupted) {
+    return switch (name) {
+      case "generate" -> new CommandLine(new GenerateCommand(terminal, interrupted));
+      case "decode" -> new CommandLine(new DecodeCommand(terminal, interrupted));
+      case "replay" -> new CommandLine(new ReplayCommand(terminal, interrupted));
+      case "models" ->
+          new CommandLine(new ModelsCommand())
+              .addSubcommand(new InspectCommand(terminal))
+              .addSubcommand(new RandomModelCommand(terminal, interrupted));
+      case "tokenize" -> new CommandLine(new TokenizeCommand(terminal, interrupted));
+      case "train" -> new CommandLine(new TrainCommand(terminal, interrupted));
+      case "evaluate" -> new CommandLine(new EvaluateCommand(terminal));
+      case "compare-structures" ->
+          new CommandLine(new CompareStructuresCommand(terminal, interrupted));
+      case "complete" -> new CommandLine(new CompleteCommand(terminal, interrupted));
+      case "serve" -> new CommandLine(new ServeCommand(terminal, interrupted));
+      case "checkpoint" ->
+          new CommandLine(new CheckpointCommand())
+              .addSubcommand(new VerifyCommand(terminal))
+              .addSubcommand(new ExportCommand(terminal))
+              .addSubcommand(new ReshardCommand(terminal));
+      case "bench" ->
+          new CommandLine(new BenchCommand())
+              .addSubcommand(new BenchAttentionCommand(terminal, interrupted))
+              .addSubcommand(new BenchGenerateCommand(terminal, interrupted))
+              .addSubcommand(new BenchMoeCommand(terminal, interrupted))
+              .addSubcommand(new BenchLmCommand(terminal, interrupted))
+              .addSubcommand(new BenchServeCommand(terminal, interrupted))
+              .addSubcommand(new BenchExchangeCommand(terminal, interrupted));
+      // What follows the command to launch is the command's.
+      case "launch" ->
+          new CommandLine(new LaunchCommand(terminal, interrupted)).setStopAtPositional(true);
+      case "lab" ->
+          new CommandLine(new LabCommand(terminal, interrupted))
+              .addSubcommand(new LabCheckCommand(terminal))
+              .addSubcommand(new LabMeasureCommand(terminal, interrupted))
+              .addSubcommand(new LabCleanCommand(terminal))
+              .setStopAtPositional(true);
+      case "plan" -> new CommandLine(new PlanCommand(terminal, interrupted));
+      case "doctor" -> new CommandLine(new DoctorCommand(terminal));
+      case "bundle" -> new CommandLine(new BundleCommand(terminal, interrupted));
+      case COMPLETION -> new CommandLine(new GenerateCompletion());
+      default -> throw new IllegalArgumentException("No command is called " + name);
+    };
   }
 
   /**

@@ -13,11 +13,13 @@ import org.bytedeco.pytorch.global.torch_cuda;
 
 /** The libraries between Java and CUDA: its driver, its compiler, and libtorch's own part of it. */
 final class CudaBindings {
+  private static final NativeLibrary TORCH = new NativeLibrary("pytorch", "libjnitorch_cuda.so");
+
   private static final List<NativeLibrary> BINDINGS =
       List.of(
           new NativeLibrary("cuda", "libjnicudart.so"),
           new NativeLibrary("cuda", "libjninvrtc.so"),
-          new NativeLibrary("pytorch", "libjnitorch_cuda.so"));
+          TORCH);
 
   /** Of exchanges between cards; {@code distributed.c10d} loads it. */
   private static final NativeLibrary NCCL = new NativeLibrary("cuda", "libjninccl.so");
@@ -38,6 +40,11 @@ final class CudaBindings {
           "libcudnn.so.9");
 
   private CudaBindings() {}
+
+  /** Whether the libtorch of the jars, if there is one, is for cards. */
+  static boolean inJars() {
+    return TORCH.resource().isPresent();
+  }
 
   /** All of them, if jars on the class path have them; else none. */
   static List<NativeLibrary> ofJars() {

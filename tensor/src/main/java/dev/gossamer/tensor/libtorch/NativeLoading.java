@@ -19,6 +19,9 @@ public final class NativeLoading {
    */
   public static final String FOLDER_PROPERTY = "gossamer.jni";
 
+  /** Which builds of a library JavaCPP looks for beside the plain one. */
+  private static final String EXTENSION = "org.bytedeco.javacpp.platform.extension";
+
   private NativeLoading() {}
 
   /** Sets JavaCPP up. To be called before any class of the bindings is touched. */
@@ -29,6 +32,9 @@ public final class NativeLoading {
     System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
     if (InstalledLibtorch.find().isPresent()) {
       System.setProperty("org.bytedeco.javacpp.loadlibraries", "false");
+    } else if (System.getProperty(EXTENSION) == null && !CudaBindings.inJars()) {
+      // Or JavaCPP would look for CUDA's libraries, one by one, in every place that it knows.
+      System.setProperty(EXTENSION, "");
     }
   }
 

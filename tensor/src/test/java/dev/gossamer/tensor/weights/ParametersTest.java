@@ -128,6 +128,25 @@ class ParametersTest {
   }
 
   @Test
+  void refusesInfinitiesThatCancelOut() {
+    Tensor weight = Tensor.zeros(DType.FLOAT32, 100);
+    weight.narrow(0, 3, 1).fill(Double.POSITIVE_INFINITY);
+    weight.narrow(0, 57, 1).fill(Double.NEGATIVE_INFINITY);
+    Parameters parameters = load(files(Map.of("a", weight)), DType.FLOAT32);
+    assertThatThrownBy(() -> parameters.get("a", 100))
+        .isInstanceOf(BadInputException.class)
+        .hasMessageContaining("Tensor 'a' in " + folder + " holds NaN or infinite");
+  }
+
+  @Test
+  void takesNumbersWhoseSumIsTooLargeForTheirType() {
+    Tensor weight = Tensor.full(60000, DType.FLOAT16, 100);
+    Parameters parameters = load(files(Map.of("a", weight)), DType.FLOAT32);
+    assertThat(weight.sum().item()).isInfinite();
+    assertThat(parameters.get("a", 100).toFloats()).containsOnly(60000f);
+  }
+
+  @Test
   void inspectionComparesShapesWithoutReading() {
     Tensor broken = Tensor.full(Double.NaN, DType.FLOAT32, 3);
     TensorFiles files = files(Map.of("a", broken));

@@ -13,7 +13,7 @@ import dev.gossamer.tensor.weights.Parameters;
 public final class GroupNorm implements ActivatedNorm {
   // Numbers that are squared at once: what fits a core's cache, or what keeps a card busy.
   private static final long CPU_STRIP = 1 << 20;
-  private static final long CUDA_STRIP = 1 << 28;
+  private static final long CUDA_STRIP = 1 << 26;
 
   private final int groups;
   private final double eps;

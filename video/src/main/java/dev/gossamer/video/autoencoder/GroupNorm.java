@@ -8,7 +8,7 @@ import dev.gossamer.tensor.weights.Parameters;
 /**
  * Normalises groups of channels over all frames, rows and columns of a chunk, then scales and
  * shifts each channel. Statistics are taken once for the chunk, in float32 per strip of rows and
- * float64 over strips, in an order that does not depend on the threads; the rest is done row by row.
+ * float64 over strips, whose order does not depend on the threads; the rest is done row by row.
  */
 public final class GroupNorm implements ActivatedNorm {
   // Numbers that are squared at once: what fits a core's cache, or what keeps a card busy.

@@ -1,7 +1,9 @@
 """Checks and times the kernels of the tensor module that work row by row against PyTorch's operations, of which the
 Java side makes the same chain. Exit code 1 if any is wrong.
 
-python3 rows.py [--quick]
+python3 rows.py [--quick | small]
+
+--quick checks numbers only; small too, at a few odd shapes and the row kernels alone, for compute-sanitizer.
 """
 import os
 import sys
@@ -17,6 +19,7 @@ F = torch.nn.functional
 FAILED = []
 SHAPES = {"wan-1.3b": (32760, 1536, 128, 8960), "cogvideox-2b": (28576, 1920, 64, 7680), "wan-14b": (75600, 5120, 128, 13824),
           "hunyuan": (75856, 3072, 128, 12288)}
+ODD = {"one row": (1, 128, 64, 0), "less than a block": (3, 384, 128, 0), "not whole chunks": (5, 1088, 64, 0), "long": (37, 5120, 128, 0)}
 
 
 def milliseconds(*runs, times=9):
@@ -118,7 +121,15 @@ def run(name, tokens, width, head_dim, inner, dtype, measured):
                 lambda: rows.project_heads(y, norm, w, b, eps, table if norm else None, out_heads), lambda: wanted,
                 lambda: out_heads, limit)
     # The activation behind a product: as libtorch's product does it at its end.
-    up, up_bias = new(inner, width, kind=dtype) * width ** -0.5, new(inner, kind=dtype)
+    if inner:
+        check_activation(y, inner, compare, limit, lines, measured)
+    print(f"{name} {dtype}: " + ", ".join(lines), flush=True)
+
+
+def check_activation(y, inner, compare, limit, lines, measured):
+    new = lambda *shape: torch.randn(*shape, device="cuda", dtype=y.dtype)
+    width, kept = y.size(1), {}
+    up, up_bias = new(inner, width) * width ** -0.5, new(inner)
     compare("gelu", lambda: kept.update(a=F.gelu(F.linear(y, up, up_bias), approximate="tanh")),
             lambda: kept.update(b=torch._addmm_activation(up_bias, y, up.t(), use_gelu=True)), lambda: kept["a"],
             lambda: kept["b"], 2 * limit)
@@ -127,15 +138,14 @@ def run(name, tokens, width, head_dim, inner, dtype, measured):
                                           lambda: F.gelu(F.linear(y, up, up_bias), approximate="tanh"),
                                           lambda: F.linear(y, up, up_bias))
         lines.append(f"in turn: at once {both:.3f}, chain {chain:.3f}, product alone {alone:.3f} ms")
-    print(f"{name} {dtype}: " + ", ".join(lines), flush=True)
 
 
-def main(quick):
+def main(quick, small):
     torch.manual_seed(1)
     for dtype in (torch.bfloat16, torch.float16):
-        for name, (tokens, width, head_dim, inner) in SHAPES.items():
-            run(name, 333, width, head_dim, inner, dtype, False)
-    if not quick:
+        for name, (tokens, width, head_dim, inner) in (ODD if small else SHAPES).items():
+            run(name, tokens if small else 333, width, head_dim, inner, dtype, False)
+    if not quick and not small:
         for name in ("wan-1.3b", "cogvideox-2b", "hunyuan", "wan-14b"):
             run(name, *SHAPES[name], torch.bfloat16, True)
             torch.cuda.empty_cache()
@@ -144,4 +154,4 @@ def main(quick):
 
 
 if __name__ == "__main__":
-    sys.exit(main("--quick" in sys.argv))
+    sys.exit(main("--quick" in sys.argv, "small" in sys.argv))

@@ -1,18 +1,19 @@
 package dev.gossamer.video.autoencoder;
 
 import dev.gossamer.tensor.DType;
-import dev.gossamer.tensor.Device;
 import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 
 /**
  * Normalises groups of channels over all frames, rows and columns of a chunk, then scales and
- * shifts each channel. Statistics are taken once for the chunk, in float32 per frame and float64
- * over frames, in an order that does not depend on the threads; the rest is done row by row.
+ * shifts each channel. Statistics are taken once for the chunk, in float32 per strip of rows and
+ * float64 over strips, whose order does not depend on the threads; the rest is done row by row.
  */
 public final class GroupNorm implements ActivatedNorm {
-  private static final long STRIP = 1 << 20; // numbers that are squared at once
+  // Numbers that are squared at once: what fits a core's cache, or what keeps a card busy.
+  private static final long CPU_STRIP = 1 << 20;
+  private static final long CUDA_STRIP = 1 << 26;
 
   private final int groups;
   private final double eps;
@@ -43,74 +44,58 @@ public final class GroupNorm implements ActivatedNorm {
     public Tensor apply(Tensor rows, long video) {
       return rows.select(0, 0)
           .permute(1, 2, 0)
-          .to(DType.FLOAT32)
-          .mul(scale.select(0, video))
+          .mul(scale.select(0, video)) // of float32, so the product is
           .addInPlace(shift.select(0, video));
     }
   }
 
   /** Takes the statistics of x [B, C, t, H, W]; the result is in the current scope. */
   public Affine affine(Tensor x) {
-    int videos = Math.toIntExact(x.size(0));
+    long videos = x.size(0);
     int frames = Math.toIntExact(x.size(2));
-    int channels = Math.toIntExact(x.size(1));
-    double[][][] sums = new double[videos * frames][][];
-    bands.forEach(
-        x,
-        videos * frames,
-        i -> sums[i] = sums(x.select(0, i / frames).select(1, i % frames), channels));
-    float[] scale = new float[videos * channels];
-    float[] shift = new float[videos * channels];
-    double[] weights = weight.toDoubles();
-    double[] biases = bias.toDoubles();
-    int size = channels / groups;
+    long channels = x.size(1);
+    long size = channels / groups;
     double count = (double) size * frames * x.size(3) * x.size(4);
-    for (int video = 0; video < videos; video++) {
-      for (int group = 0; group < groups; group++) {
-        double sum = 0;
-        double squares = 0;
-        for (int frame = video * frames; frame < (video + 1) * frames; frame++) {
-          for (int c = group * size; c < (group + 1) * size; c++) {
-            sum += sums[frame][0][c];
-            squares += sums[frame][1][c];
-          }
-        }
-        double mean = sum / count;
-        double factor = 1 / Math.sqrt(Math.max(0, squares / count - mean * mean) + eps);
-        for (int c = group * size; c < (group + 1) * size; c++) {
-          scale[video * channels + c] = (float) (factor * weights[c]);
-          shift[video * channels + c] = (float) (biases[c] - mean * factor * weights[c]);
-        }
-      }
+    try (Scope scope = Scope.open()) {
+      Tensor sums = Tensor.empty(DType.FLOAT64, x.device(), videos * frames, 2, channels).fill(0);
+      bands.forEach(
+          x,
+          Math.toIntExact(videos * frames),
+          i -> addSums(sums.select(0, i), x.select(0, i / frames).select(1, i % frames)));
+      Tensor whole = sums.reshape(videos, frames, 2, groups, size).sum(false, 1, 4);
+      Tensor mean = whole.select(1, 0).div(count); // [B, groups]
+      Tensor variance = whole.select(1, 1).div(count).sub(mean.square());
+      Tensor factor = variance.clamp(0, Double.MAX_VALUE).add(eps).rsqrt().unsqueeze(2);
+      Tensor scale = factor.mul(weight.reshape(groups, size)); // [B, groups, size]
+      Tensor shift = bias.reshape(groups, size).sub(scale.mul(mean.unsqueeze(2)));
+      return new Affine(
+          scope.keep(scale.reshape(videos, channels).to(DType.FLOAT32)),
+          scope.keep(shift.reshape(videos, channels).to(DType.FLOAT32)));
     }
-    Device device = x.device();
-    return new Affine(
-        Tensor.of(scale, videos, channels).to(device),
-        Tensor.of(shift, videos, channels).to(device));
   }
 
-  /** Sums and sums of squares of a frame [C, H, W], by channel. */
-  private static double[][] sums(Tensor frame, int channels) {
-    long rows = Math.max(1, STRIP / (channels * frame.size(2)));
-    double[][] sums = new double[2][channels];
+  /**
+   * Adds a frame's sums by channel. Nothing is read back from a card, which would have it wait for
+   * every strip.
+   *
+   * @param to [2, C] float64: sums, sums of squares
+   * @param frame [C, H, W]
+   */
+  private static void addSums(Tensor to, Tensor frame) {
+    long channels = frame.size(0);
+    long strip = frame.device().isCpu() ? CPU_STRIP : CUDA_STRIP;
+    long rows = Math.max(1, strip / (channels * frame.size(2)));
     for (long first = 0; first < frame.size(1); first += rows) {
       try (Scope scope = Scope.open()) {
-        Tensor strip =
+        Tensor values =
             frame
                 .narrow(1, first, Math.min(rows, frame.size(1) - first))
                 .permute(1, 2, 0)
                 .reshape(-1, channels)
                 .to(DType.FLOAT32);
-        add(sums[0], strip.sum(false, 0).toDoubles());
-        add(sums[1], strip.square().sum(false, 0).toDoubles());
+        to.select(0, 0).addInPlace(values.sum(false, 0));
+        to.select(0, 1).addInPlace(values.square().sum(false, 0));
       }
-    }
-    return sums;
-  }
-
-  private static void add(double[] to, double[] values) {
-    for (int i = 0; i < to.length; i++) {
-      to[i] += values[i];
     }
   }
 

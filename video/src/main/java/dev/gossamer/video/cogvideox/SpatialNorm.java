@@ -8,6 +8,7 @@ import dev.gossamer.video.autoencoder.CausalConv3d;
 import dev.gossamer.video.autoencoder.FeatureCache;
 import dev.gossamer.video.autoencoder.GroupNorm;
 import dev.gossamer.video.autoencoder.RowBands;
+import java.util.Arrays;
 
 /**
  * A group norm that is scaled and shifted at each place by what the latents there say: {@code
@@ -52,14 +53,10 @@ final class SpatialNorm implements ActivatedNorm {
     Tensor factors = latents.linear(factorWeight, factorBias); // [B, t, h, w, C]
     Tensor summands = latents.linear(summandWeight, summandBias);
     int frames = (int) x.size(2);
-    long height = x.size(3);
+    Tensor latentRows = latentRows(x.size(3), latents.size(2)).to(x.device());
     return (to, from, frame, rows) -> {
       int latentFrame = latentFrame((int) frame, frames, (int) latents.size(1));
-      long[] latentRows = new long[(int) rows.count()];
-      for (int i = 0; i < latentRows.length; i++) {
-        latentRows[i] = (rows.first() + i) * latents.size(2) / height;
-      }
-      Tensor index = Tensor.of(latentRows, latentRows.length).to(x.device());
+      Tensor index = latentRows.narrow(0, rows.first(), rows.count());
       Tensor normal = affine.apply(from, rows.video());
       long columns = latents.size(3);
       Tensor places =
@@ -71,6 +68,13 @@ final class SpatialNorm implements ActivatedNorm {
           .siluInPlace();
       to.select(0, 0).permute(1, 2, 0).copyFrom(normal);
     };
+  }
+
+  /** The row of the latents that each row belongs to. */
+  private static Tensor latentRows(long height, long latentHeight) {
+    long[] rows = new long[Math.toIntExact(height)];
+    Arrays.setAll(rows, row -> row * latentHeight / height);
+    return Tensor.of(rows, height);
   }
 
   /** {@code [rows, w, 1, C]}. */

@@ -287,8 +287,9 @@ public final class VectorKernels {
   public static void add(float[] numbers, int from, int width, float summand) {
     check(width % LANES == 0, "width");
     Objects.checkFromIndexSize(from, width, numbers.length);
+    FloatVector summands = all(summand); // once: where calls stay calls, it is an object
     for (int i = from; i < from + width; i += LANES) {
-      FloatVector.fromArray(SPECIES, numbers, i).add(all(summand)).intoArray(numbers, i);
+      FloatVector.fromArray(SPECIES, numbers, i).add(summands).intoArray(numbers, i);
     }
   }
 

@@ -46,7 +46,7 @@ record EdgeConv3d(Tensor weight, Tensor bias, List<Integer> stride) implements V
   @Override
   public Tensor apply(Tensor x) {
     if (weight.size(2) > 1) {
-      return apply(x, x.size(2), x.size(3), x.size(4), input -> input.copyFrom(x));
+      return over(x, x.size(2), x.size(3), x.size(4), input -> input.copyFrom(x));
     }
     try (Scope scope = Scope.open()) {
       return scope.keep(convolved(x.channelsLast()));
@@ -55,16 +55,16 @@ record EdgeConv3d(Tensor weight, Tensor bias, List<Integer> stride) implements V
 
   /** {@code x} normalised and activated on its way in. */
   Tensor apply(GroupNorm norm, Tensor x) {
-    return apply(x, x.size(2), x.size(3), x.size(4), input -> norm.activate(input, x));
+    return over(x, x.size(2), x.size(3), x.size(4), input -> norm.activate(input, x));
   }
 
   /**
-   * An input that is made where the convolution reads it, between its edges.
+   * Over an input that is made where the convolution reads it, between its edges.
    *
    * @param like of the input's batch, type and place
    * @param maker overwrites {@code [B, in, frames, height, width]}
    */
-  Tensor apply(Tensor like, long frames, long height, long width, Consumer<Tensor> maker) {
+  Tensor over(Tensor like, long frames, long height, long width, Consumer<Tensor> maker) {
     try (Scope scope = Scope.open()) {
       long kernel = weight.size(2);
       long before = kernel - 1;

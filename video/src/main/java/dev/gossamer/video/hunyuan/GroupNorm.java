@@ -19,7 +19,7 @@ import dev.gossamer.video.autoencoder.RowBands;
 record GroupNorm(int groups, Tensor weight, Tensor bias) {
   private static final double EPS = 1e-6;
 
-  /** Numbers of a tile up to which a card is faster with few launches. */
+  /** Numbers of a tile up to which a card is faster with libtorch's, which takes fewer launches. */
   private static final long SMALL = 1 << 24;
 
   private static final RowBands ALONE = new RowBands(new Threads(1));
@@ -36,7 +36,7 @@ record GroupNorm(int groups, Tensor weight, Tensor bias) {
   }
 
   /**
-   * Without activation, for the attention in the middle, where tiles are small.
+   * Without activation: for the attention in the middle, where tiles are small.
    *
    * @param x {@code [B, channels, ..]}
    */

@@ -12,7 +12,7 @@ record Upsample(int time, int space, EdgeConv3d smooth) implements VideoLayer {
   @Override
   public Tensor apply(Tensor x) {
     long later = x.size(2) - 1;
-    return smooth.apply(
+    return smooth.over(
         x,
         1 + later * time,
         x.size(3) * space,

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.video.autoencoder.ActivatedNorm;
 import dev.gossamer.video.autoencoder.CausalConv3d;
+import dev.gossamer.video.autoencoder.ChannelAffine;
 import dev.gossamer.video.autoencoder.FeatureCache;
 import dev.gossamer.video.autoencoder.GroupNorm;
 import dev.gossamer.video.autoencoder.RowBands;
@@ -48,7 +49,7 @@ final class SpatialNorm implements ActivatedNorm {
 
   @Override
   public CausalConv3d.Intake over(Tensor x, FeatureCache cache) {
-    GroupNorm.Affine affine = norm.affine(x);
+    ChannelAffine affine = norm.affine(x);
     Tensor latents = cache.guide().to(DType.FLOAT32).permute(0, 2, 3, 4, 1).contiguous();
     Tensor factors = latents.linear(factorWeight, factorBias); // [B, t, h, w, C]
     Tensor summands = latents.linear(summandWeight, summandBias);

@@ -5,6 +5,7 @@ import dev.gossamer.tensor.Tensor;
 import dev.gossamer.tensor.weights.Parameters;
 import dev.gossamer.video.autoencoder.Activations;
 import java.util.List;
+import java.util.function.Consumer;
 
 /**
  * A convolution over frames, rows and columns that sees no later frame; what lies outside the video
@@ -44,37 +45,52 @@ record EdgeConv3d(Tensor weight, Tensor bias, List<Integer> stride) implements V
    */
   @Override
   public Tensor apply(Tensor x) {
+    if (weight.size(2) > 1) {
+      return over(x, x.size(2), x.size(3), x.size(4), input -> input.copyFrom(x));
+    }
     try (Scope scope = Scope.open()) {
-      long kernel = weight.size(2);
-      Tensor input = kernel == 1 ? x.channelsLast() : padded(x, kernel);
-      return scope.keep(
-          input.conv3d(
-              weight, bias, stride.stream().mapToLong(Integer::longValue).toArray(), NONE));
+      return scope.keep(convolved(x.channelsLast()));
     }
   }
 
-  /** With {@code kernel - 1} frames before the first and half a kernel around each. */
-  private static Tensor padded(Tensor x, long kernel) {
-    long before = kernel - 1;
-    long around = kernel / 2;
-    long frames = x.size(2);
-    long height = x.size(3);
-    long width = x.size(4);
-    Tensor wide =
-        Activations.empty(
-            x.size(0),
-            x.size(1),
-            frames + before,
-            height + 2 * around,
-            width + 2 * around,
-            x.dtype(),
-            x.device());
-    Tensor own = wide.narrow(2, before, frames);
-    own.narrow(3, around, height).narrow(4, around, width).copyFrom(x);
-    repeatEdges(own.narrow(3, around, height), 4, around, width);
-    repeatEdges(own, 3, around, height);
-    wide.narrow(2, 0, before).copyFrom(own.narrow(2, 0, 1));
-    return wide;
+  /** {@code x} normalised and activated on its way in. */
+  Tensor apply(GroupNorm norm, Tensor x) {
+    return over(x, x.size(2), x.size(3), x.size(4), input -> norm.activate(input, x));
+  }
+
+  /**
+   * Over an input that is made where the convolution reads it, between its edges.
+   *
+   * @param like of the input's batch, type and place
+   * @param maker overwrites {@code [B, in, frames, height, width]}
+   */
+  Tensor over(Tensor like, long frames, long height, long width, Consumer<Tensor> maker) {
+    try (Scope scope = Scope.open()) {
+      long kernel = weight.size(2);
+      long before = kernel - 1;
+      long around = kernel / 2;
+      Tensor wide =
+          Activations.empty(
+              like.size(0),
+              weight.size(1),
+              frames + before,
+              height + 2 * around,
+              width + 2 * around,
+              like.dtype(),
+              like.device());
+      Tensor own = wide.narrow(2, before, frames);
+      Tensor rows = own.narrow(3, around, height);
+      maker.accept(rows.narrow(4, around, width));
+      repeatEdges(rows, 4, around, width);
+      repeatEdges(own, 3, around, height);
+      wide.narrow(2, 0, before).copyFrom(own.narrow(2, 0, 1));
+      return scope.keep(convolved(wide));
+    }
+  }
+
+  private Tensor convolved(Tensor input) {
+    return input.conv3d(
+        weight, bias, stride.stream().mapToLong(Integer::longValue).toArray(), NONE);
   }
 
   private static void repeatEdges(Tensor wide, int dim, long around, long size) {

@@ -51,7 +51,7 @@ final class HunyuanDecoder {
   Tensor decode(Tensor latents) {
     try (Scope scope = Scope.open()) {
       Tensor x = VideoLayer.through(layers, input.apply(fromMoments.apply(latents)));
-      return scope.keep(output.apply(outputNorm.activated(x)));
+      return scope.keep(output.apply(outputNorm, x));
     }
   }
 }

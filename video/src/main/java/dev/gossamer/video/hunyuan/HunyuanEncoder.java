@@ -48,7 +48,7 @@ final class HunyuanEncoder {
   Tensor encode(Tensor video) {
     try (Scope scope = Scope.open()) {
       Tensor x = VideoLayer.through(layers, input.apply(video));
-      return scope.keep(toMoments.apply(output.apply(outputNorm.activated(x))));
+      return scope.keep(toMoments.apply(output.apply(outputNorm, x)));
     }
   }
 }

@@ -33,11 +33,7 @@ record ResidualBlock(
   @Override
   public Tensor apply(Tensor x) {
     try (Scope scope = Scope.open()) {
-      Tensor inner;
-      try (Scope within = Scope.open()) {
-        inner = within.keep(first.apply(firstNorm.activated(x)));
-      }
-      Tensor result = second.apply(secondNorm.activated(inner));
+      Tensor result = second.apply(secondNorm, first.apply(firstNorm, x));
       return scope.keep(result.addInPlace(shortcut.map(conv -> conv.apply(x)).orElse(x)));
     }
   }

@@ -1,8 +1,6 @@
 package dev.gossamer.video.hunyuan;
 
-import dev.gossamer.tensor.Scope;
 import dev.gossamer.tensor.Tensor;
-import dev.gossamer.video.autoencoder.Activations;
 
 /**
  * Repeats rows and columns, and frames but the first, then smooths with a convolution.
@@ -13,25 +11,16 @@ import dev.gossamer.video.autoencoder.Activations;
 record Upsample(int time, int space, EdgeConv3d smooth) implements VideoLayer {
   @Override
   public Tensor apply(Tensor x) {
-    try (Scope scope = Scope.open()) {
-      return scope.keep(smooth.apply(repeated(x)));
-    }
-  }
-
-  private Tensor repeated(Tensor x) {
     long later = x.size(2) - 1;
-    Tensor large =
-        Activations.empty(
-            x.size(0),
-            x.size(1),
-            1 + later * time,
-            x.size(3) * space,
-            x.size(4) * space,
-            x.dtype(),
-            x.device());
-    repeat(x.narrow(2, 0, 1), large.narrow(2, 0, 1), 1);
-    repeat(x.narrow(2, 1, later), large.narrow(2, 1, later * time), time);
-    return large;
+    return smooth.over(
+        x,
+        1 + later * time,
+        x.size(3) * space,
+        x.size(4) * space,
+        large -> {
+          repeat(x.narrow(2, 0, 1), large.narrow(2, 0, 1), 1);
+          repeat(x.narrow(2, 1, later), large.narrow(2, 1, later * time), time);
+        });
   }
 
   /** Writes each pixel to all of its places. */

@@ -80,6 +80,32 @@ class HunyuanAutoencoderTest {
     assertDecodes("tiled.", SMALL_TILES, 21);
   }
 
+  /** As a card does where there is much to normalise. */
+  @Test
+  void groupNormsBySumsOfChannelsAgreeWithTheGoldenToo() {
+    float[] before = decoded();
+    long tensors = Tensor.live();
+    GroupNorm.alwaysBySums = true;
+    try {
+      assertThat(decoded()).isNotEqualTo(before); // or it was done the other way
+      assertDecodes("", Tiling.OFF, 9);
+      assertDecodes("temporal.", Tiling.OFF, 33);
+      assertDecodes("tiled.", SMALL_TILES, 21);
+      assertEncodes("", Tiling.OFF);
+      assertEncodes("temporal.", Tiling.OFF);
+      assertEncodes("tiled.", SMALL_TILES);
+    } finally {
+      GroupNorm.alwaysBySums = false;
+    }
+    assertThat(Tensor.live()).isEqualTo(tensors);
+  }
+
+  private static float[] decoded() {
+    try (Scope scope = Scope.open()) {
+      return Tensor.cat(2, chunks(MODEL, scope, GOLDEN.tensor("z"), Tiling.OFF)).toFloats();
+    }
+  }
+
   @Test
   void picturesOfOneTileAreNotCut() {
     try (Scope scope = Scope.open()) {

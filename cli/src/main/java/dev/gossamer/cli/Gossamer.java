@@ -1,6 +1,7 @@
 package dev.gossamer.cli;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
+import dev.gossamer.tensor.libtorch.NativeLoading;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -70,6 +71,7 @@ public final class Gossamer implements Runnable {
   }
 
   public static void main(String[] args) {
+    NativeLoading.ownProcess();
     Interruption interruption = Interruption.listen(PATIENCE);
     int exitCode = run(Terminal.ofThisProcess(), interruption::asked, args);
     interruption.commandEnded();

@@ -22,7 +22,19 @@ public final class NativeLoading {
   /** Which builds of a library JavaCPP looks for beside the plain one. */
   private static final String EXTENSION = "org.bytedeco.javacpp.platform.extension";
 
+  private static boolean alone;
+
   private NativeLoading() {}
+
+  /**
+   * Says that nothing else in this process uses JavaCPP, as in a command; to be called first. Where
+   * the libtorch of the jars is not for cards, JavaCPP then does not look for CUDA's libraries, one
+   * by one, in every place that it knows. Its switch is one for all bindings, so a program that we
+   * are a library of must not have it turned: its own ffmpeg may be another build.
+   */
+  public static void ownProcess() {
+    alone = true;
+  }
 
   /** Sets JavaCPP up. To be called before any class of the bindings is touched. */
   public static void prepare() {
@@ -32,8 +44,7 @@ public final class NativeLoading {
     System.setProperty("org.bytedeco.javacpp.maxPhysicalBytes", "0");
     if (InstalledLibtorch.find().isPresent()) {
       System.setProperty("org.bytedeco.javacpp.loadlibraries", "false");
-    } else if (System.getProperty(EXTENSION) == null && !CudaBindings.inJars()) {
-      // Or JavaCPP would look for CUDA's libraries, one by one, in every place that it knows.
+    } else if (alone && System.getProperty(EXTENSION) == null && !CudaBindings.inJars()) {
       System.setProperty(EXTENSION, "");
     }
   }

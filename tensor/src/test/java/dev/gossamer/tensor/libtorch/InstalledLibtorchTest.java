@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.gossamer.tensor.failure.EnvironmentException;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import org.bytedeco.javacpp.Loader;
 import org.bytedeco.pytorch.global.torch;
@@ -47,27 +46,14 @@ class InstalledLibtorchTest {
 
   @Test
   void computesWithTheOneThatIsNamed() throws IOException, InterruptedException {
-    assertThat(run(unpacked())).isEqualTo("JavaCPP loads: false, 3.0, OpenBLAS: -1");
+    assertThat(
+            OwnProcess.run(OnePlusTwo.class, "-D" + InstalledLibtorch.PROPERTY + "=" + unpacked()))
+        .isEqualTo("JavaCPP loads: false, 3.0, OpenBLAS: -1");
   }
 
   /** The jar's own libtorch, as JavaCPP unpacks it: as good as an installed one. */
   private static Path unpacked() {
     return Path.of(Loader.load(torch.class)).getParent();
-  }
-
-  private static String run(Path folder) throws IOException, InterruptedException {
-    Process process =
-        new ProcessBuilder(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-D" + InstalledLibtorch.PROPERTY + "=" + folder,
-                "-cp",
-                System.getProperty("java.class.path"),
-                OnePlusTwo.class.getName())
-            .redirectErrorStream(true)
-            .start();
-    String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-    assertThat(process.waitFor()).as(said).isZero();
-    return said.strip();
   }
 
   /** A process of its own, as a libtorch cannot be exchanged. */

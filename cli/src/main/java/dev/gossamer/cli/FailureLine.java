@@ -3,6 +3,7 @@ package dev.gossamer.cli;
 import dev.gossamer.tensor.failure.GossamerException;
 import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.stream.IntStream;
 import picocli.CommandLine;
 import picocli.CommandLine.IExecutionExceptionHandler;
 import picocli.CommandLine.IParameterExceptionHandler;
@@ -52,7 +53,7 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
 
   private static String unknown(UnmatchedArgumentException e) {
     String word = e.getUnmatched().get(0);
-    List<String> near = e.getSuggestions();
+    List<String> near = e.getSuggestions().stream().filter(it -> isNear(word, it)).toList();
     if (near.contains(word)) { // an option behind --
       return "Unexpected argument '" + word + "'; options stand before --";
     }
@@ -67,6 +68,26 @@ final class FailureLine implements IExecutionExceptionHandler, IParameterExcepti
         + word
         + "'"
         + (near.isEmpty() ? "" : "; the nearest is " + String.join(" or ", near));
+  }
+
+  /** Picocli suggests the best that it has, however far. */
+  private static boolean isNear(String word, String suggestion) {
+    return suggestion.startsWith(word) || distance(word, suggestion) <= word.length() / 3;
+  }
+
+  /** Letters to insert, leave out or exchange to make one word of the other (Levenshtein). */
+  private static int distance(String a, String b) {
+    int[] row = IntStream.rangeClosed(0, b.length()).toArray();
+    for (int i = 1; i <= a.length(); i++) {
+      int diagonal = row[0];
+      row[0] = i;
+      for (int j = 1; j <= b.length(); j++) {
+        int exchanged = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
+        diagonal = row[j];
+        row[j] = Math.min(exchanged, 1 + Math.min(row[j], row[j - 1]));
+      }
+    }
+    return row[b.length()];
   }
 
   @Override

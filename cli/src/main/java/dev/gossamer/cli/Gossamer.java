@@ -84,7 +84,8 @@ public final class Gossamer implements Runnable {
    * @param interrupted whether the command should stop
    * @return the exit code
    */
-  static int run(Terminal terminal, BooleanSupplier interrupted, String... args) {
+  static int run(Terminal terminal, BooleanSupplier interrupted, String... line) {
+    String[] args = helpAsOption(line);
     FailureLine failures = new FailureLine(terminal);
     try {
       int exitCode = commandLine(terminal, interrupted, failures, args).execute(separated(args));
@@ -94,6 +95,16 @@ public final class Gossamer implements Runnable {
       Throwable failure = e instanceof ExceptionInInitializerError ? e.getCause() : e;
       return failures.report(failure, List.of(args).contains(CommonArguments.VERBOSE));
     }
+  }
+
+  /** {@code help COMMAND} asks for {@code COMMAND --help}. */
+  private static String[] helpAsOption(String... args) {
+    if (args.length == 0 || !args[0].equals("help")) {
+      return args;
+    }
+    List<String> asked = new ArrayList<>(List.of(args).subList(1, args.length));
+    asked.add("--help");
+    return asked.toArray(String[]::new);
   }
 
   private static CommandLine commandLine(

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -132,6 +133,27 @@ class GossamerTest {
         .startsWith("gossamer: Unknown command 'generat'; the nearest is generate");
     assertThat(CommandRun.of("doctor", "--jsno").err())
         .startsWith("gossamer: Unknown option '--jsno'; the nearest is --json");
+    assertThat(CommandRun.of("gen").err())
+        .startsWith(
+            "gossamer: Unknown command 'gen'; the nearest is generate or generate-completion.");
+    assertThat(CommandRun.of("video").err())
+        .startsWith("gossamer: Unknown command 'video'. See 'gossamer --help'");
+  }
+
+  @Test
+  void helpIsAskedForByAWordToo() {
+    for (String[] words :
+        List.of(new String[0], new String[] {"doctor"}, new String[] {"models", "inspect"})) {
+      List<String> first = new ArrayList<>(List.of(words));
+      first.add(0, "help");
+      List<String> last = new ArrayList<>(List.of(words));
+      last.add("--help");
+      CommandRun byWord = CommandRun.of(first.toArray(String[]::new));
+      assertThat(byWord.exitCode()).isZero();
+      assertThat(byWord.out())
+          .isNotEmpty()
+          .isEqualTo(CommandRun.of(last.toArray(String[]::new)).out());
+    }
   }
 
   @Test

@@ -10,6 +10,7 @@ final class StageClock {
   private final Map<Stage, Double> seconds = new EnumMap<>(Stage.class);
   private final Progress progress;
   private final long start = System.nanoTime();
+  private double earlier;
 
   StageClock(Progress progress) {
     this.progress = progress;
@@ -41,6 +42,15 @@ final class StageClock {
     seconds.merge(stage, spent, Double::sum);
   }
 
+  /** Adds time of earlier sittings, which their stages' seconds hold, to the total. */
+  void addEarlier(double spent) {
+    earlier += spent;
+  }
+
+  double earlier() {
+    return earlier;
+  }
+
   double of(Stage stage) {
     return seconds.getOrDefault(stage, 0.0);
   }
@@ -49,7 +59,9 @@ final class StageClock {
     return (System.nanoTime() - nanos) / 1e9;
   }
 
-  /** By stage in their order, and {@code total}, the time since this clock was made. */
+  /**
+   * By stage in their order, and {@code total}: since this clock was made, and earlier sittings.
+   */
   Map<String, Double> seconds() {
     Map<String, Double> named = new LinkedHashMap<>();
     for (Stage stage : Stage.values()) {
@@ -58,7 +70,7 @@ final class StageClock {
         named.put(stage.label(), of(stage));
       }
     }
-    named.put("total", since(start));
+    named.put("total", earlier + since(start));
     return named;
   }
 }

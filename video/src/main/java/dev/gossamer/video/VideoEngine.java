@@ -124,6 +124,8 @@ final class VideoEngine implements AutoCloseable {
     VideoRequest request = draft.request();
     RunIdentity identity = identity(request, noise);
     Optional<RunState> saved = saved(draft, identity, progress);
+    saved.ifPresent(
+        state -> clock.addEarlier(state.stepSeconds().stream().mapToDouble(s -> s).sum()));
     if (saved.isPresent() && saved.get().done() == request.steps()) {
       RunState state = saved.get();
       return new Drawn(

@@ -281,6 +281,7 @@ final class VideoRun {
         other,
         progress);
     clock.add(Stage.DENSE, dense.seconds() + other.of(Stage.DECODE));
+    clock.addEarlier(other.earlier());
     Path file = run.files().compareVideo();
     clock.time(Stage.WRITE, () -> besides(file, ours.pixels(), new Frames(decoded)));
     report.comparison(comparison(ours.pixels(), new Frames(decoded), drawn, dense, shared));

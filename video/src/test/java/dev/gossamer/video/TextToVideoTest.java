@@ -21,6 +21,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -143,6 +144,13 @@ class TextToVideoTest {
     assertThat(Tensor.live()).isEqualTo(before);
   }
 
+  private static void assertPartsAreOfTheTotal(RunReport report) {
+    Map<String, Double> parts = new LinkedHashMap<>(report.seconds());
+    double total = parts.remove("total");
+    assertThat(parts.values().stream().mapToDouble(seconds -> seconds).sum())
+        .isLessThanOrEqualTo(total);
+  }
+
   @Test
   void stoppedWhileDenoisingItGoesOnToTheSameVideo() {
     RunReport undisturbed = MODEL.generate(request(), run(), Progress.NONE).report();
@@ -153,6 +161,7 @@ class TextToVideoTest {
         MODEL.generate(request(), run().with(RunOptions.Extra.RESUME), Progress.NONE);
     assertThat(resumed.report().outputs()).isEqualTo(undisturbed.outputs());
     assertThat(resumed.report().attention().perStep()).hasSize(3);
+    assertPartsAreOfTheTotal(resumed.report());
     assertThat(written()).containsExactly("cat.json", "cat.mp4", "cat.png");
   }
 

@@ -33,6 +33,7 @@ import picocli.CommandLine.Spec;
     synopsisSubcommandLabel = "COMMAND",
     footer = {
       "",
+      "gossamer COMMAND --help, or gossamer help COMMAND, shows the options of a command.",
       "Exit codes: 0 done, 1 failed while running, 2 wrong usage, 3 bad input file,",
       "4 the machine lacks something, 130 interrupted."
     })

@@ -383,6 +383,9 @@ def main(names):
         "many short": dict(shape=(1, 3, 4001, 64), dtype=bf16, query_clusters=90, key_clusters=200, extremes=False),
         "many short, 128": dict(shape=(1, 2, 4001, 128), dtype=fp16, query_clusters=80, key_clusters=300,
                                 extremes=False),
+        "many heads": dict(shape=(2, 9, 4001, 64), dtype=bf16, query_clusters=60, key_clusters=500, extremes=False),
+        "many heads, 128": dict(shape=(1, 13, 4001, 128), dtype=bf16, query_clusters=129, key_clusters=300,
+                                text=(0, 40), extremes=False),
         "2,000 clusters": dict(shape=(1, 1, 8200, 64), dtype=bf16, query_clusters=160, key_clusters=2000),
     }
     for name, options in cases.items():

@@ -115,9 +115,10 @@ class Clustered:
         labels = side.labels[:, self.video[0]:]
         arguments = (*view(part), count, side.operand, side.bias, side.C, side.CP, labels, self.tokens, closeness,
                      self.flags)
-        if self.hopper and side.C > 256 if hopper is None else hopper:  # for few centroids the other is quicker
-            shared = 128 * row + 2 * (128 * row + 512) + 64 + 1024
-            self.kernels.launch("nearest_centroid_sm90", ((count + 127) // 128, self.heads), 288, shared, *arguments)
+        if self.hopper if hopper is None else hopper:
+            stages = 4 if self.D == 64 else 2
+            shared = 512 * row + stages * (128 * row + 512 + 16) + 1024
+            self.kernels.launch("nearest_centroid_sm90", (self.processors,), 544, shared, self.heads, *arguments)
         else:
             self.kernels.launch("nearest_centroid", ((count + 127) // 128, self.heads), 256, 256 * row, *arguments)
 

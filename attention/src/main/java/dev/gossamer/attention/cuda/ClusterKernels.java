@@ -25,9 +25,6 @@ public final class ClusterKernels {
   private static final int HOPPER = 90;
   private static final int SORT_CHUNK = 2048;
 
-  /** Up to here the plain kernel finds the nearest centroid sooner than Hopper's. */
-  private static final int FEW_CLUSTERS = 256;
-
   /** Shared memory that the selection declares by itself. */
   private static final int DECLARED = 17 << 10;
 
@@ -205,17 +202,18 @@ public final class ClusterKernels {
                 (long) tokens.tokens(),
                 0L,
                 0L));
-    int blocks = (count + TILE - 1) / TILE;
-    if (hopperKmeans.isPresent() && operand.clusters() > FEW_CLUSTERS) {
+    if (hopperKmeans.isPresent()) {
       hopperKmeans
           .get()
           .launch(
               "nearest_centroid_sm90",
-              Grid.of(blocks, heads, 288).withShared(headDim == 128 ? 100_416 : 51_264),
-              arguments);
+              Grid.of(card.multiprocessors(), 544).withShared(headDim == 128 ? 198_688 : 134_208),
+              all(these(heads), arguments));
     } else {
       kmeans.launch(
-          "nearest_centroid", Grid.of(blocks, heads, 256).withShared(256 * 2 * headDim), arguments);
+          "nearest_centroid",
+          Grid.of((count + TILE - 1) / TILE, heads, 256).withShared(256 * 2 * headDim),
+          arguments);
     }
     return labels;
   }

@@ -101,8 +101,8 @@ attend_sm90(const T* q, i64 qBatch, i64 qHead, i64 qToken, int perBatch, int tok
             const T* tailValues, const float* logSizes, const u32* selection, int groups,
             const int* groupBlocks, const int4* items, int* itemCount, float scale, T* out,
             i64 outBatch, i64 outHead, i64 outToken, float* lse) {
-  extern __shared__ char memory[];
-  Shared& shared = *reinterpret_cast<Shared*>((reinterpret_cast<u64>(memory) + 1023) & ~(u64)1023);
+  extern __shared__ __align__(1024) char memory[];
+  Shared& shared = *reinterpret_cast<Shared*>(memory + (-sharedAddress(memory) & 1023));
   int lane = threadIdx.x & 31;
   int warp = threadIdx.x >> 5;
   int tailBlocks = tailKeys == nullptr ? 0 : KP / 8 + 1;

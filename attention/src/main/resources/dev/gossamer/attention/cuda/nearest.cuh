@@ -6,8 +6,13 @@
 
 // A score with its place among 32 in the lowest five bits; of equal scores the first is the
 // largest (the last, if they are negative). Minus infinity becomes NaN, which no maximum takes.
-__device__ __forceinline__ float tagged(float score, int place) {
-  return __int_as_float((__float_as_int(score) & ~31) | (31 - place));
+// highBits is ~31.
+__device__ __forceinline__ float tagged(float score, int place, int highBits) {
+  int bits;
+  asm("lop3.b32 %0, %1, %2, %3, 0xea;" // (score & highBits) | place
+      : "=r"(bits)
+      : "r"(__float_as_int(score)), "r"(highBits), "r"(31 - place));
+  return __int_as_float(bits);
 }
 
 // TILE: centroids of a tile, at most 128.
@@ -16,15 +21,17 @@ struct Nearest {
   float best[2] = {MINUS_INFINITY, MINUS_INFINITY};
   int bestTile[2] = {0, 0};
   float local[2];
+  // Not a constant to the compiler, for which a tag would then be two instructions instead of one.
+  int highBits = gridDim.x == 0 ? 0 : ~31;
 
   __device__ __forceinline__ void begin() { local[0] = local[1] = MINUS_INFINITY; }
 
   // Scores of 8 centroids, this lane's two columns of its two rows, and what is added to a column.
   __device__ __forceinline__ void consider(const float (&s)[4], float2 add, int block) {
-    local[0] = fmaxf(local[0], fmaxf(tagged(s[0] + add.x, 2 * block),
-                                     tagged(s[1] + add.y, 2 * block + 1)));
-    local[1] = fmaxf(local[1], fmaxf(tagged(s[2] + add.x, 2 * block),
-                                     tagged(s[3] + add.y, 2 * block + 1)));
+    local[0] = fmaxf(local[0], fmaxf(tagged(s[0] + add.x, 2 * block, highBits),
+                                     tagged(s[1] + add.y, 2 * block + 1, highBits)));
+    local[1] = fmaxf(local[1], fmaxf(tagged(s[2] + add.x, 2 * block, highBits),
+                                     tagged(s[3] + add.y, 2 * block + 1, highBits)));
   }
 
   __device__ __forceinline__ void end(int tile) {

@@ -146,6 +146,7 @@ public final class VectorKernels {
     Objects.checkFromIndexSize(0, Math.multiplyExact(count, width), weights.length);
     Objects.checkFromIndexSize(0, Math.multiplyExact(queries, columns), sums.length);
     Objects.checkFromIndexSize(0, queries, keep.length);
+    check(Math.max(values.length, weights.length) <= VectorShapes.LONGEST, "values or weights");
     int last = values.length - columns;
     for (int i = first; i < first + count; i++) {
       check(at[i] >= 0 && at[i] <= last, "a row of values");

@@ -11,21 +11,25 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>The compiler broadcasts the numbers of all rows before it multiplies the first. With 32
  * registers that is no loss, and 8 x 2 reads least. With 16, sums, neighbours and broadcast numbers
  * have to fit together: 3 x 3 takes 15, 4 x 2 takes 14.
+ *
+ * <p>The other registers are as scarce. Sums that were there before are therefore added last: were
+ * they loaded first, their places would be kept through the loop, and its own counters in memory.
  */
 final class VectorShapes {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int LANES = VectorKernels.LANES;
   private static final int ROWS = VectorKernels.ROWS;
   private static final int SIX = 6;
+  private static final int FOUR = 4;
   private static final int THREE = 3;
 
   /**
-   * Bits of a place in {@code across}. Once the compiler knows that it has no sign, neighbours are
-   * read at a constant distance, without an addition each.
+   * Bits of a place in an array. Once the compiler knows that it has no sign, neighbours are read
+   * at a constant distance, without an addition each.
    */
   private static final int NO_SIGN = (1 << 28) - 1;
 
-  /** The longest {@code across}. */
+  /** The longest array whose places have no more bits. */
   static final int LONGEST = NO_SIGN;
 
   private VectorShapes() {}
@@ -232,8 +236,9 @@ final class VectorShapes {
     FloatVector c0 = zero;
     FloatVector c1 = zero;
     FloatVector c2 = zero;
+    int next = column;
     for (int t = 0; t < depth; t++) {
-      int from = column + t * width & NO_SIGN;
+      int from = next & NO_SIGN;
       FloatVector a = FloatVector.fromArray(SPECIES, across, from);
       FloatVector b = FloatVector.fromArray(SPECIES, across, from + LANES);
       FloatVector c = FloatVector.fromArray(SPECIES, across, from + 2 * LANES);
@@ -249,6 +254,7 @@ final class VectorShapes {
       a2 = x.fma(a, a2);
       b2 = x.fma(b, b2);
       c2 = x.fma(c, c2);
+      next += width;
     }
     put(out, to, a0, b0, c0);
     put(out, to + width, a1, b1, c1);
@@ -324,7 +330,7 @@ final class VectorShapes {
     }
   }
 
-  /** All queries but none, one or two times 8 in sixes. */
+  /** Queries in sixes, but for the last four or eight where sixes do not come out even. */
   static void sumsOf16(
       float[] weights,
       int width,
@@ -335,17 +341,20 @@ final class VectorShapes {
       int count,
       int columns,
       float[] sums) {
-    int sixes = queries - queries / ROWS % 3 * ROWS;
+    int rest = queries % SIX;
+    int sixes = queries - (rest == 2 ? 2 * FOUR : rest);
     int column = 0;
     for (; column + 2 * LANES <= columns; column += 2 * LANES) {
-      for (int query = 0; query < sixes; query += SIX) {
+      int query = 0;
+      for (; query < sixes; query += SIX) {
         sums6x2(weights, width, query, values, at, first, count, column, sums, columns);
       }
-    }
-    for (int query = 0; query < queries; query += ROWS) {
-      for (int rest = query < sixes ? column : 0; rest < columns; rest += LANES) {
-        sums8x1(weights, width, query, values, at, first, count, rest, sums, columns);
+      for (; query < queries; query += FOUR) {
+        sums4x2(weights, width, query, values, at, first, count, column, sums, columns);
       }
+    }
+    for (int query = 0; column < columns && query < queries; query += ROWS) {
+      sums8x1(weights, width, query, values, at, first, count, column, sums, columns);
     }
   }
 
@@ -360,27 +369,27 @@ final class VectorShapes {
       int column,
       float[] sums,
       int columns) {
-    int to = query * columns + column;
-    int next = to + LANES;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
-    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
-    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
-    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
-    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
-    FloatVector b0 = FloatVector.fromArray(SPECIES, sums, next);
-    FloatVector b1 = FloatVector.fromArray(SPECIES, sums, next + columns);
-    FloatVector b2 = FloatVector.fromArray(SPECIES, sums, next + 2 * columns);
-    FloatVector b3 = FloatVector.fromArray(SPECIES, sums, next + 3 * columns);
-    FloatVector b4 = FloatVector.fromArray(SPECIES, sums, next + 4 * columns);
-    FloatVector b5 = FloatVector.fromArray(SPECIES, sums, next + 5 * columns);
-    FloatVector b6 = FloatVector.fromArray(SPECIES, sums, next + 6 * columns);
-    FloatVector b7 = FloatVector.fromArray(SPECIES, sums, next + 7 * columns);
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector a0 = zero;
+    FloatVector a1 = zero;
+    FloatVector a2 = zero;
+    FloatVector a3 = zero;
+    FloatVector a4 = zero;
+    FloatVector a5 = zero;
+    FloatVector a6 = zero;
+    FloatVector a7 = zero;
+    FloatVector b0 = zero;
+    FloatVector b1 = zero;
+    FloatVector b2 = zero;
+    FloatVector b3 = zero;
+    FloatVector b4 = zero;
+    FloatVector b5 = zero;
+    FloatVector b6 = zero;
+    FloatVector b7 = zero;
+    int next = query;
     for (int i = 0; i < count; i++) {
-      int from = at[first + i] + column;
-      int w = i * width + query;
+      int from = at[first + i] + column & NO_SIGN;
+      int w = next & NO_SIGN;
       FloatVector a = FloatVector.fromArray(SPECIES, values, from);
       FloatVector b = FloatVector.fromArray(SPECIES, values, from + LANES);
       FloatVector x = FloatVector.broadcast(SPECIES, weights[w]);
@@ -407,15 +416,17 @@ final class VectorShapes {
       x = FloatVector.broadcast(SPECIES, weights[w + 7]);
       a7 = x.fma(a, a7);
       b7 = x.fma(b, b7);
+      next += width;
     }
-    put(sums, to, a0, b0);
-    put(sums, to + columns, a1, b1);
-    put(sums, to + 2 * columns, a2, b2);
-    put(sums, to + 3 * columns, a3, b3);
-    put(sums, to + 4 * columns, a4, b4);
-    put(sums, to + 5 * columns, a5, b5);
-    put(sums, to + 6 * columns, a6, b6);
-    put(sums, to + 7 * columns, a7, b7);
+    int to = query * columns + column;
+    add(sums, to, a0, b0);
+    add(sums, to + columns, a1, b1);
+    add(sums, to + 2 * columns, a2, b2);
+    add(sums, to + 3 * columns, a3, b3);
+    add(sums, to + 4 * columns, a4, b4);
+    add(sums, to + 5 * columns, a5, b5);
+    add(sums, to + 6 * columns, a6, b6);
+    add(sums, to + 7 * columns, a7, b7);
   }
 
   private static void sums8x1(
@@ -429,18 +440,20 @@ final class VectorShapes {
       int column,
       float[] sums,
       int columns) {
-    int to = query * columns + column;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
-    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
-    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
-    FloatVector a6 = FloatVector.fromArray(SPECIES, sums, to + 6 * columns);
-    FloatVector a7 = FloatVector.fromArray(SPECIES, sums, to + 7 * columns);
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector a0 = zero;
+    FloatVector a1 = zero;
+    FloatVector a2 = zero;
+    FloatVector a3 = zero;
+    FloatVector a4 = zero;
+    FloatVector a5 = zero;
+    FloatVector a6 = zero;
+    FloatVector a7 = zero;
+    int next = query;
     for (int i = 0; i < count; i++) {
-      int w = i * width + query;
-      FloatVector a = FloatVector.fromArray(SPECIES, values, at[first + i] + column);
+      int from = at[first + i] + column & NO_SIGN;
+      int w = next & NO_SIGN;
+      FloatVector a = FloatVector.fromArray(SPECIES, values, from);
       a0 = FloatVector.broadcast(SPECIES, weights[w]).fma(a, a0);
       a1 = FloatVector.broadcast(SPECIES, weights[w + 1]).fma(a, a1);
       a2 = FloatVector.broadcast(SPECIES, weights[w + 2]).fma(a, a2);
@@ -449,15 +462,17 @@ final class VectorShapes {
       a5 = FloatVector.broadcast(SPECIES, weights[w + 5]).fma(a, a5);
       a6 = FloatVector.broadcast(SPECIES, weights[w + 6]).fma(a, a6);
       a7 = FloatVector.broadcast(SPECIES, weights[w + 7]).fma(a, a7);
+      next += width;
     }
-    a0.intoArray(sums, to);
-    a1.intoArray(sums, to + columns);
-    a2.intoArray(sums, to + 2 * columns);
-    a3.intoArray(sums, to + 3 * columns);
-    a4.intoArray(sums, to + 4 * columns);
-    a5.intoArray(sums, to + 5 * columns);
-    a6.intoArray(sums, to + 6 * columns);
-    a7.intoArray(sums, to + 7 * columns);
+    int to = query * columns + column;
+    add(sums, to, a0);
+    add(sums, to + columns, a1);
+    add(sums, to + 2 * columns, a2);
+    add(sums, to + 3 * columns, a3);
+    add(sums, to + 4 * columns, a4);
+    add(sums, to + 5 * columns, a5);
+    add(sums, to + 6 * columns, a6);
+    add(sums, to + 7 * columns, a7);
   }
 
   private static void sums6x2(
@@ -471,23 +486,23 @@ final class VectorShapes {
       int column,
       float[] sums,
       int columns) {
-    int to = query * columns + column;
-    int next = to + LANES;
-    FloatVector a0 = FloatVector.fromArray(SPECIES, sums, to);
-    FloatVector a1 = FloatVector.fromArray(SPECIES, sums, to + columns);
-    FloatVector a2 = FloatVector.fromArray(SPECIES, sums, to + 2 * columns);
-    FloatVector a3 = FloatVector.fromArray(SPECIES, sums, to + 3 * columns);
-    FloatVector a4 = FloatVector.fromArray(SPECIES, sums, to + 4 * columns);
-    FloatVector a5 = FloatVector.fromArray(SPECIES, sums, to + 5 * columns);
-    FloatVector b0 = FloatVector.fromArray(SPECIES, sums, next);
-    FloatVector b1 = FloatVector.fromArray(SPECIES, sums, next + columns);
-    FloatVector b2 = FloatVector.fromArray(SPECIES, sums, next + 2 * columns);
-    FloatVector b3 = FloatVector.fromArray(SPECIES, sums, next + 3 * columns);
-    FloatVector b4 = FloatVector.fromArray(SPECIES, sums, next + 4 * columns);
-    FloatVector b5 = FloatVector.fromArray(SPECIES, sums, next + 5 * columns);
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector a0 = zero;
+    FloatVector a1 = zero;
+    FloatVector a2 = zero;
+    FloatVector a3 = zero;
+    FloatVector a4 = zero;
+    FloatVector a5 = zero;
+    FloatVector b0 = zero;
+    FloatVector b1 = zero;
+    FloatVector b2 = zero;
+    FloatVector b3 = zero;
+    FloatVector b4 = zero;
+    FloatVector b5 = zero;
+    int next = query;
     for (int i = 0; i < count; i++) {
-      int from = at[first + i] + column;
-      int w = i * width + query;
+      int from = at[first + i] + column & NO_SIGN;
+      int w = next & NO_SIGN;
       FloatVector a = FloatVector.fromArray(SPECIES, values, from);
       FloatVector b = FloatVector.fromArray(SPECIES, values, from + LANES);
       FloatVector x = FloatVector.broadcast(SPECIES, weights[w]);
@@ -508,13 +523,71 @@ final class VectorShapes {
       x = FloatVector.broadcast(SPECIES, weights[w + 5]);
       a5 = x.fma(a, a5);
       b5 = x.fma(b, b5);
+      next += width;
     }
-    put(sums, to, a0, b0);
-    put(sums, to + columns, a1, b1);
-    put(sums, to + 2 * columns, a2, b2);
-    put(sums, to + 3 * columns, a3, b3);
-    put(sums, to + 4 * columns, a4, b4);
-    put(sums, to + 5 * columns, a5, b5);
+    int to = query * columns + column;
+    add(sums, to, a0, b0);
+    add(sums, to + columns, a1, b1);
+    add(sums, to + 2 * columns, a2, b2);
+    add(sums, to + 3 * columns, a3, b3);
+    add(sums, to + 4 * columns, a4, b4);
+    add(sums, to + 5 * columns, a5, b5);
+  }
+
+  private static void sums4x2(
+      float[] weights,
+      int width,
+      int query,
+      float[] values,
+      int[] at,
+      int first,
+      int count,
+      int column,
+      float[] sums,
+      int columns) {
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector a0 = zero;
+    FloatVector a1 = zero;
+    FloatVector a2 = zero;
+    FloatVector a3 = zero;
+    FloatVector b0 = zero;
+    FloatVector b1 = zero;
+    FloatVector b2 = zero;
+    FloatVector b3 = zero;
+    int next = query;
+    for (int i = 0; i < count; i++) {
+      int from = at[first + i] + column & NO_SIGN;
+      int w = next & NO_SIGN;
+      FloatVector a = FloatVector.fromArray(SPECIES, values, from);
+      FloatVector b = FloatVector.fromArray(SPECIES, values, from + LANES);
+      FloatVector x = FloatVector.broadcast(SPECIES, weights[w]);
+      a0 = x.fma(a, a0);
+      b0 = x.fma(b, b0);
+      x = FloatVector.broadcast(SPECIES, weights[w + 1]);
+      a1 = x.fma(a, a1);
+      b1 = x.fma(b, b1);
+      x = FloatVector.broadcast(SPECIES, weights[w + 2]);
+      a2 = x.fma(a, a2);
+      b2 = x.fma(b, b2);
+      x = FloatVector.broadcast(SPECIES, weights[w + 3]);
+      a3 = x.fma(a, a3);
+      b3 = x.fma(b, b3);
+      next += width;
+    }
+    int to = query * columns + column;
+    add(sums, to, a0, b0);
+    add(sums, to + columns, a1, b1);
+    add(sums, to + 2 * columns, a2, b2);
+    add(sums, to + 3 * columns, a3, b3);
+  }
+
+  private static void add(float[] sums, int to, FloatVector a) {
+    FloatVector.fromArray(SPECIES, sums, to).add(a).intoArray(sums, to);
+  }
+
+  private static void add(float[] sums, int to, FloatVector a, FloatVector b) {
+    add(sums, to, a);
+    add(sums, to + LANES, b);
   }
 
   private static void put(float[] out, int to, FloatVector a, FloatVector b) {

@@ -42,7 +42,7 @@ public final class VectorTile {
    * Whether the arrays of a head of so many tokens, and one point for each of them, can be indexed.
    */
   public static boolean fits(long tokens, long headDim) {
-    return 2 * tokens * (headDim + VectorKernels.LANES) < Integer.MAX_VALUE;
+    return 2 * tokens * (headDim + VectorKernels.LANES) <= VectorShapes.LONGEST;
   }
 
   /** Distance from one row of keys or values to the next: {@code headDim}, padded with zeros. */

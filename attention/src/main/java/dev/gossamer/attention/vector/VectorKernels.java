@@ -126,7 +126,8 @@ public final class VectorKernels {
    * c]}.
    *
    * @param weights {@code [count][width]}
-   * @param queries rows of {@code sums}, a multiple of {@link #ROWS}, at most {@code width}
+   * @param queries rows of {@code sums}, at most {@code width}; what lies in rows behind them, up
+   *     to the next multiple of {@link #ROWS}, is free
    * @param at where each row of values begins; {@code count} of them from {@code first} on
    * @param columns length of a row of values and of sums, a multiple of {@link #LANES}
    */
@@ -141,10 +142,10 @@ public final class VectorKernels {
       int columns,
       float[] keep,
       float[] sums) {
-    check(queries % ROWS == 0 && queries <= width && columns % LANES == 0, "queries or columns");
+    check(paddedRows(queries) <= width && columns % LANES == 0, "queries or columns");
     Objects.checkFromIndexSize(first, count, at.length);
     Objects.checkFromIndexSize(0, Math.multiplyExact(count, width), weights.length);
-    Objects.checkFromIndexSize(0, Math.multiplyExact(queries, columns), sums.length);
+    Objects.checkFromIndexSize(0, Math.multiplyExact(paddedRows(queries), columns), sums.length);
     Objects.checkFromIndexSize(0, queries, keep.length);
     check(Math.max(values.length, weights.length) <= VectorShapes.LONGEST, "values or weights");
     int last = values.length - columns;

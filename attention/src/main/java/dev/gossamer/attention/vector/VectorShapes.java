@@ -330,7 +330,7 @@ final class VectorShapes {
     }
   }
 
-  /** Queries in sixes, but for the last four or eight where sixes do not come out even. */
+  /** Queries, or one more, in sixes, but for the last four or eight where these do not come out. */
   static void sumsOf16(
       float[] weights,
       int width,
@@ -341,15 +341,16 @@ final class VectorShapes {
       int count,
       int columns,
       float[] sums) {
-    int rest = queries % SIX;
-    int sixes = queries - (rest == 2 ? 2 * FOUR : rest);
+    int even = Math.max(FOUR, queries + queries % 2);
+    int rest = even % SIX;
+    int sixes = even - (rest == 2 ? 2 * FOUR : rest);
     int column = 0;
     for (; column + 2 * LANES <= columns; column += 2 * LANES) {
       int query = 0;
       for (; query < sixes; query += SIX) {
         sums6x2(weights, width, query, values, at, first, count, column, sums, columns);
       }
-      for (; query < queries; query += FOUR) {
+      for (; query < even; query += FOUR) {
         sums4x2(weights, width, query, values, at, first, count, column, sums, columns);
       }
     }

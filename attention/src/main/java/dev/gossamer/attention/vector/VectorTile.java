@@ -104,16 +104,7 @@ public final class VectorTile {
       }
       VectorKernels.columnExps(scores, rows, width, maxima, weights, keep);
       VectorKernels.weightedSums(
-          scores,
-          width,
-          VectorKernels.paddedRows(queries),
-          values,
-          at,
-          from,
-          rows,
-          columns,
-          keep,
-          sums);
+          scores, width, queries, values, at, from, rows, columns, keep, sums);
     }
   }
 

@@ -151,12 +151,11 @@ final class VectorExecution implements HeadExecution {
       rows[row] = 0;
     }
     VectorTile tile = own.tile(headDim);
-    int size = head.groups().size(group);
-    int passes = (size + VectorTile.MOST_QUERIES - 1) / VectorTile.MOST_QUERIES;
-    for (int pass = 0; pass < passes; pass++) {
-      int from = head.groups().start(group) + (int) ((long) size * pass / passes);
-      int end = head.groups().start(group) + (int) ((long) size * (pass + 1) / passes);
-      tile.queries(query, head.order(), from, end - from, head.scale());
+    int end = head.groups().start(group) + head.groups().size(group);
+    // As many as fit at once, though it leaves few for the last: full tiles are the fastest.
+    for (int from = head.groups().start(group); from < end; from += VectorTile.MOST_QUERIES) {
+      int queries = Math.min(VectorTile.MOST_QUERIES, end - from);
+      tile.queries(query, head.order(), from, queries, head.scale());
       tile.attend(points.keys(), points.values(), rows, all, count, bias);
       tile.write(out, head.order(), from);
     }

@@ -98,7 +98,32 @@ class VectorKernelsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"8, 1, 1", "16, 37, 2", "40, 256, 3", "8, 0, 2"})
+  @CsvSource({
+    "1, 9, 2",
+    "5, 37, 2",
+    "14, 12, 4",
+    "21, 5, 3",
+    "26, 40, 1",
+    "36, 128, 8",
+    "43, 7, 2"
+  })
+  void weightedSumsOfAnyNumberOfQueriesAreThoseOfMore(int queries, int count, int vectors) {
+    int columns = vectors * VectorKernels.LANES;
+    int width = VectorKernels.paddedTile(queries);
+    float[] weights = normal(1, count * width);
+    float[] values = normal(2, 60 * columns);
+    int[] at = offsets(3, count, 60, columns);
+    int padded = VectorKernels.paddedRows(queries);
+    float[] all = normal(4, padded * columns);
+    float[] some = all.clone();
+    VectorShapes.sumsOf32(weights, width, padded, values, at, 0, count, columns, all);
+    VectorShapes.sumsOf16(weights, width, queries, values, at, 0, count, columns, some);
+    assertThat(Arrays.copyOf(some, queries * columns))
+        .containsExactly(Arrays.copyOf(all, queries * columns));
+  }
+
+  @ParameterizedTest
+  @CsvSource({"8, 1, 1", "16, 37, 2", "40, 256, 3", "8, 0, 2", "5, 33, 2", "43, 129, 8"})
   void weightedSumsKeepAndAdd(int queries, int count, int vectors) {
     int columns = vectors * VectorKernels.LANES;
     int width = VectorKernels.paddedTile(queries);
@@ -106,7 +131,7 @@ class VectorKernelsTest {
     float[] values = normal(2, 60 * columns);
     int[] at = offsets(3, count + 2, 60, columns);
     float[] keep = normal(4, queries);
-    float[] before = normal(5, queries * columns);
+    float[] before = normal(5, VectorKernels.paddedRows(queries) * columns);
     float[] sums = before.clone();
     VectorKernels.weightedSums(weights, width, queries, values, at, 2, count, columns, keep, sums);
     for (int q = 0; q < queries; q++) {

@@ -330,7 +330,10 @@ final class VectorShapes {
     }
   }
 
-  /** Queries, or one more, in sixes, but for the last four or eight where these do not come out. */
+  /**
+   * Queries, rounded up to an even number and at least four, in sixes, but for the last four or
+   * eight where sixes do not come out; a last odd vector of columns in eights.
+   */
   static void sumsOf16(
       float[] weights,
       int width,
@@ -341,7 +344,7 @@ final class VectorShapes {
       int count,
       int columns,
       float[] sums) {
-    int even = Math.max(FOUR, queries + queries % 2);
+    int even = queries == 0 ? 0 : Math.max(FOUR, queries + queries % 2);
     int rest = even % SIX;
     int sixes = even - (rest == 2 ? 2 * FOUR : rest);
     int column = 0;

@@ -39,7 +39,8 @@ public final class VectorTile {
   }
 
   /**
-   * Whether the arrays of a head of so many tokens, and one point for each of them, can be indexed.
+   * Whether the arrays of a head of so many tokens, and one point for each of them, can be indexed:
+   * at most 2^28 numbers, about a million tokens of 128 columns.
    */
   public static boolean fits(long tokens, long headDim) {
     return 2 * tokens * (headDim + VectorKernels.LANES) <= VectorShapes.LONGEST;

@@ -1,7 +1,7 @@
 // The nearest centroid of each token on Hopper (sm_90a): warpgroup products over centroids in shared
 // memory. A block stays on its multiprocessor and goes through its share of all tokens; the next
 // tile of tokens is on its way while the present one is searched. A copying warp brings the
-// centroids: once for all tiles of a head where they fit, else as a stream for each tile.
+// centroids: once for all of its tiles of a head where they fit, else as a stream for each tile.
 #include "nearest.cuh"
 #include "wgmma.cuh"
 

@@ -99,6 +99,7 @@ class VectorKernelsTest {
 
   @ParameterizedTest
   @CsvSource({
+    "0, 9, 2",
     "1, 9, 2",
     "5, 37, 2",
     "14, 12, 4",
